@@ -1,0 +1,75 @@
+"""Wall and monotonic time behind one object, so that tests and replays can turn the hands themselves.
+
+Wall time only labels stored rows. Every interval, deadline and staleness check uses the monotonic clock,
+because the wall clock may be set, jump or be smeared.
+"""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What loadwatch asks of a clock."""
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary start; never steps back; stands still while the machine is suspended."""
+        ...
+
+    def boottime(self) -> float:
+        """Like ``monotonic`` but counts suspended time too: the difference of both shows a suspension."""
+        ...
+
+
+class SystemClock:
+    """The clocks of the kernel."""
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds of ``CLOCK_MONOTONIC``."""
+        return time.monotonic()
+
+    def boottime(self) -> float:
+        """Seconds of ``CLOCK_BOOTTIME``."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class ManualClock:
+    """A clock that moves only when told to: for replays, simulations and tests."""
+
+    def __init__(self, wall: float = 1_700_000_000.0) -> None:
+        self._wall = wall
+        self._monotonic = 1_000.0
+        self._suspended = 0.0
+
+    def wall(self) -> float:
+        """Seconds since the Unix epoch, as last set."""
+        return self._wall
+
+    def monotonic(self) -> float:
+        """Seconds advanced so far."""
+        return self._monotonic
+
+    def boottime(self) -> float:
+        """Seconds advanced or suspended so far."""
+        return self._monotonic + self._suspended
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass on every clock."""
+        self._wall += seconds
+        self._monotonic += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep: wall and boot time pass, the monotonic clock does not."""
+        self._wall += seconds
+        self._suspended += seconds
+
+    def set_wall(self, wall: float) -> None:
+        """Set the wall clock, forwards or backwards, as an administrator or NTP would."""
+        self._wall = wall

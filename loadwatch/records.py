@@ -1,0 +1,130 @@
+"""Plain, frozen records that cross the borders between rooms."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Verdict = Literal["high_load", "anomaly"]
+LabelKind = Literal["high", "normal", "incident"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement of the host.
+
+    ``values`` maps signal name to value: an absent name means this host has no such signal, NaN means that
+    it has but the value is unknown this time. ``timestamp`` is wall clock (epoch seconds), ``monotonic`` the
+    monotonic clock of the same moment.
+    """
+
+    timestamp: float
+    monotonic: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """A stretch of history: ``N`` rows in time order of ``J`` signals.
+
+    timestamps: (N,) float64 epoch seconds, strictly increasing; signals: J names; values: (N, J) float64,
+    NaN where unknown.
+    """
+
+    timestamps: Floats
+    signals: tuple[str, ...]
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def column(self, signal: str) -> Floats:
+        """The (N,) values of one signal; all NaN where the recording has no such signal."""
+        if signal in self.signals:
+            return self.values[:, self.signals.index(signal)]
+        return np.full(len(self), math.nan)
+
+    def rows(self, start: int, stop: int) -> "Recording":
+        """A view of the rows from ``start`` up to, not including, ``stop``."""
+        return Recording(self.timestamps[start:stop], self.signals, self.values[start:stop])
+
+    def between(self, start: float, end: float) -> "Recording":
+        """A view of the rows with ``start <= timestamp < end``."""
+        first, last = np.searchsorted(self.timestamps, [start, end])
+        return self.rows(int(first), int(last))
+
+    def with_signals(self, signals: Sequence[str]) -> "Recording":
+        """The same rows with exactly these signals, in this order; a missing one is all NaN."""
+        if tuple(signals) == self.signals:
+            return self
+        values = np.column_stack([self.column(name) for name in signals]) if signals else self.values[:, :0]
+        return Recording(self.timestamps, tuple(signals), values)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of wall time, ``start <= t < end``, in epoch seconds."""
+
+    start: float
+    end: float
+
+    def __contains__(self, timestamp: float) -> bool:
+        return self.start <= timestamp < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What an operator said about a span: it was high load, it was normal, or it was an incident."""
+
+    span: Span
+    kind: LabelKind
+    why: str = ""
+    identity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A window in which nothing is flagged and nothing is learned."""
+
+    span: Span
+    why: str = ""
+    identity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """How much one signal moved one verdict: positive towards it, negative away from it."""
+
+    signal: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a reader of a verdict wants to know of the model that gave it."""
+
+    version: str
+    origin: Literal["bootstrap", "trained"]
+    trained_timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything known after one sample, immutable: what ``/metrics``, the page and ``status`` read.
+
+    ``probabilities`` and ``high_load`` map horizon (whole seconds, 0 is now) to probability and flag. A value
+    that is not known is absent or None, never 0.
+    """
+
+    sample: Sample
+    probabilities: Mapping[int, float] = field(default_factory=dict)
+    high_load: Mapping[int, bool] = field(default_factory=dict)
+    anomaly_score: float | None = None
+    anomaly: bool | None = None
+    contributions: Mapping[Verdict, tuple[Contribution, ...]] = field(default_factory=dict)
+    model: ModelInfo | None = None
+    maintenance: bool = False

@@ -1,0 +1,57 @@
+"""The one schema of signals: what a sample may hold, in which unit, and how to read it.
+
+Ratios are 0 to 1 everywhere inside; people see per cent only on pages and terminals. A history may also hold
+signals of other names (imported data): the pipeline treats every numeric column alike.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Unit = Literal["ratio", "1", "bytes_per_second", "per_second", "connections"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One named, measured quantity."""
+
+    name: str
+    unit: Unit
+    help: str
+
+
+_RATE: Final = "per_second"
+
+SIGNALS: Final[tuple[Signal, ...]] = (
+    Signal("cpu", "ratio", "busy share of all CPUs, not idle and not waiting for input or output"),
+    Signal("cpu_max_core", "ratio", "busy share of the busiest single CPU"),
+    Signal("iowait", "ratio", "share of CPU time idle while waiting for input or output"),
+    Signal("steal", "ratio", "share of CPU time taken by the hypervisor for others"),
+    Signal("load_per_cpu", "1", "one-minute load average over the number of CPUs"),
+    Signal("memory", "ratio", "memory not available for new work, over all memory"),
+    Signal("swap", "ratio", "swap space in use, over all swap space"),
+    Signal("network_receive", "bytes_per_second", "received by physical interfaces"),
+    Signal("network_transmit", "bytes_per_second", "sent by physical interfaces"),
+    Signal(
+        "network", "ratio", "busiest interface and direction over link speed, or over the largest rate seen"
+    ),
+    Signal("disk_read", "bytes_per_second", "read from whole disks"),
+    Signal("disk_write", "bytes_per_second", "written to whole disks"),
+    Signal("disk", "ratio", "share of time the busiest disk was busy"),
+    Signal("tcp_established", "connections", "TCP connections established or waiting to close"),
+    Signal("tcp_in_segments", _RATE, "TCP segments received"),
+    Signal("tcp_out_segments", _RATE, "TCP segments sent"),
+    Signal("tcp_retransmits", _RATE, "TCP segments sent again"),
+    Signal("tcp_active_opens", _RATE, "TCP connections opened by this host"),
+    Signal("tcp_passive_opens", _RATE, "TCP connections opened by others"),
+    Signal("tcp_resets", _RATE, "TCP resets sent"),
+    Signal("listen_overflows", _RATE, "connections dropped because a listen queue was full"),
+    Signal("udp_in_datagrams", _RATE, "UDP datagrams received"),
+    Signal("udp_out_datagrams", _RATE, "UDP datagrams sent"),
+    Signal("udp_errors", _RATE, "UDP datagrams lost to errors and full buffers"),
+    Signal("cpu_pressure", "ratio", "share of the last 10 seconds in which some task waited for a CPU"),
+    Signal("memory_pressure", "ratio", "share of the last 10 seconds in which some task waited for memory"),
+    Signal("io_pressure", "ratio", "share of the last 10 seconds in which some task waited for storage"),
+)
+
+BY_NAME: Final[dict[str, Signal]] = {signal.name: signal for signal in SIGNALS}
+NAMES: Final[tuple[str, ...]] = tuple(BY_NAME)

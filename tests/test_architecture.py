@@ -1,0 +1,90 @@
+"""The plan of the house holds: imports point downward, and each heavy library has one home."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import loadwatch
+
+PACKAGE = Path(loadwatch.__file__).parent
+
+RANKS: dict[str, int] = {
+    **dict.fromkeys(["errors", "clock", "signals", "records", "files", "notify"], 0),
+    **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
+    **dict.fromkeys(["labels", "model"], 2),
+    **dict.fromkeys(["judge", "training"], 3),
+    **dict.fromkeys(["exporter", "web", "replay", "importers", "selftest", "pictures", "assets"], 4),
+    "daemon": 5,
+    **dict.fromkeys(["cli", "__main__"], 6),
+}
+
+HOMES: dict[str, set[str]] = {
+    "psutil": {"sampling"},
+    "sqlite3": {"history"},
+    "prometheus_client": {"exporter"},
+    "apscheduler": {"daemon"},
+    "tornado": {"web"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "matplotlib": {"pictures"},
+}
+
+
+def modules() -> Iterator[tuple[str, Path, list[str]]]:
+    """Every module with its room and the absolute names it imports."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts == ("__init__",):
+            continue
+        imported: list[str] = []
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: relative import; write the absolute name"
+                imported += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield parts[0], path, imported
+
+
+def test_every_module_has_a_room_in_the_plan() -> None:
+    """A reader finds each room in the design; a new one is a decision, not an accident."""
+    assert {room for room, _, _ in modules()} <= RANKS.keys()
+
+
+def test_imports_point_downward() -> None:
+    """A room imports only rooms of lower rank, or itself."""
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for room, path, imported in modules()
+        for name in imported
+        if name.startswith("loadwatch.")
+        and (target := name.split(".")[1]) in RANKS
+        and target != room
+        and RANKS[target] >= RANKS[room]
+    ]
+    assert wrong == []
+
+
+def test_each_library_has_one_home() -> None:
+    """What can be replaced is replaced in one place."""
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for room, path, imported in modules()
+        for name in imported
+        if room not in HOMES.get(name.split(".")[0], {room})
+    ]
+    assert wrong == []
+
+
+def test_the_network_imports_numpy_only() -> None:
+    """``loadwatch.nn`` can be lifted out and used by itself."""
+    allowed = {"numpy", *sys.stdlib_module_names}
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for room, path, imported in modules()
+        if room == "nn"
+        for name in imported
+        if not name.startswith("loadwatch.nn") and name.split(".")[0] not in allowed
+    ]
+    assert wrong == []
