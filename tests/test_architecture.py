@@ -10,13 +10,14 @@ import loadwatch
 PACKAGE = Path(loadwatch.__file__).parent
 
 RANKS: dict[str, int] = {
-    **dict.fromkeys(["errors", "clock", "signals", "records", "files", "notify"], 0),
+    **dict.fromkeys(["errors", "clock", "times", "signals", "records", "files", "notify"], 0),
     **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
     **dict.fromkeys(["labels", "model"], 2),
     **dict.fromkeys(["judge", "training"], 3),
-    **dict.fromkeys(["exporter", "web", "replay", "importers", "selftest", "pictures", "assets"], 4),
-    "daemon": 5,
-    **dict.fromkeys(["cli", "__main__"], 6),
+    "pipeline": 4,
+    **dict.fromkeys(["exporter", "web", "replay", "importers", "selftest", "pictures", "assets"], 5),
+    "daemon": 6,
+    **dict.fromkeys(["cli", "__main__"], 7),
 }
 
 HOMES: dict[str, set[str]] = {
