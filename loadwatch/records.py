@@ -11,6 +11,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["high_load", "anomaly"]
 LabelKind = Literal["high", "normal", "incident"]
+RaisedBy = Literal["model", "guard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ class Snapshot:
     """Everything known after one sample, immutable: what ``/metrics``, the page and ``status`` read.
 
     ``probabilities`` and ``high_load`` map horizon (whole seconds, 0 is now) to probability and flag. A value
-    that is not known is absent or None, never 0.
+    that is not known is absent or None, never 0. ``raised_by`` says who raised the flag for now while it is
+    up: the model, or the static guard on the raw signals.
     """
 
     sample: Sample
@@ -128,3 +130,4 @@ class Snapshot:
     contributions: Mapping[Verdict, tuple[Contribution, ...]] = field(default_factory=dict)
     model: ModelInfo | None = None
     maintenance: bool = False
+    raised_by: RaisedBy | None = None

@@ -1,0 +1,178 @@
+"""Everything ``/metrics`` shows, built afresh for each scrape from what was last published.
+
+A scrape samples nothing, infers nothing and reads no file of ours: it formats numbers that are in memory.
+"""
+
+import platform
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder, generate_latest
+from prometheus_client.registry import Collector
+
+from loadwatch import __version__
+from loadwatch.clock import Clock
+from loadwatch.exporter import table
+from loadwatch.exporter.instruments import Counter, Gauge, Histogram, Labels, gauge_family
+from loadwatch.exporter.selection import VERDICTS, StrongestContributions, most_telling, room_for_signals
+from loadwatch.records import Snapshot
+from loadwatch.signals import BY_NAME
+
+STALE_AFTER_INTERVALS: Final = 3
+_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """A snapshot with what was worked out once when it came, and the boot time of that moment."""
+
+    snapshot: Snapshot
+    contributions: dict[Labels, float]
+    boottime: float
+
+
+class Exporter(Collector):
+    """Collects what the daemon publishes and counts, and renders it for Prometheus.
+
+    The attributes are the instruments the daemon moves; verdicts, signals, model and maintenance come with
+    ``publish``. ``interval`` is the sampling interval in seconds and may be changed at a reload.
+    """
+
+    def __init__(self, clock: Clock, interval: float, *, all_signals: bool = False) -> None:
+        self.interval = interval
+        self._clock = clock
+        self._all_signals = all_signals
+        self._published: _Published | None = None
+        self._strongest = StrongestContributions()
+        self._publishing = threading.Lock()
+
+        self.ready = Gauge(table.READY, ())
+        self.samples = Counter(table.SAMPLES, ())
+        self.sample_failures = Counter(table.SAMPLE_FAILURES)
+        self.sample_duration = Histogram(table.SAMPLE_DURATION)
+        self.inference_duration = Histogram(table.INFERENCE_DURATION)
+        self.model_brier = Gauge(table.MODEL_BRIER)
+        self.training_runs = Counter(table.TRAINING_RUNS, ())
+        self.training_failures = Counter(table.TRAINING_FAILURES, ())
+        self.training_rejections = Counter(table.TRAINING_REJECTIONS, ())
+        self.training_duration = Gauge(table.TRAINING_DURATION)
+        self.training_loss = Gauge(table.TRAINING_LOSS)
+        self.training_samples = Gauge(table.TRAINING_SAMPLES)
+        self.training_waiting = Gauge(table.TRAINING_WAITING, ())
+        self.last_training_success = Gauge(table.LAST_TRAINING_SUCCESS)
+        verdicts = [(verdict,) for verdict in VERDICTS]
+        self.alerts = Counter(table.ALERTS, *verdicts)
+        self.alert_budget = Gauge(table.ALERT_BUDGET)
+        self.threshold_raise = Gauge(table.THRESHOLD_RAISE, *verdicts)
+        self.false_alarms = Gauge(table.FALSE_ALARMS)
+        self.forecast_hits = Gauge(table.FORECAST_HITS)
+        self.forecast_lead = Gauge(table.FORECAST_LEAD)
+        self.scheduler_missed = Counter(table.SCHEDULER_MISSED)
+        self.history_unsaved = Gauge(table.HISTORY_UNSAVED)
+        self.history_lost = Counter(table.HISTORY_LOST)
+        self.history_salvaged = Counter(table.HISTORY_SALVAGED)
+        self.notify_failures = Counter(table.NOTIFY_FAILURES)
+        self.web_faults = Counter(table.WEB_FAULTS)
+
+        self._build_info = Gauge(table.BUILD_INFO)
+        self._build_info.set(1, __version__, platform.python_version(), np.__version__)
+        self._maintenance = Gauge(table.MAINTENANCE, ())
+        self._last_sample = Gauge(table.LAST_SAMPLE)
+        self._model_info = Gauge(table.MODEL_INFO)
+        self._model_trained = Gauge(table.MODEL_TRAINED)
+
+        instruments = [
+            value for value in vars(self).values() if isinstance(value, Counter | Gauge | Histogram)
+        ]
+        self._instruments = {instrument.metric: instrument for instrument in instruments}
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def publish(self, snapshot: Snapshot | None) -> None:
+        """Show this snapshot from now on; None withdraws the verdict because nothing is known."""
+        with self._publishing:
+            if snapshot is None:
+                self._published = None
+                return
+            self._last_sample.set(snapshot.sample.timestamp)
+            self._maintenance.set(snapshot.maintenance)
+            if snapshot.model is not None:
+                self._model_info.only(1, snapshot.model.version, snapshot.model.origin)
+                self._model_trained.set(snapshot.model.trained_timestamp)
+            chosen = self._strongest.select(snapshot.contributions)
+            self._published = _Published(snapshot, chosen, self._clock.boottime())
+
+    def render(self) -> bytes:
+        """Our own metrics in Prometheus' text format, fit for node_exporter's textfile collector.
+
+        Without ``process_*``: node_exporter exports its own under these names, and would fail as a whole.
+        """
+        return generate_latest(self)
+
+    def scrape(self, accept: str = "") -> tuple[bytes, str]:
+        """The page in the format that the Accept header asks for, and its content type."""
+        # The library trips over versions that are no numbers, so it never sees what a client wrote.
+        encode, content_type = choose_encoder(_OPENMETRICS if _OPENMETRICS.split(";")[0] in accept else "")
+        return encode(self._registry), content_type
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric family that has something to say, in the order of the table."""
+        published = self._fresh()
+        families = self._verdicts(published) if published else {}
+        for metric in table.METRICS:
+            instrument = self._instruments.get(metric)
+            family = instrument.family() if instrument else families.get(metric)
+            if family is not None and family.samples:
+                yield family
+
+    def _fresh(self) -> _Published | None:
+        """What was published, unless its sample is older than three sampling intervals.
+
+        The monotonic clock stands still while the machine sleeps, so the boot clock is asked as well.
+        """
+        published = self._published
+        if published is None:
+            return None
+        age = max(
+            self._clock.monotonic() - published.snapshot.sample.monotonic,
+            self._clock.boottime() - published.boottime,
+        )
+        return published if age <= STALE_AFTER_INTERVALS * self.interval else None
+
+    def _verdicts(self, published: _Published) -> dict[table.Metric, Metric]:
+        snapshot = published.snapshot
+        flags: dict[Labels, float] = {
+            (str(horizon),): float(flag) for horizon, flag in snapshot.high_load.items()
+        }
+        values: dict[table.Metric, dict[Labels, float]] = {
+            table.HIGH_LOAD_PROBABILITY: {(str(h),): p for h, p in snapshot.probabilities.items()},
+            table.HIGH_LOAD: flags,
+            table.HIGH_LOAD_BY_GUARD: {(): float(snapshot.raised_by == "guard")} if flags else {},
+            table.ANOMALY_SCORE: {} if snapshot.anomaly_score is None else {(): snapshot.anomaly_score},
+            table.ANOMALY: {} if snapshot.anomaly is None else {(): float(snapshot.anomaly)},
+            table.CONTRIBUTION: published.contributions,
+            table.SIGNAL: self._signals(snapshot),
+        }
+        return {metric: gauge_family(metric, by_labels) for metric, by_labels in values.items()}
+
+    def _signals(self, snapshot: Snapshot) -> dict[Labels, float]:
+        names = list(snapshot.sample.values)
+        if not self._all_signals:
+            names = most_telling(names, room_for_signals(len(snapshot.probabilities), self._faults()))
+        return {
+            (name, BY_NAME[name].unit if name in BY_NAME else "1"): snapshot.sample.values[name]
+            for name in names
+        }
+
+    def _faults(self) -> int:
+        return sum(
+            len(instrument)
+            for metric, instrument in self._instruments.items()
+            if metric.series is None and not isinstance(instrument, Histogram)
+        )

@@ -1,0 +1,123 @@
+"""What the daemon counts and measures between scrapes, safe to use from any thread.
+
+The library's own instruments always show a value, 0 before anything is known, and add a ``_created`` series
+to each counter. These are absent until something is known, and every scrape gets families built afresh.
+"""
+
+import math
+import threading
+from bisect import bisect_left
+from collections.abc import Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from loadwatch.exporter import table
+
+Labels = tuple[str, ...]
+
+
+class _Labelled:
+    """Values by their label values; a lock makes each change whole."""
+
+    def __init__(self, metric: table.Metric, *known: Labels) -> None:
+        self.metric = metric
+        self._lock = threading.Lock()
+        self._values: dict[Labels, float] = dict.fromkeys(known, 0.0)
+
+    def values(self) -> dict[Labels, float]:
+        """The present value of each set of label values."""
+        with self._lock:
+            return dict(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def _checked(self, labels: Labels) -> Labels:
+        if len(labels) != len(self.metric.labels):
+            raise ValueError(f"{self.metric.name} has the labels {self.metric.labels}, got values {labels}")
+        return labels
+
+
+class Counter(_Labelled):
+    """Counts events. Series named as ``known`` start at 0; the others appear with their first event."""
+
+    def inc(self, *labels: str, by: float = 1.0) -> None:
+        """Count ``by`` more events."""
+        with self._lock:
+            self._values[self._checked(labels)] = self._values.get(labels, 0.0) + by
+
+    def set(self, total: float, *labels: str) -> None:
+        """Take over a total that somebody else counts; a zero of a fault stays absent."""
+        with self._lock:
+            if total or self._checked(labels) in self._values:
+                self._values[labels] = float(total)
+
+    def take(self, totals: Mapping[str, float]) -> None:
+        """Take over totals by the value of the only label, as a sampler keeps its failures by source."""
+        for label, total in totals.items():
+            self.set(total, label)
+
+    def family(self) -> Metric:
+        """The family as it is now."""
+        family = CounterMetricFamily(self.metric.name, self.metric.help, labels=self.metric.labels)
+        for labels, value in self.values().items():
+            family.add_metric(labels, value)
+        return family
+
+
+class Gauge(_Labelled):
+    """Holds a value that goes up and down, absent while it is not known."""
+
+    def set(self, value: float | None, *labels: str) -> None:
+        """Set the value; None and NaN both mean that it is not known."""
+        with self._lock:
+            if value is None or math.isnan(value):
+                self._values.pop(self._checked(labels), None)
+            else:
+                self._values[self._checked(labels)] = float(value)
+
+    def only(self, value: float, *labels: str) -> None:
+        """Make this the only series, as of an information metric whose labels have changed."""
+        with self._lock:
+            self._values = {self._checked(labels): float(value)}
+
+    def family(self) -> Metric:
+        """The family as it is now."""
+        return gauge_family(self.metric, self.values())
+
+
+class Histogram:
+    """Counts durations into buckets that end at the metric's ``buckets`` and at infinity."""
+
+    def __init__(self, metric: table.Metric) -> None:
+        self.metric = metric
+        self._lock = threading.Lock()
+        self._counts = [0] * (len(metric.buckets) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        with self._lock:
+            self._counts[bisect_left(self.metric.buckets, seconds)] += 1
+            self._sum += seconds
+
+    def family(self) -> Metric:
+        """The family as it is now."""
+        with self._lock:
+            counts, total = list(self._counts), self._sum
+        running, buckets = 0, []
+        for bound, count in zip((*self.metric.buckets, math.inf), counts, strict=True):
+            running += count
+            buckets.append(("+Inf" if math.isinf(bound) else str(bound), running))
+        family = HistogramMetricFamily(self.metric.name, self.metric.help)
+        family.add_metric([], buckets, total)
+        return family
+
+
+def gauge_family(metric: table.Metric, values: Mapping[Labels, float]) -> Metric:
+    """A gauge family of these values; what is not a finite number is left out."""
+    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, value in values.items():
+        if math.isfinite(value):
+            family.add_metric(labels, value)
+    return family

@@ -1,0 +1,90 @@
+"""Which signals and contributions are exported, so that a host stays under sixty series.
+
+A fleet of ten thousand hosts pays for every series ten thousand times. The verdicts, the daemon's own health
+and its worth are exported whole; of the signals the most telling ones, utilisation and kernel pressure first,
+as many as there is room for; of the contributions the three strongest of each verdict. The status page and
+``loadwatch status`` show them all.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from loadwatch.exporter import table
+from loadwatch.records import Contribution, Verdict
+from loadwatch.signals import NAMES
+
+SERIES_LIMIT: Final = 59
+FEWEST_SIGNALS: Final = 4
+TOP: Final = 3
+VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
+
+_FIRST: Final = (
+    "cpu",
+    "memory",
+    "network",
+    "disk",
+    "cpu_pressure",
+    "memory_pressure",
+    "io_pressure",
+    "cpu_max_core",
+    "load_per_cpu",
+    "swap",
+    "iowait",
+    "steal",
+)
+_RANK: Final = {name: rank for rank, name in enumerate(dict.fromkeys((*_FIRST, *NAMES)))}
+
+
+def room_for_signals(horizons: int, faults: int) -> int:
+    """How many signals fit beside the verdicts of ``horizons`` and the series of ``faults`` seen so far.
+
+    Every other metric is counted as if it were there, so that the choice of signals does not change when,
+    say, the first training ends. A few signals always stay: a daemon with more than three kinds of fault at
+    once shows them all, and may then exceed sixty.
+    """
+    by_horizon = {table.HIGH_LOAD, table.HIGH_LOAD_PROBABILITY}
+    fixed = sum(metric.series or 0 for metric in table.METRICS if metric not in by_horizon)
+    return max(FEWEST_SIGNALS, SERIES_LIMIT - fixed - 2 * horizons - faults)
+
+
+def most_telling(names: Iterable[str], room: int) -> list[str]:
+    """The first ``room`` of the signals that a host has; the order never depends on their values."""
+    return sorted(names, key=lambda name: (_RANK.get(name, len(_RANK)), name))[:room]
+
+
+class StrongestContributions:
+    """Keeps the strongest contributions of each verdict, with a membership that does not flutter.
+
+    A series that comes and goes cannot be graphed. A newcomer therefore displaces the weakest member only
+    when it is clearly stronger, by half and by a hundredth of the whole scale; in an incident it is at once.
+    """
+
+    MARGIN: Final = 1.5
+    FLOOR: Final = 0.01
+
+    def __init__(self) -> None:
+        self._members: dict[Verdict, list[str]] = {verdict: [] for verdict in VERDICTS}
+
+    def select(self, contributions: Mapping[Verdict, Sequence[Contribution]]) -> dict[tuple[str, ...], float]:
+        """The values to export by ``(signal, verdict)``."""
+        selected: dict[tuple[str, ...], float] = {}
+        for verdict, parts in contributions.items():
+            values = {part.signal: part.value for part in parts}
+            members = self._members[verdict] = self._renewed(self._members[verdict], values)
+            selected |= {(signal, verdict): values[signal] for signal in members}
+        return selected
+
+    def _renewed(self, members: Sequence[str], values: Mapping[str, float]) -> list[str]:
+        kept = [signal for signal in members if signal in values]
+        strongest = sorted(values, key=lambda signal: (-abs(values[signal]), signal))
+        for newcomer in strongest:
+            if newcomer in kept:
+                continue
+            if len(kept) < TOP:
+                kept.append(newcomer)
+                continue
+            weakest = min(kept, key=lambda signal: abs(values[signal]))
+            if abs(values[newcomer]) <= self.MARGIN * abs(values[weakest]) + self.FLOOR:
+                break
+            kept[kept.index(weakest)] = newcomer
+        return kept

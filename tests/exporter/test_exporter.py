@@ -1,0 +1,281 @@
+"""What a scrape shows: the truth of now, under sixty series, in formats that Prometheus accepts."""
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from loadwatch.clock import ManualClock
+from loadwatch.exporter import METRICS, Exporter
+from loadwatch.exporter.selection import SERIES_LIMIT
+from loadwatch.records import Sample, Snapshot
+
+GOLDEN = Path(__file__).with_name("metrics.txt")
+VERDICT_METRICS = (
+    "loadwatch_high_load_probability",
+    "loadwatch_high_load",
+    "loadwatch_high_load_by_guard",
+    "loadwatch_anomaly_score",
+    "loadwatch_anomaly",
+    "loadwatch_contribution",
+    "loadwatch_signal",
+)
+
+
+def series(page: bytes) -> dict[str, float]:
+    """Every series of a text page by its name and labels as written."""
+    found = {}
+    for line in page.decode().splitlines():
+        if not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            found[name] = float(value)
+    return found
+
+
+def names(page: bytes) -> set[str]:
+    return {name.split("{")[0] for name in series(page)}
+
+
+def test_the_whole_page_is_the_golden_one(exporter: Exporter, snapshot: Snapshot) -> None:
+    """Names, types, help and order change on purpose only; LOADWATCH_UPDATE_GOLDEN=1 rewrites the file."""
+    exporter.publish(snapshot)
+    page = re.sub(r'version="[0-9][0-9a-z.+]*"', 'version="X"', exporter.render().decode())
+    if os.environ.get("LOADWATCH_UPDATE_GOLDEN"):
+        GOLDEN.write_text(page)
+    assert page == GOLDEN.read_text()
+
+
+def test_nothing_is_known_before_the_first_snapshot(clock: ManualClock) -> None:
+    """Unknown is absent, never 0: a fresh daemon shows itself, not ready, and no verdict."""
+    page = Exporter(clock, interval=5.0).render()
+    assert names(page).isdisjoint(VERDICT_METRICS)
+    assert "loadwatch_last_sample_timestamp_seconds" not in names(page)
+    assert series(page)["loadwatch_ready"] == 0
+
+
+def test_a_verdict_disappears_after_three_intervals(
+    exporter: Exporter, snapshot: Snapshot, clock: ManualClock
+) -> None:
+    """A dead sampler cannot leave a reassuring old verdict behind; the time of the last sample stays."""
+    exporter.publish(snapshot)
+    clock.advance(15.0)
+    assert set(VERDICT_METRICS) <= names(exporter.render())
+    clock.advance(0.001)
+    page = exporter.render()
+    assert names(page).isdisjoint(VERDICT_METRICS)
+    assert series(page)["loadwatch_last_sample_timestamp_seconds"] == snapshot.sample.timestamp
+
+
+def test_a_verdict_from_before_a_suspension_is_not_shown(
+    exporter: Exporter, snapshot: Snapshot, clock: ManualClock
+) -> None:
+    """The monotonic clock stood still while the machine slept; the verdict is old all the same."""
+    exporter.publish(snapshot)
+    clock.suspend(3600.0)
+    assert names(exporter.render()).isdisjoint(VERDICT_METRICS)
+
+
+def test_setting_the_wall_clock_changes_nothing(
+    exporter: Exporter, snapshot: Snapshot, clock: ManualClock
+) -> None:
+    """NTP or an administrator may set the clock a day back or forth; freshness is monotonic."""
+    exporter.publish(snapshot)
+    before = exporter.render()
+    for wall in (0.0, snapshot.sample.timestamp + 86_400.0):
+        clock.set_wall(wall)
+        assert exporter.render() == before
+
+
+def test_a_withdrawn_snapshot_takes_its_verdict_along(exporter: Exporter, snapshot: Snapshot) -> None:
+    """``publish(None)`` says that nothing is known now."""
+    exporter.publish(snapshot)
+    exporter.publish(None)
+    assert names(exporter.render()).isdisjoint(VERDICT_METRICS)
+
+
+def test_unknown_values_are_absent(exporter: Exporter, snapshot: Snapshot) -> None:
+    """A NaN or an infinity from a source is no number for a graph, and None is no 0."""
+    values = {"cpu": math.nan, "memory": math.inf, "network": 0.25}
+    exporter.publish(
+        replace(
+            snapshot,
+            sample=replace(snapshot.sample, values=values),
+            probabilities={0: math.nan, 60: 0.5},
+            anomaly=None,
+            anomaly_score=None,
+        )
+    )
+    found = series(exporter.render())
+    assert {name for name in found if name.startswith("loadwatch_signal")} == {
+        'loadwatch_signal{signal="network",unit="ratio"}'
+    }
+    assert {name for name in found if name.startswith("loadwatch_high_load_prob")} == {
+        'loadwatch_high_load_probability{horizon="60"}'
+    }
+    assert not any(name.startswith("loadwatch_anomaly") for name in found)
+    assert all(math.isfinite(value) for value in found.values())
+
+
+def test_the_page_says_who_raised_the_flag(exporter: Exporter, snapshot: Snapshot) -> None:
+    """The static guard beside the model is told apart from the model."""
+    for raised_by, expected in (("guard", 1), ("model", 0), (None, 0)):
+        exporter.publish(replace(snapshot, raised_by=raised_by))
+        assert series(exporter.render())["loadwatch_high_load_by_guard"] == expected
+
+
+def test_only_the_model_in_use_is_shown(exporter: Exporter, snapshot: Snapshot) -> None:
+    """After a swap the old model's information series is gone at once."""
+    exporter.publish(snapshot)
+    assert snapshot.model is not None
+    exporter.publish(replace(snapshot, model=replace(snapshot.model, version="next")))
+    found = [name for name in series(exporter.render()) if name.startswith("loadwatch_model_info")]
+    assert found == ['loadwatch_model_info{origin="trained",version="next"}']
+
+
+def test_a_healthy_host_has_fewer_than_sixty_series(exporter: Exporter, snapshot: Snapshot) -> None:
+    """All 27 signals sampled, everything known, every series of the prefix counted."""
+    exporter.publish(snapshot)
+    assert len(series(exporter.render())) == SERIES_LIMIT < 60
+
+
+def test_faults_take_their_series_from_the_least_telling_signals(
+    exporter: Exporter, snapshot: Snapshot
+) -> None:
+    """A host in trouble stays under sixty series too, and keeps the signals that matter most."""
+    exporter.publish(snapshot)
+    exporter.sample_failures.take({"cpu": 0, "network": 3})
+    exporter.scheduler_missed.inc("train")
+    exporter.history_unsaved.set(12)
+    found = series(exporter.render())
+    assert len(found) == SERIES_LIMIT
+    assert found['loadwatch_sample_failures_total{source="network"}'] == 3
+    assert {name.split('"')[1] for name in found if name.startswith("loadwatch_signal{")} == {
+        "cpu",
+        "memory",
+        "network",
+        "disk",
+    }
+    exporter.notify_failures.set(1)
+    assert 'loadwatch_signal{signal="disk",unit="ratio"}' in series(exporter.render())
+
+
+def test_all_signals_are_exported_when_asked_for(clock: ManualClock, snapshot: Snapshot) -> None:
+    """Who has no other exporter may have every signal, above sixty series."""
+    exporter = Exporter(clock, interval=5.0, all_signals=True)
+    exporter.publish(snapshot)
+    found = [name for name in series(exporter.render()) if name.startswith("loadwatch_signal{")]
+    assert len(found) == len(snapshot.sample.values)
+
+
+def test_the_last_change_of_interval_decides(
+    exporter: Exporter, snapshot: Snapshot, clock: ManualClock
+) -> None:
+    """A reload that lengthens the interval lengthens the life of a verdict too."""
+    exporter.publish(snapshot)
+    clock.advance(20.0)
+    exporter.interval = 10.0
+    assert "loadwatch_high_load" in names(exporter.render())
+
+
+def test_openmetrics_is_served_to_who_asks(exporter: Exporter, snapshot: Snapshot) -> None:
+    """Both formats parse by the library's own strict parsers and say the same."""
+    exporter.publish(snapshot)
+    text, text_type = exporter.scrape("")
+    openmetrics, openmetrics_type = exporter.scrape("application/openmetrics-text; version=1.0.0")
+    assert text_type.startswith("text/plain; version=0.0.4")
+    assert openmetrics_type.startswith("application/openmetrics-text; version=1.0.0")
+    ours = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+        if sample.name.startswith("loadwatch_")
+    }
+    theirs = {
+        sample.name: sample.value
+        for family in parse_openmetrics(openmetrics.decode())
+        for sample in family.samples
+        if sample.name.startswith("loadwatch_")
+    }
+    assert ours == theirs
+
+
+@given(
+    accept=st.text(max_size=80)
+    | st.sampled_from(["application/openmetrics-text;version=x", "text/plain;version="])
+)
+def test_no_accept_header_breaks_a_scrape(accept: str) -> None:
+    """Whatever a client claims to accept, it gets the page."""
+    page, _ = Exporter(ManualClock(), interval=5.0).scrape(accept)
+    assert b"loadwatch_ready" in page
+
+
+def test_the_textfile_page_leaves_process_metrics_out(exporter: Exporter) -> None:
+    """node_exporter has process metrics of its own and would refuse the whole page over a second set."""
+    assert not any(name.startswith(("process_", "python_")) for name in names(exporter.render()))
+    assert "process_resident_memory_bytes" in names(exporter.scrape()[0])
+
+
+def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot: Snapshot) -> None:
+    """The table promises nothing that the code does not keep, and the code exports nothing beside it."""
+    exporter.publish(snapshot)
+    exporter.sample_failures.inc("cpu")
+    exporter.scheduler_missed.inc("train")
+    exporter.history_unsaved.set(1)
+    exporter.history_lost.inc()
+    exporter.history_salvaged.inc()
+    exporter.notify_failures.inc()
+    exporter.web_faults.inc("tls")
+    assert {family.name for family in exporter.collect()} == {
+        metric.name.removesuffix("_total") for metric in METRICS
+    }
+
+
+def test_wrong_labels_are_refused(exporter: Exporter) -> None:
+    """A slip in the daemon is found by its first test, not by a page that mixes up series."""
+    with pytest.raises(ValueError, match="loadwatch_alerts_total"):
+        exporter.alerts.inc()
+
+
+def test_a_scrape_costs_under_three_milliseconds(exporter: Exporter, snapshot: Snapshot) -> None:
+    """CPU time of the whole page with process metrics; the best of several, as the machine is shared."""
+    exporter.publish(snapshot)
+
+    def cost() -> float:
+        start = time.process_time()
+        for _ in range(20):
+            exporter.scrape()
+        return (time.process_time() - start) / 20
+
+    assert min(cost() for _ in range(5)) < 0.003
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool of Debian's package prometheus")
+def test_promtool_has_nothing_to_say(exporter: Exporter, snapshot: Snapshot) -> None:
+    """Prometheus' own linter finds no fault in names, units and help."""
+    exporter.publish(snapshot)
+    page, _ = exporter.scrape()
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (done.stdout + done.stderr, done.returncode) == (b"", 0)
+
+
+def test_help_texts_are_sentences() -> None:
+    """Each help begins with a capital or a digit, ends with a full stop, and is plain ASCII."""
+    for metric in METRICS:
+        assert re.fullmatch(r"[A-Z0-9][ -~]*\.", metric.help), metric.name
+
+
+def test_a_sample_of_foreign_signals_is_exported_with_unit_one(clock: ManualClock) -> None:
+    """Imported columns of other names have no unit in the schema."""
+    exporter = Exporter(clock, interval=5.0)
+    exporter.publish(Snapshot(Sample(clock.wall(), clock.monotonic(), {"queue": 7.0})))
+    assert series(exporter.render())['loadwatch_signal{signal="queue",unit="1"}'] == 7
