@@ -18,6 +18,13 @@ class UsageError(LoadwatchError):
     exit_code = 2
 
 
+class TimeFormatError(UsageError, ValueError):
+    """A duration or a point in time is written in no accepted form.
+
+    Also a ``ValueError``, because in a configuration file it is one fault among others, reported with them.
+    """
+
+
 class ConfigurationError(LoadwatchError):
     """The configuration is wrong; 78 (``EX_CONFIG``) tells systemd not to restart in a loop."""
 

@@ -10,7 +10,8 @@ import loadwatch
 PACKAGE = Path(loadwatch.__file__).parent
 
 RANKS: dict[str, int] = {
-    **dict.fromkeys(["errors", "clock", "times", "signals", "records", "files", "notify"], 0),
+    "errors": -1,  # the other rooms of the ground floor raise them
+    **dict.fromkeys(["clock", "times", "signals", "records", "files", "notify"], 0),
     **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
     **dict.fromkeys(["labels", "model"], 2),
     **dict.fromkeys(["judge", "training"], 3),
