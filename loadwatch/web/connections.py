@@ -1,0 +1,190 @@
+"""Accepting connections and getting rid of them: nobody holds one for ever, nobody holds them all.
+
+Tornado reads and writes the connections, but leaves four things to its users that a host under attack, or
+merely out of file descriptors, needs: a limit of connections, deadlines on each phase of one, eviction when
+the limit is reached, and an accept loop that rests when the kernel refuses another descriptor.
+"""
+
+import errno
+import socket
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream, SSLIOStream
+from tornado.netutil import ssl_wrap_socket
+
+_ACCEPTED_AT_ONCE: Final = 16
+_REST_SECONDS: Final = 0.1
+_READ_CHUNK: Final = 4096
+_OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much patience one client gets.
+
+    ``first_request`` bounds the TLS handshake and the headers of a new connection; ``idle`` the time from an
+    answer to the next complete request; ``answer`` the time to take in an answer; all in seconds.
+    """
+
+    connections: int = 256
+    first_request: float = 10.0
+    idle: float = 120.0
+    answer: float = 10.0
+    header_bytes: int = 8 * 1024
+    body_bytes: int = 64 * 1024
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One client: ``proven`` once it got a good answer, ``waiting`` while we wait for its request."""
+
+    stream: IOStream
+    host: str
+    since: float
+    deadline: float
+    proven: bool = False
+    waiting: bool = True
+
+    def __str__(self) -> str:
+        return self.host
+
+
+class Connections:
+    """The open connections."""
+
+    def __init__(self, limits: Limits, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self.evicted = 0
+        self.expired = 0
+        self._now = now
+        self._open: set[Connection] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, stream: IOStream, host: str) -> Connection:
+        """Register a new connection, if need be in the place of another."""
+        if len(self._open) >= self.limits.connections:
+            self.evict()
+        now = self._now()
+        connection = Connection(stream, host, now, now + self.limits.first_request)
+        self._open.add(connection)
+        return connection
+
+    def wait_for_request(self, connection: Connection) -> None:
+        """The last answer is out; who got a good one may take some time for the next request."""
+        patience = self.limits.idle if connection.proven else self.limits.first_request
+        self._enter(connection, waiting=True, patience=patience)
+
+    def answer(self, connection: Connection) -> None:
+        """A complete request is here; from now on the client must take in the answer."""
+        self._enter(connection, waiting=False, patience=self.limits.answer)
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection that has been closed."""
+        self._open.discard(connection)
+
+    def evict(self) -> None:
+        """Close the connection that will be missed least, to make room.
+
+        One that waits for its client rather than one that answers; one that never got a good answer rather
+        than a scraper between two scrapes; one of the client with the most; of these the longest waiting.
+        """
+        if not self._open:
+            return
+        held = Counter(connection.host for connection in self._open)
+        victim = min(self._open, key=lambda c: (not c.waiting, c.proven, -held[c.host], c.since))
+        self.evicted += 1
+        self._close(victim)
+
+    def sweep(self) -> None:
+        """Close every connection that is past its deadline."""
+        now = self._now()
+        for connection in [each for each in self._open if each.deadline < now]:
+            self.expired += 1
+            self._close(connection)
+
+    def close(self) -> None:
+        """Close them all."""
+        for connection in list(self._open):
+            self._close(connection)
+
+    def _enter(self, connection: Connection, *, waiting: bool, patience: float) -> None:
+        connection.waiting = waiting
+        connection.since = self._now()
+        connection.deadline = connection.since + patience
+
+    def _close(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        connection.stream.close()
+
+
+class Acceptor:
+    """Accepts on the listening sockets, wraps TLS around where there is some, and hands over the streams."""
+
+    def __init__(
+        self,
+        sockets: Iterable[socket.socket],
+        tls: Callable[[], ssl.SSLContext | None],
+        serve: Callable[[IOStream, str], None],
+        exhausted: Callable[[], None],
+    ) -> None:
+        self._sockets = list(sockets)
+        self._tls = tls
+        self._serve = serve
+        self._exhausted = exhausted
+        self._loop = IOLoop.current()
+        self._stopped = False
+        for listener in self._sockets:
+            self._listen(listener)
+
+    def stop(self) -> None:
+        """Accept no more, and close the listening sockets."""
+        self._stopped = True
+        for listener in self._sockets:
+            self._loop.remove_handler(listener)
+            listener.close()
+
+    def _listen(self, listener: socket.socket) -> None:
+        if not self._stopped:
+            self._loop.add_handler(listener, self._accept, IOLoop.READ)
+
+    def _accept(self, listener: Any, _events: int) -> None:
+        # Not until there are no more: those already here get their turn in between.
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                accepted, address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_RESOURCES:
+                    # The listener stays readable: without a rest this would be a busy loop.
+                    self._exhausted()
+                    self._loop.remove_handler(listener)
+                    self._loop.call_later(_REST_SECONDS, self._listen, listener)
+                    return
+                continue  # the client was gone before we took the connection
+            self._start(accepted, address)
+
+    def _start(self, accepted: socket.socket, address: Any) -> None:
+        accepted.setblocking(False)
+        host = str(address[0]) if address else "local"
+        context = self._tls()
+        try:
+            if context is None:
+                stream = IOStream(accepted, read_chunk_size=_READ_CHUNK)
+            else:
+                wrapped = ssl_wrap_socket(accepted, context, server_side=True, do_handshake_on_connect=False)
+                stream = SSLIOStream(wrapped, read_chunk_size=_READ_CHUNK)
+            # Head and body are written one after the other: do not hold the second back for an ACK.
+            stream.set_nodelay(True)
+        except OSError:
+            accepted.close()  # gone before it began; nobody is left to tell
+            return
+        self._serve(stream, host)

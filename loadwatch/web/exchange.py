@@ -1,0 +1,113 @@
+"""One request and its answer."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from http import HTTPStatus
+from typing import Final, Protocol, cast
+
+from tornado import httputil
+
+from loadwatch.web.connections import Connection
+from loadwatch.web.responses import SECURITY_HEADERS, Response, plain
+
+log: Final = logging.getLogger(__name__)
+
+
+class Site(Protocol):
+    """What an exchange needs of the server."""
+
+    def admit(
+        self, connection: Connection, headers: httputil.HTTPHeaders
+    ) -> Response | Awaitable[Response | None] | None:
+        """A refusal, at once or later; None lets the request pass."""
+        ...
+
+    def answer(self, target: str, accept: str) -> Response:
+        """The answer to a GET."""
+        ...
+
+    def extra_headers(self) -> dict[str, str]:
+        """Headers for every answer, as configured."""
+        ...
+
+    def began(self, connection: Connection) -> None:
+        """A complete request is here."""
+        ...
+
+
+class Exchange(httputil.HTTPMessageDelegate):
+    """Reads one request, drops its body, writes one answer."""
+
+    def __init__(self, site: Site, connection: Connection, wire: httputil.HTTPConnection) -> None:
+        self._site = site
+        self._connection = connection
+        self._wire = wire
+        self._method = self._target = ""
+        self._headers = httputil.HTTPHeaders()
+        self._later: asyncio.Future[None] | None = None
+
+    def headers_received(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+    ) -> None:
+        """Keep what matters."""
+        self._method, self._target, _ = cast("httputil.RequestStartLine", start_line)
+        self._headers = headers
+
+    def data_received(self, chunk: bytes) -> None:
+        """Nothing here reads a body."""
+
+    def on_connection_close(self) -> None:
+        """Stop working for a client that has gone."""
+        if self._later is not None:
+            self._later.cancel()
+
+    def finish(self) -> None:
+        """The request is complete: answer it, or first find out whether the client may ask."""
+        self._site.began(self._connection)
+        refusal = self._site.admit(self._connection, self._headers)
+        if refusal is None or isinstance(refusal, Response):
+            self._write(refusal or self._answer())
+        else:
+            self._later = asyncio.ensure_future(self._answer_after(refusal))
+
+    async def _answer_after(self, admission: Awaitable[Response | None]) -> None:
+        self._write(await admission or self._answer())
+
+    def _answer(self) -> Response:
+        if self._method not in ("GET", "HEAD"):
+            return plain(HTTPStatus.METHOD_NOT_ALLOWED, Allow="GET, HEAD")
+        if self._headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self._headers:
+            return plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Nothing here takes a request body.")
+        try:
+            return self._site.answer(self._target, self._headers.get("Accept", ""))
+        except Exception as error:  # noqa: BLE001 - a bug behind one page must not take the others down
+            log.error("event=page_failed path=%r error=%r", self._target[:80], error)
+            return plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _write(self, response: Response) -> None:
+        body: bytes | None = response.body
+        status = response.status
+        headers = httputil.HTTPHeaders(
+            {"Content-Type": response.content_type, "Vary": "Accept-Encoding, Accept"}
+        )
+        for name, value in {**SECURITY_HEADERS, **response.headers, **self._site.extra_headers()}.items():
+            headers[name] = value
+        if headers.get("Cache-Control") == "no-cache":
+            headers["ETag"] = response.etag
+            if response.etag in self._headers.get("If-None-Match", ""):
+                status, body = HTTPStatus.NOT_MODIFIED, None
+        if body is not None and "gzip" in self._headers.get("Accept-Encoding", ""):
+            body = response.compressed or body
+            if body is response.compressed:
+                headers["Content-Encoding"] = "gzip"
+        if body is not None:
+            headers["Content-Length"] = str(len(body))
+        self._connection.proven |= status < HTTPStatus.BAD_REQUEST
+        start_line = httputil.ResponseStartLine("HTTP/1.1", status, status.phrase)
+        self._wire.write_headers(start_line, headers)
+        if body and self._method != "HEAD":
+            self._wire.write(body)
+        self._wire.finish()

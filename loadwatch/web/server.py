@@ -1,0 +1,163 @@
+"""The HTTP server: Tornado's parser, streams and loop on a thread of their own."""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from tornado import httputil
+from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornado.ioloop import PeriodicCallback
+from tornado.iostream import IOStream
+
+from loadwatch.errors import ServiceError
+from loadwatch.web.connections import Acceptor, Connection, Connections, Limits
+from loadwatch.web.exchange import Exchange
+from loadwatch.web.listen import bind_all, close_all, passed_by_systemd, url_of
+from loadwatch.web.logs import route_tornado_logs
+from loadwatch.web.responses import Response
+from loadwatch.web.routes import Providers, Routes
+
+log: Final = logging.getLogger(__name__)
+_SWEEP_MILLISECONDS: Final = 500
+_CLOSE_SECONDS: Final = 1.0
+
+
+class WebServer(httputil.HTTPServerConnectionDelegate):
+    """Serves the routes on every address until closed.
+
+    ``addresses`` as ``parse_address`` reads them, or with ``systemd_socket`` the sockets that systemd passed;
+    ``route_prefix`` such as ``/loadwatch`` goes before every path. Port 0 takes a free one, see ``urls``.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        providers: Providers,
+        *,
+        systemd_socket: bool = False,
+        route_prefix: str = "/",
+        limits: Limits | None = None,
+    ) -> None:
+        self._addresses = addresses
+        self._systemd_socket = systemd_socket
+        self._prefix = f"/{route_prefix.strip('/')}".rstrip("/")
+        self._routes = Routes(providers, prefix=self._prefix)
+        self._limits = limits or Limits()
+        self._connections = Connections(self._limits)
+        self._parameters = HTTP1ConnectionParameters(
+            max_header_size=self._limits.header_bytes,
+            max_body_size=self._limits.body_bytes,
+            body_timeout=self._limits.answer,
+        )
+        self._exhausted = 0
+        self._sockets: list[socket.socket] = []
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self.urls: list[str] = []
+
+    def start(self) -> None:
+        """Bind and serve.
+
+        Raises:
+            ServiceError: an address cannot be bound; says which, why and what to do.
+
+        """
+        self._sockets = passed_by_systemd() if self._systemd_socket else bind_all(self._addresses)
+        self.urls = [url_of(each, tls=False, prefix=self._prefix) for each in self._sockets]
+        running = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(running,), name="web", daemon=True)
+        self._thread.start()
+        running.wait()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the serving thread runs; it ends only by ``close`` or by a bug."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def faults(self) -> Mapping[str, int]:
+        """How often each kind of trouble came up since the start, for ``loadwatch_web_faults_total``."""
+        return {
+            "connection_evicted": self._connections.evicted,
+            "connection_expired": self._connections.expired,
+            "descriptors_exhausted": self._exhausted,
+        }
+
+    def close(self) -> None:
+        """Stop serving; open connections are cut. Returns within a second."""
+        if self._loop is not None and self._stop is not None and self.alive:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread is not None:
+            self._thread.join(_CLOSE_SECONDS)
+            if self._thread.is_alive():
+                raise ServiceError("the web server did not stop within a second; its thread is stuck")
+        close_all(self._sockets)
+
+    def _run(self, running: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve(running))
+        finally:
+            running.set()
+
+    async def _serve(self, running: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._report)
+        self._stop = asyncio.Event()
+        route_tornado_logs()
+        acceptor = Acceptor(self._sockets, lambda: None, self._welcome, self._make_room)
+        sweep = PeriodicCallback(self._connections.sweep, _SWEEP_MILLISECONDS)
+        sweep.start()
+        running.set()
+        try:
+            await self._stop.wait()
+        finally:
+            sweep.stop()
+            acceptor.stop()
+            self._connections.close()
+
+    def _report(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        log.error("event=web_bug what=%r error=%r", context.get("message"), context.get("exception"))
+
+    def _welcome(self, stream: IOStream, host: str) -> None:
+        connection = self._connections.admit(stream, host)
+        HTTP1ServerConnection(stream, self._parameters, connection).start_serving(self)
+
+    def _make_room(self) -> None:
+        self._exhausted += 1
+        self._connections.evict()
+
+    def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> Exchange:
+        """A connection awaits its next request (called by Tornado)."""
+        connection = _connection_of(server_conn)
+        self._connections.wait_for_request(connection)
+        return Exchange(self, connection, request_conn)
+
+    def on_close(self, server_conn: object) -> None:
+        """A connection is gone (called by Tornado)."""
+        self._connections.discard(_connection_of(server_conn))
+
+    def began(self, connection: Connection) -> None:
+        """A complete request is here."""
+        self._connections.answer(connection)
+
+    def admit(
+        self, connection: Connection, headers: httputil.HTTPHeaders
+    ) -> Response | Awaitable[Response | None] | None:
+        """Whether the client may ask."""
+        del connection, headers
+        return None
+
+    def answer(self, target: str, accept: str) -> Response:
+        """The answer to a GET."""
+        return self._routes.answer(target, accept)
+
+    def extra_headers(self) -> dict[str, str]:
+        """Headers for every answer, as configured."""
+        return {}
+
+
+def _connection_of(server_conn: object) -> Connection:
+    return cast("Connection", cast("HTTP1ServerConnection", server_conn).context)
