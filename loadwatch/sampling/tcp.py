@@ -1,0 +1,111 @@
+"""What the network stack counts about itself: segments, connections, errors.
+
+psutil would list every socket to count connections; the kernel's own sums in ``/proc/net/snmp`` and
+``/proc/net/netstat`` cost microseconds and need no rights. TCP is counted over IPv4 and IPv6 together, UDP in
+these files over IPv4.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from loadwatch.errors import SamplingError
+from loadwatch.sampling.counters import Counters
+from loadwatch.sampling.procfile import ProcFile
+
+# Signal to (protocol, field) of the kernel; several fields are added.
+_SNMP: Final = {
+    "tcp_in_segments": (("Tcp", "InSegs"),),
+    "tcp_out_segments": (("Tcp", "OutSegs"),),
+    "tcp_retransmits": (("Tcp", "RetransSegs"),),
+    "tcp_active_opens": (("Tcp", "ActiveOpens"),),
+    "tcp_passive_opens": (("Tcp", "PassiveOpens"),),
+    "tcp_resets": (("Tcp", "OutRsts"),),
+    "udp_in_datagrams": (("Udp", "InDatagrams"),),
+    "udp_out_datagrams": (("Udp", "OutDatagrams"),),
+    # InErrors already holds what full receive buffers and bad checksums cost; what full send buffers cost
+    # is counted apart.
+    "udp_errors": (("Udp", "InErrors"), ("Udp", "SndbufErrors")),
+}
+_NETSTAT: Final = {"listen_overflows": (("TcpExt", "ListenOverflows"),)}
+_ESTABLISHED: Final = "tcp_established"
+
+
+class TcpSource:
+    """Connections now, and rates of the stack's counters since the previous reading."""
+
+    name = "tcp"
+    signals = (_ESTABLISHED, *_SNMP, *_NETSTAT)
+    note = ""
+
+    def __init__(self, procfs: Path) -> None:
+        self._snmp = _Table(procfs / "net" / "snmp", {_ESTABLISHED: (("Tcp", "CurrEstab"),), **_SNMP})
+        self._netstat = _Table(procfs / "net" / "netstat", _NETSTAT)
+        self._counters: Counters[str] = Counters()
+
+    def read(self, now: float) -> dict[str, float]:
+        """Connections and rates per second; nothing of a file or field that this kernel does not have.
+
+        Raises:
+            OSError: a file is there but cannot be read.
+            SamplingError: a file is not the table it should be.
+
+        """
+        snmp = self._snmp.read()
+        established = snmp.pop(_ESTABLISHED, None)
+        rates = self._counters.rates(now, {**snmp, **self._netstat.read()})
+        return rates if established is None else {_ESTABLISHED: float(established), **rates}
+
+    def forget(self) -> None:
+        """Drop the previous counters."""
+        self._counters.forget()
+
+
+class _Table:
+    """A file of line pairs, ``Tcp: names...`` then ``Tcp: numbers...``.
+
+    The places of the wanted columns are kept for as long as the line of names stays the same, which is until
+    the next boot.
+    """
+
+    def __init__(self, path: Path, wanted: Mapping[str, tuple[tuple[str, str], ...]]) -> None:
+        self._file = ProcFile(path)
+        self._wanted = wanted
+        self._protocols = {protocol.encode() for fields in wanted.values() for protocol, _ in fields}
+        self._places: dict[bytes, list[tuple[str, int]]] = {}
+
+    def read(self) -> dict[str, int]:
+        """Signal to its count now."""
+        try:
+            lines = self._file.read().split(b"\n")
+        except FileNotFoundError:
+            return {}
+        counts: dict[str, int] = {}
+        for header, line in zip(lines[::2], lines[1::2], strict=False):
+            protocol, _, numbers = line.partition(b":")
+            if protocol not in self._protocols:
+                continue
+            places = self._places.get(header)
+            if places is None:
+                places = self._places[header] = self._find(header)
+            self._add(numbers.split(), places, counts)
+        return counts
+
+    def _find(self, header: bytes) -> list[tuple[str, int]]:
+        protocol, _, names = header.decode("ascii", "replace").partition(":")
+        columns = {name: place for place, name in enumerate(names.split())}
+        return [
+            (signal, columns[field])
+            for signal, fields in self._wanted.items()
+            for wanted_protocol, field in fields
+            if wanted_protocol == protocol and field in columns
+        ]
+
+    def _add(self, numbers: list[bytes], places: list[tuple[str, int]], counts: dict[str, int]) -> None:
+        try:
+            for signal, place in places:
+                counts[signal] = counts.get(signal, 0) + int(numbers[place])
+        except (ValueError, IndexError) as error:
+            raise SamplingError(
+                f"cannot read {self._file.path}: expected numbers under each line of names ({error})"
+            ) from error
