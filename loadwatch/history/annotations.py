@@ -1,0 +1,240 @@
+"""What people and the daemon say about spans of history: labels, maintenance, alerts, own training, state."""
+
+import contextlib
+import json
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from loadwatch.errors import HistoryError
+from loadwatch.history.database import transaction
+from loadwatch.records import Contribution, Label, LabelKind, Maintenance, RaisedBy, Span, Verdict
+
+_ALERT_COLUMNS = (
+    "verdict, horizon_seconds, start_timestamp, end_timestamp, peak, lead_seconds, confirmed, "
+    "top_signals, model, raised_by"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One episode of a flag, from raised to cleared.
+
+    ``start`` and ``end`` are epoch seconds, ``end`` None while it lasts. ``horizon`` is in seconds, 0 is now.
+    ``peak`` is the highest probability or score. ``lead_seconds`` is how long before the high load a forecast
+    was raised, None while or where that did not happen. ``confirmed`` says whether rule, pressure or a label
+    bore it out, None while undecided.
+    """
+
+    verdict: Verdict
+    start: float
+    peak: float
+    model: str
+    horizon: int = 0
+    end: float | None = None
+    lead_seconds: float | None = None
+    confirmed: bool | None = None
+    top_signals: tuple[Contribution, ...] = ()
+    raised_by: RaisedBy = "model"
+    identity: int = 0
+
+
+class Annotations(ABC):
+    """The part of the history that is not samples. Writes are committed when a call returns."""
+
+    @abstractmethod
+    def _reading(self, attempt: str) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """A connection to read from; SQLite's errors come out as ours."""
+
+    @abstractmethod
+    def _writing(self, attempt: str) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """The connection to write to, ours alone for the block; SQLite's errors come out as ours."""
+
+    def add_label(self, label: Label) -> int:
+        """Keep what an operator said; returns its identity."""
+        return self._insert(
+            "labels",
+            "start_timestamp, end_timestamp, kind, why",
+            (*_ordered(label.span), label.kind, label.why),
+        )
+
+    def labels(self, between: Span | None = None) -> list[Label]:
+        """The labels that touch a span, by start."""
+        return [
+            Label(Span(start, end), cast("LabelKind", kind), why, identity)
+            for identity, start, end, kind, why in self._spans("labels", "kind, why", between)
+        ]
+
+    def remove_label(self, identity: int) -> None:
+        """Take a label back.
+
+        Raises:
+            HistoryError: there is none of this identity.
+
+        """
+        self._change("DELETE FROM labels WHERE id = ?", (identity,), f"label {identity}")
+
+    def add_maintenance(self, maintenance: Maintenance) -> int:
+        """Keep a window; returns its identity."""
+        values = (*_ordered(maintenance.span), maintenance.why)
+        return self._insert("maintenance", "start_timestamp, end_timestamp, why", values)
+
+    def end_maintenance(self, identity: int, end: float) -> None:
+        """Let a window end at ``end`` (epoch seconds); one that had not begun then becomes empty.
+
+        Raises:
+            HistoryError: there is none of this identity.
+
+        """
+        self._end("maintenance", identity, end)
+
+    def maintenance(self, between: Span | None = None) -> list[Maintenance]:
+        """The windows that touch a span, by start."""
+        return [
+            Maintenance(Span(start, end), why, identity)
+            for identity, start, end, why in self._spans("maintenance", "why", between)
+        ]
+
+    def add_training(self, span: Span) -> int:
+        """Mark time in which the daemon trained; returns the identity of the mark.
+
+        Written at the start with the latest possible end, so that a kill leaves no unmarked training.
+        """
+        return self._insert("training_spans", "start_timestamp, end_timestamp", _ordered(span))
+
+    def end_training(self, identity: int, end: float) -> None:
+        """Let a mark end at ``end`` (epoch seconds).
+
+        Raises:
+            HistoryError: there is none of this identity.
+
+        """
+        self._end("training_spans", identity, end)
+
+    def training_spans(self, between: Span | None = None) -> list[Span]:
+        """When the daemon trained, by start."""
+        return [Span(start, end) for _, start, end in self._spans("training_spans", "", between)]
+
+    def record_alert(self, alert: Alert) -> int:
+        """Keep a new episode; returns its identity."""
+        return self._insert("alerts", _ALERT_COLUMNS, _alert_values(alert))
+
+    def update_alert(self, alert: Alert) -> None:
+        """Replace what is kept of the episode of this identity.
+
+        Raises:
+            HistoryError: there is none of this identity.
+
+        """
+        places = ", ".join("?" * len(_alert_values(alert)))
+        self._change(
+            f"UPDATE alerts SET ({_ALERT_COLUMNS}) = ({places}) WHERE id = ?",  # noqa: S608 - own columns
+            (*_alert_values(alert), alert.identity),
+            f"alert {alert.identity}",
+        )
+
+    def alerts(
+        self, between: Span | None = None, *, verdict: Verdict | None = None, limit: int | None = None
+    ) -> list[Alert]:
+        """The episodes that touch a span, by start; with ``limit`` the newest of them."""
+        span = between or Span(float("-inf"), float("inf"))
+        with self._reading("list the alerts of") as connection:
+            rows = connection.execute(
+                f"SELECT id, {_ALERT_COLUMNS} FROM alerts "  # noqa: S608 - own columns
+                "WHERE start_timestamp < ? AND coalesce(end_timestamp, 9e999) >= ? "
+                "AND coalesce(verdict = ?, 1) ORDER BY start_timestamp DESC, id DESC LIMIT ?",
+                (span.end, span.start, verdict, -1 if limit is None else limit),
+            ).fetchall()
+        return [_alert(row) for row in reversed(rows)]
+
+    def state(self, key: str, default: Any = None) -> Any:
+        """The value last kept under ``key``."""
+        with self._reading("read the state in") as connection:
+            row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return default if row is None else json.loads(row[0])
+
+    def set_state(self, key: str, value: Any) -> None:
+        """Keep a small JSON value under ``key``.
+
+        Raises:
+            HistoryError: JSON cannot hold it (NaN and infinity among others).
+
+        """
+        try:
+            content = json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise HistoryError(f"cannot keep {key!r}: its value is not JSON ({error})") from error
+        with self._writing("keep the state in") as connection:
+            connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, content))
+
+    def _insert(self, table: str, columns: str, values: Sequence[object]) -> int:
+        places = ", ".join("?" * len(values))
+        with self._writing(f"add to the {table} of") as connection:
+            cursor = connection.execute(
+                f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608 - own names
+                values,
+            )
+        return int(cursor.lastrowid or 0)
+
+    def _spans(self, table: str, columns: str, between: Span | None) -> list[tuple[Any, ...]]:
+        span = between or Span(float("-inf"), float("inf"))
+        with self._reading(f"list the {table} of") as connection:
+            return connection.execute(
+                f"SELECT id, start_timestamp, end_timestamp{', ' if columns else ''}{columns} "  # noqa: S608
+                f"FROM {table} WHERE start_timestamp < ? AND end_timestamp > ? ORDER BY start_timestamp, id",
+                (span.end, span.start),
+            ).fetchall()
+
+    def _end(self, table: str, identity: int, end: float) -> None:
+        self._change(
+            f"UPDATE {table} SET end_timestamp = max(start_timestamp, ?) WHERE id = ?",  # noqa: S608
+            (end, identity),
+            f"row {identity} of {table}",
+        )
+
+    def _change(self, statement: str, values: Sequence[object], what: str) -> None:
+        with self._writing(f"change {what} of") as connection, transaction(connection):
+            changed = connection.execute(statement, values).rowcount
+        if changed == 0:
+            raise HistoryError(f"there is no {what} in the history; list what there is to see the identities")
+
+
+def _ordered(span: Span) -> tuple[float, float]:
+    if not span.start <= span.end:
+        raise HistoryError(f"a span cannot end ({span.end}) before it begins ({span.start})")
+    return span.start, span.end
+
+
+def _alert_values(alert: Alert) -> tuple[object, ...]:
+    top_signals = json.dumps([[top.signal, top.value] for top in alert.top_signals])
+    return (
+        alert.verdict,
+        alert.horizon,
+        alert.start,
+        alert.end,
+        alert.peak,
+        alert.lead_seconds,
+        alert.confirmed,
+        top_signals,
+        alert.model,
+        alert.raised_by,
+    )
+
+
+def _alert(row: tuple[Any, ...]) -> Alert:
+    identity, verdict, horizon, start, end, peak, lead_seconds, confirmed, top_signals, model, raised_by = row
+    return Alert(
+        verdict=verdict,
+        horizon=horizon,
+        start=start,
+        end=end,
+        peak=peak,
+        lead_seconds=lead_seconds,
+        confirmed=None if confirmed is None else bool(confirmed),
+        top_signals=tuple(Contribution(signal, value) for signal, value in json.loads(top_signals)),
+        model=model,
+        raised_by=raised_by,
+        identity=identity,
+    )

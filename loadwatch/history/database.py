@@ -1,0 +1,150 @@
+"""Connections to the history file, and its failures in words an operator understands.
+
+Durability: with a write-ahead log and ``synchronous=NORMAL`` a commit is in the kernel's hands when the call
+returns, so killing the process loses nothing; a power cut loses at most what was committed since the last
+checkpoint (some hundred samples) and never leaves a broken file. The stricter ``FULL`` would wait for the
+disk at every sample, and a slow disk is exactly what is to be measured. What a person typed is worth that
+wait: see ``durable``.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from loadwatch.errors import HistoryError
+
+_CACHE_KIBIBYTES: Final = 512
+_CHECK_STEPS: Final = 10_000
+
+
+class HistoryDamagedError(HistoryError):
+    """The file is no database any more, or parts of it are unreadable."""
+
+
+class HistoryBusyError(HistoryError):
+    """Another process kept the file locked for too long."""
+
+
+class HistoryUnwritableError(HistoryError):
+    """The disk is full, read-only or failing, or the file may not be written."""
+
+
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_UNWRITABLE: Final = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+}
+
+
+@contextlib.contextmanager
+def translated(path: Path, attempt: str) -> Iterator[None]:
+    """Turn SQLite's errors into ours, saying what was attempted on which file.
+
+    Raises:
+        HistoryDamagedError, HistoryBusyError, HistoryUnwritableError: by what SQLite found.
+        HistoryError: anything else.
+
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if primary in _DAMAGED:
+            raise HistoryDamagedError(f"cannot {attempt} {path}: the file is damaged ({error})") from error
+        if primary in _BUSY:
+            raise HistoryBusyError(
+                f"cannot {attempt} {path}: another process keeps it locked; try again, or end that process"
+            ) from error
+        if primary in _UNWRITABLE:
+            raise HistoryUnwritableError(
+                f"cannot {attempt} {path}: {error}; free space on the disk and check its permissions"
+            ) from error
+        raise HistoryError(f"cannot {attempt} {path}: {error}") from error
+
+
+def connect_writer(path: Path, *, busy_seconds: float, durable: bool) -> sqlite3.Connection:
+    """A connection that may write, creating the file if there is none.
+
+    It begins no transaction by itself (see ``transaction``) and waits ``busy_seconds`` for other writers.
+    ``durable`` makes every commit wait for the disk. One thread at a time may use it.
+    """
+    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    try:
+        # Only takes effect while the file is empty: freed pages can be given back to the disk in steps.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+        # Once grown by a long reader or an import, the log is cut back to this at the next checkpoint.
+        connection.execute("PRAGMA journal_size_limit = 8388608")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; it neither blocks a writer nor is blocked by one.
+
+    A reader without the right to write the directory cannot take part in the write-ahead log. Where no log
+    exists there is no writer either, and the file can be read as it lies.
+    """
+    uri = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of the block is committed, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        # A full disk may have rolled back already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def check(connection: sqlite3.Connection, *, budget_seconds: float | None) -> None:
+    """Read through the whole file looking for damage, for at most ``budget_seconds``.
+
+    What was not reached in time is believed to be whole.
+
+    Raises:
+        sqlite3.DatabaseError: damage was found.
+
+    """
+    if budget_seconds is not None:
+        deadline = time.monotonic() + budget_seconds
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_STEPS)
+    try:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return
+    finally:
+        connection.set_progress_handler(None, 0)
+    if verdict != "ok":
+        damage = sqlite3.DatabaseError(verdict)
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage

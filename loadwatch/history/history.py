@@ -1,0 +1,419 @@
+"""The stored history of one host."""
+
+import contextlib
+import logging
+import math
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from loadwatch.clock import Clock, SystemClock
+from loadwatch.errors import HistoryError
+from loadwatch.history import database, rows, schema
+from loadwatch.history.annotations import Annotations
+from loadwatch.history.database import HistoryDamagedError, HistoryUnwritableError, transaction, translated
+from loadwatch.history.salvage import SalvageReport, salvage
+from loadwatch.records import Recording, Sample, Span
+from loadwatch.signals import NAMES
+
+log = logging.getLogger(__name__)
+
+UNSAVED_LIMIT: Final = 3600
+"""Samples kept in memory while they cannot be written: an hour at one a second, about 7 MB."""
+
+_MOVE_SECONDS: Final = 0.001
+_NEARBY_SECONDS: Final = 3600.0
+_BATCH_ROWS: Final = 500
+_CHECK_SECONDS: Final = 2.0
+_BELIEF_SECONDS: Final = 86_400.0
+_PATIENCE_SECONDS: Final = 0.5
+_OPERATOR_PATIENCE_SECONDS: Final = 10.0
+_ALERTS_KEPT_SECONDS: Final = 400 * 86_400.0
+
+
+class History(Annotations):
+    """Samples, labels, windows, alerts and state in one file.
+
+    Any thread may call any method: writes take turns on one connection, each read opens a short-lived
+    connection of its own, so that reading weeks of history never makes a sample wait.
+
+    ``failures`` counts writes of samples that failed, ``lost`` the samples given up, ``unsaved`` those
+    waiting in memory; ``salvage`` tells of a damaged file found since the start.
+    """
+
+    def __init__(
+        self, path: Path, *, clock: Clock, signals: Sequence[str], repair: bool, writable: bool
+    ) -> None:
+        self.path = path
+        self.failures = 0
+        self.lost = 0
+        self.salvage: SalvageReport | None = None
+        self._clock = clock
+        self._signals = tuple(signals)
+        self._repair = repair
+        self._writable = writable
+        self._lock = threading.RLock()
+        self._writer: sqlite3.Connection | None = None
+        self._file = (0, 0)
+        self._columns: tuple[str, ...] = ()
+        self._unsaved: deque[Sample] = deque()
+        self._storing_fails = False
+        self._newest_moved = -math.inf
+        self._offset = clock.wall() - clock.boottime()
+        self._new_offset = (self._offset, clock.boottime())
+
+    @classmethod
+    def open(cls, path: Path, *, clock: Clock, signals: Sequence[str] = NAMES, repair: bool = True) -> Self:
+        """Open for writing, creating the file if there is none.
+
+        ``repair`` is for the one owner of the state directory (see ``StateLock``): a damaged file is set
+        aside and salvaged. Without it, for commands that write beside a running daemon, damage is an error,
+        and every commit waits for the disk, because an operator typed it.
+
+        Raises:
+            HistoryError: the file cannot be used; its subclass says whether damaged, busy or unwritable.
+
+        """
+        history = cls(path, clock=clock, signals=signals, repair=repair, writable=True)
+        try:
+            history._connect()
+        except HistoryDamagedError as error:
+            if not repair:
+                raise
+            history._replace_damaged(error)
+        return history
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Open for reading only, also while a daemon writes.
+
+        Raises:
+            HistoryError: there is no file, or it cannot be read.
+
+        """
+        history = cls(path, clock=SystemClock(), signals=(), repair=False, writable=False)
+        with history._reading("open") as connection:
+            schema.refuse_foreign(connection)
+        return history
+
+    @property
+    def unsaved(self) -> int:
+        """Samples waiting in memory because they could not be written."""
+        return len(self._unsaved)
+
+    def append(self, sample: Sample) -> bool:
+        """Commit a sample; False where that failed and it waits in memory.
+
+        Never raises for what can happen to a disk: the daemon goes on measuring, and the waiting samples (at
+        most ``UNSAVED_LIMIT``, the oldest are given up) are written with the first that succeeds. A damaged
+        file is replaced on the spot. Where a row of the same moment exists, which takes a wall clock set
+        back, the new row moves on by milliseconds: every row is kept.
+        """
+        with self._lock:
+            if len(self._unsaved) >= UNSAVED_LIMIT:
+                self._unsaved.popleft()
+                self.lost += 1
+            self._unsaved.append(sample)
+            try:
+                try:
+                    self._write_unsaved()
+                except HistoryDamagedError as error:
+                    if not self._repair:
+                        raise
+                    self._replace_damaged(error)
+                    self._write_unsaved()
+            except HistoryError as error:
+                self.failures += 1
+                if not self._storing_fails:
+                    self._storing_fails = True
+                    log.error("samples cannot be stored, keeping them in memory error=%s", error)
+                return False
+            if self._storing_fails:
+                self._storing_fails = False
+                log.info("samples are stored again lost=%d", self.lost)
+            return True
+
+    def merge(self, recording: Recording) -> int:
+        """Add the rows of a recording whose moments are not there yet; returns how many.
+
+        Raises:
+            HistoryError: nothing after the last whole batch was written.
+
+        """
+        with self._writing("import into") as connection:
+            schema.add_columns(connection, recording.signals)
+            self._columns = schema.columns(connection)
+        statement = rows.insertion(recording.signals, conflict="IGNORE")
+        added = 0
+        for first in range(0, len(recording), _BATCH_ROWS):
+            part = recording.rows(first, first + _BATCH_ROWS)
+            cells = [
+                rows.row(timestamp, dict(zip(part.signals, values, strict=True)), part.signals)
+                for timestamp, values in zip(part.timestamps.tolist(), part.values.tolist(), strict=True)
+            ]
+            # One short transaction a batch, so that samples find their turn in between.
+            with self._writing("import into") as connection, transaction(connection):
+                before = connection.total_changes
+                connection.executemany(statement, cells)
+                added += connection.total_changes - before
+        return added
+
+    def recording(
+        self,
+        start: float | None = None,
+        end: float | None = None,
+        *,
+        signals: Sequence[str] | None = None,
+        step: float | None = None,
+    ) -> Recording:
+        """The rows with ``start <= timestamp < end`` (epoch seconds), of all or of the named signals.
+
+        With ``step`` (seconds) the mean over each step in which something was measured, stamped with the
+        step's end: the moment from which it is known. A signal that was never stored is all NaN. The memory
+        taken is that of the arrays, 8 bytes a value.
+
+        Raises:
+            HistoryError: the file cannot be read.
+
+        """
+        span = Span(-math.inf if start is None else start, math.inf if end is None else end)
+        with self._reading("read") as connection:
+            return rows.read_rows(connection, span, signals, step)
+
+    def span(self) -> Span | None:
+        """From the first row to the last, None where there is none."""
+        with self._reading("read") as connection:
+            first, last = connection.execute("SELECT min(timestamp), max(timestamp) FROM samples").fetchone()
+        return None if first is None else Span(first, last)
+
+    def row_count(self, start: float | None = None, end: float | None = None) -> int:
+        """How many rows there are with ``start <= timestamp < end``."""
+        with self._reading("read") as connection:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM samples WHERE timestamp >= ? AND timestamp < ?",
+                (-math.inf if start is None else start, math.inf if end is None else end),
+            ).fetchone()
+        return int(count)
+
+    def gaps(self, longer_than: float) -> list[Span]:
+        """Where more than ``longer_than`` seconds lie between one row and the next."""
+        with self._reading("read") as connection:
+            found = connection.execute(
+                "SELECT before, timestamp FROM "
+                "(SELECT timestamp, lag(timestamp) OVER (ORDER BY timestamp) AS before FROM samples) "
+                "WHERE timestamp - before > ?",
+                (longer_than,),
+            ).fetchall()
+        return [Span(before, after) for before, after in found]
+
+    def prune(self, keep_seconds: float) -> int:
+        """Remove what is older than ``keep_seconds``, alerts 400 days; returns the number of rows removed.
+
+        Done in short transactions, so that samples find their turn in between; freed space is given back to
+        the disk. A wall clock that was set forward is not believed until it has stood for a day: an hour in
+        the wrong century must not cost the history.
+
+        Raises:
+            HistoryError: the file cannot be written.
+
+        """
+        now = self._believed_now()
+        removed = 0
+        while batch := self._prune_batch(now - keep_seconds):
+            removed += batch
+        with self._writing("prune") as connection:
+            for table in ("labels", "maintenance", "training_spans"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE end_timestamp < ?",  # noqa: S608 - own names
+                    (now - keep_seconds,),
+                )
+            kept_from = now - max(keep_seconds, _ALERTS_KEPT_SECONDS)
+            connection.execute("DELETE FROM alerts WHERE start_timestamp < ?", (kept_from,))
+        while self._give_back_batch():
+            pass
+        with self._writing("shrink") as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return removed
+
+    def verify(self) -> None:
+        """Read the whole file looking for damage; the owner replaces a damaged one, see ``salvage``.
+
+        Raises:
+            HistoryError: it is damaged or cannot be read, and this process is not the owner.
+
+        """
+        try:
+            with self._reading("verify") as connection:
+                database.check(connection, budget_seconds=None)
+        except HistoryDamagedError as error:
+            if not self._repair:
+                raise
+            with self._lock:
+                self._replace_damaged(error)
+
+    def close(self) -> None:
+        """Write what waits, if that is possible now, and close the file."""
+        with self._lock:
+            if self._writer is None:
+                return
+            try:
+                self._write_unsaved()
+            except HistoryError as error:
+                self.failures += 1
+                log.error("samples given up at the end count=%d error=%s", len(self._unsaved), error)
+            finally:
+                self._disconnect()
+
+    @contextlib.contextmanager
+    def _reading(self, attempt: str) -> Iterator[sqlite3.Connection]:
+        if not self.path.is_file():
+            raise HistoryError(f"cannot {attempt} {self.path}: no history there; has the daemon run yet?")
+        with translated(self.path, attempt):
+            connection = database.connect_reader(self.path)
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    @contextlib.contextmanager
+    def _writing(self, attempt: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            connection = self._attached()
+            with translated(self.path, attempt):
+                yield connection
+
+    def _attached(self) -> sqlite3.Connection:
+        """The writing connection, brought back when the file was moved or removed under it."""
+        if not self._writable:
+            raise HistoryError(f"cannot write {self.path}: it was opened for reading")
+        if self._writer is None:
+            return self._connect()
+        if _identity(self.path) == self._file:
+            return self._writer
+        if self.path.exists():
+            log.warning("history file was replaced, using the new one path=%s", self.path)
+            self._disconnect()
+            return self._connect()
+        return self._restore()
+
+    def _connect(self) -> sqlite3.Connection:
+        patience = _PATIENCE_SECONDS if self._repair else _OPERATOR_PATIENCE_SECONDS
+        with translated(self.path, "open"):
+            connection = database.connect_writer(self.path, busy_seconds=patience, durable=not self._repair)
+            try:
+                schema.prepare(connection, self._signals)
+                if self._repair:
+                    database.check(connection, budget_seconds=_CHECK_SECONDS)
+                self._columns = schema.columns(connection)
+            except BaseException:
+                connection.close()
+                raise
+        self._writer, self._file = connection, _identity(self.path)
+        return connection
+
+    def _disconnect(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _restore(self) -> sqlite3.Connection:
+        """Write the file anew after it was removed: the open connection still holds all of it."""
+        assert self._writer is not None  # noqa: S101 - the caller found it so
+        log.error("history file was removed, writing it anew path=%s", self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HistoryUnwritableError(f"cannot make {self.path.parent} again: {error.strerror}") from error
+        with translated(self.path, "write anew"):
+            copy = sqlite3.connect(self.path)
+            try:
+                self._writer.backup(copy)
+            finally:
+                copy.close()
+        # In this order: a closing connection removes the log that lies at its path, even a newer one.
+        self._disconnect()
+        return self._connect()
+
+    def _replace_damaged(self, reason: HistoryDamagedError) -> None:
+        self._disconnect()
+        try:
+            with translated(self.path, "salvage"):
+                self.salvage = salvage(
+                    self.path,
+                    timestamp=self._clock.wall(),
+                    reason=str(reason.__cause__ or reason),
+                    signals=self._signals,
+                )
+        except OSError as error:
+            raise HistoryUnwritableError(f"cannot salvage {self.path}: {error.strerror}") from error
+        log.error("%s", self.salvage)
+        self._connect()
+
+    def _write_unsaved(self) -> None:
+        while self._unsaved:
+            batch = [self._unsaved[place] for place in range(min(len(self._unsaved), _BATCH_ROWS))]
+            with self._writing("append to") as connection:
+                self._add_new_columns(connection, batch)
+                with transaction(connection):
+                    for sample in batch:
+                        self._insert_sample(connection, sample)
+            for _ in batch:
+                self._unsaved.popleft()
+
+    def _add_new_columns(self, connection: sqlite3.Connection, batch: Sequence[Sample]) -> None:
+        for sample in batch:
+            if new := [signal for signal in sample.values if signal not in self._columns]:
+                schema.add_columns(connection, new)
+                self._columns = schema.columns(connection)
+
+    def _insert_sample(self, connection: sqlite3.Connection, sample: Sample) -> None:
+        statement = rows.insertion(self._columns)
+        cells = rows.row(sample.timestamp, sample.values, self._columns)
+        room = sample.timestamp
+        if 0 <= self._newest_moved - room < _NEARBY_SECONDS:
+            # Begin where the last one found room: a clock that stands still must not cost ever more tries.
+            room = self._newest_moved
+        while True:
+            try:
+                connection.execute(statement, cells)
+            except sqlite3.IntegrityError:
+                room += _MOVE_SECONDS
+                cells[0] = self._newest_moved = room
+            else:
+                return
+
+    def _believed_now(self) -> float:
+        """The wall clock, or the time that really passed where that is less and the difference is young."""
+        boottime = self._clock.boottime()
+        offset = self._clock.wall() - boottime
+        if abs(offset - self._new_offset[0]) > 1.0:
+            self._new_offset = (offset, boottime)
+        if boottime - self._new_offset[1] > _BELIEF_SECONDS:
+            self._offset = offset
+        return boottime + min(offset, self._offset)
+
+    def _prune_batch(self, before: float) -> int:
+        with self._writing("prune") as connection:
+            return connection.execute(
+                "DELETE FROM samples WHERE rowid IN (SELECT rowid FROM samples WHERE timestamp < ? LIMIT ?)",
+                (before, _BATCH_ROWS),
+            ).rowcount
+
+    def _give_back_batch(self) -> bool:
+        """Return some free pages to the disk; whether there may be more."""
+        with self._writing("shrink") as connection:
+            connection.execute(f"PRAGMA incremental_vacuum({_BATCH_ROWS})").fetchall()
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        return bool(free)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file lies at ``path``; (0, 0) for none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return status.st_dev, status.st_ino

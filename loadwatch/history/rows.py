@@ -1,0 +1,75 @@
+"""Samples between rows of SQL and arrays, a chunk at a time so that memory stays near the arrays' size."""
+
+import math
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from loadwatch.history.schema import columns, quoted
+from loadwatch.records import Recording, Span
+
+_CHUNK_ROWS: Final = 1000
+
+
+def row(timestamp: float, values: Mapping[str, float], signals: Sequence[str]) -> list[float | None]:
+    """The SQL values of one sample; what is absent, unknown or no number is NULL."""
+    cells: list[float | None] = [timestamp]
+    for signal in signals:
+        value = values.get(signal)
+        cells.append(None if value is None or not math.isfinite(value) else float(value))
+    return cells
+
+
+def insertion(signals: Sequence[str], *, conflict: str = "ABORT") -> str:
+    """The statement that takes a ``row``."""
+    names = ", ".join(["timestamp", *map(quoted, signals)])
+    places = ", ".join("?" * (len(signals) + 1))
+    return f"INSERT OR {conflict} INTO samples ({names}) VALUES ({places})"  # noqa: S608 - names are quoted
+
+
+def read_rows(
+    connection: sqlite3.Connection, span: Span, signals: Sequence[str] | None, step: float | None
+) -> Recording:
+    """The samples of a span, each by itself or averaged over steps; see ``History.recording``."""
+    present = columns(connection)
+    names = tuple(present if signals is None else signals)
+    found = [quoted(name) if name in present else "NULL" for name in names]
+    if step is None:
+        query = f"SELECT {', '.join(['timestamp', *found])} FROM samples"  # noqa: S608 - names are quoted
+        grouping = "ORDER BY timestamp"
+    else:
+        # A row belongs to the step that ends after it: (count + 1) * step is the first moment at which all of
+        # the step is known.
+        count = f"CAST(timestamp / {float(step)!r} AS INTEGER)"
+        means = [cell if cell == "NULL" else f"avg({cell})" for cell in found]
+        query = f"SELECT {', '.join([f'({count} + 1) * {float(step)!r}', *means])} FROM samples"  # noqa: S608
+        grouping = f"GROUP BY {count} ORDER BY 1"
+    cursor = connection.execute(
+        f"{query} WHERE timestamp >= ? AND timestamp < ? {grouping}", (span.start, span.end)
+    )
+    return _filled(cursor, names, _expected_rows(connection, span, step))
+
+
+def _expected_rows(connection: sqlite3.Connection, span: Span, step: float | None) -> int:
+    """At least as many rows as will come; room that stays empty is never touched, so costs no memory."""
+    count, first, last = connection.execute(
+        "SELECT count(*), min(timestamp), max(timestamp) FROM samples WHERE timestamp >= ? AND timestamp < ?",
+        (span.start, span.end),
+    ).fetchone()
+    if step is None or not count:
+        return int(count)
+    return min(int(count), int((last - first) / step) + 2)
+
+
+def _filled(cursor: sqlite3.Cursor, names: tuple[str, ...], room: int) -> Recording:
+    timestamps = np.empty(room)
+    values = np.empty((room, len(names)))
+    filled = 0
+    while chunk := cursor.fetchmany(_CHUNK_ROWS):
+        block = np.array(chunk, dtype=np.float64)  # None becomes NaN
+        timestamps[filled : filled + len(block)] = block[:, 0]
+        values[filled : filled + len(block)] = block[:, 1:]
+        filled += len(block)
+    return Recording(timestamps[:filled], names, values[:filled])

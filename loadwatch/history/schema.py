@@ -1,0 +1,112 @@
+"""The tables, and how a file written by an older loadwatch becomes one of today.
+
+``PRAGMA user_version`` is the number of migrations a file has seen. A migration, once released, never
+changes; a new need is a new function at the end of ``MIGRATIONS``. New signals need none: a column is added
+when the first value arrives.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from loadwatch.errors import HistoryError
+from loadwatch.history.database import transaction
+
+APPLICATION_ID: Final = 0x6C6F6164  # "load": tells this file from any other SQLite database
+
+_SPAN: Final = (
+    "start_timestamp REAL NOT NULL, end_timestamp REAL NOT NULL CHECK (end_timestamp >= start_timestamp)"
+)
+# AUTOINCREMENT: an identity that an operator wrote down is never given to another row.
+_IDENTITY: Final = "id INTEGER PRIMARY KEY AUTOINCREMENT"
+
+
+def _first_tables(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE samples (timestamp REAL NOT NULL PRIMARY KEY)")
+    connection.execute(
+        f"CREATE TABLE labels ({_IDENTITY}, {_SPAN}, "
+        "kind TEXT NOT NULL CHECK (kind IN ('high', 'normal', 'incident')), why TEXT NOT NULL)"
+    )
+    connection.execute(f"CREATE TABLE maintenance ({_IDENTITY}, {_SPAN}, why TEXT NOT NULL)")
+    connection.execute(f"CREATE TABLE training_spans ({_IDENTITY}, {_SPAN})")
+    connection.execute(
+        f"CREATE TABLE alerts ({_IDENTITY}, verdict TEXT NOT NULL, horizon_seconds INTEGER NOT NULL, "
+        "start_timestamp REAL NOT NULL, end_timestamp REAL, peak REAL NOT NULL, lead_seconds REAL, "
+        "confirmed INTEGER, top_signals TEXT NOT NULL, model TEXT NOT NULL, raised_by TEXT NOT NULL)"
+    )
+    connection.execute("CREATE INDEX alerts_by_start ON alerts (start_timestamp)")
+    connection.execute("CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+
+
+MIGRATIONS: Final[list[Callable[[sqlite3.Connection], None]]] = [_first_tables]
+
+
+def refuse_foreign(connection: sqlite3.Connection) -> None:
+    """Leave alone what is not ours to read.
+
+    Raises:
+        HistoryError: a newer loadwatch or another program wrote the file.
+
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application == APPLICATION_ID and version > len(MIGRATIONS):
+        raise HistoryError(
+            f"the history has schema version {version}, this loadwatch knows up to {len(MIGRATIONS)}: "
+            "a newer loadwatch wrote it; upgrade this one, or choose another --state-directory"
+        )
+    if application != APPLICATION_ID and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        raise HistoryError(
+            "the file is the database of another program; move it away, or choose another --state-directory"
+        )
+
+
+def prepare(connection: sqlite3.Connection, signals: Iterable[str]) -> None:
+    """Bring a file of any age to today's schema, with a column for each of ``signals``.
+
+    Raises:
+        HistoryError: a newer loadwatch or another program wrote the file.
+
+    """
+    refuse_foreign(connection)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number, migrate in enumerate(MIGRATIONS[version:], start=version + 1):
+        with transaction(connection):
+            migrate(connection)
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    add_columns(connection, signals)
+
+
+def columns(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The signals that have a column, in the order of the columns."""
+    names = [name for _, name, *_ in connection.execute("PRAGMA table_info(samples)")]
+    return tuple(names[1:])
+
+
+def add_columns(connection: sqlite3.Connection, signals: Iterable[str]) -> None:
+    """Give each of ``signals`` a column; those that have one keep it.
+
+    Raises:
+        HistoryError: a name cannot be a column.
+
+    """
+    present = {name.casefold(): name for name in ("timestamp", *columns(connection))}
+    for signal in signals:
+        # SQL does not tell upper from lower case in names.
+        taken = present.get(signal.casefold())
+        if taken == signal and signal != "timestamp":
+            continue
+        if taken is not None:
+            raise HistoryError(f"cannot store signal {signal!r}: its name is too like {taken!r}; rename it")
+        if not signal.isprintable() or not signal.strip():
+            raise HistoryError(
+                f"cannot store signal {signal!r}: a name needs printable characters; rename it"
+            )
+        connection.execute(f"ALTER TABLE samples ADD COLUMN {quoted(signal)} REAL")
+        present[signal.casefold()] = signal
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

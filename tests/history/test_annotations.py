@@ -1,0 +1,139 @@
+import pytest
+
+from loadwatch.errors import HistoryError
+from loadwatch.history import Alert, History
+from loadwatch.records import Contribution, Label, Maintenance, Span
+
+
+def test_labels_are_kept_listed_and_removed(history: History) -> None:
+    """By the identity that adding returned, which no other label ever gets."""
+    first = history.add_label(Label(Span(100.0, 200.0), "high", "backup ran wild"))
+    second = history.add_label(Label(Span(50.0, 60.0), "normal"))
+    history.remove_label(second)
+    third = history.add_label(Label(Span(300.0, 400.0), "incident"))
+
+    assert history.labels() == [
+        Label(Span(100.0, 200.0), "high", "backup ran wild", first),
+        Label(Span(300.0, 400.0), "incident", "", third),
+    ]
+    assert len({first, second, third}) == 3
+
+
+def test_labels_are_found_by_the_span_they_touch(history: History) -> None:
+    """An end is exclusive, as everywhere."""
+    history.add_label(Label(Span(100.0, 200.0), "high"))
+
+    assert [len(history.labels(Span(*span))) for span in [(0, 100), (0, 101), (199, 300), (200, 300)]] == [
+        0,
+        1,
+        1,
+        0,
+    ]
+
+
+def test_maintenance_ends_when_told(history: History) -> None:
+    """A window stopped before it began is empty, not negative."""
+    running = history.add_maintenance(Maintenance(Span(100.0, 900.0), "new disk"))
+    future = history.add_maintenance(Maintenance(Span(1_000.0, 2_000.0)))
+    history.end_maintenance(running, 300.0)
+    history.end_maintenance(future, 300.0)
+
+    assert history.maintenance() == [
+        Maintenance(Span(100.0, 300.0), "new disk", running),
+        Maintenance(Span(1_000.0, 1_000.0), "", future),
+    ]
+
+
+def test_training_marks_cover_a_kill(history: History) -> None:
+    """A mark has its latest possible end from the start, and its true end when training is over."""
+    killed = history.add_training(Span(0.0, 600.0))
+    finished = history.add_training(Span(1_000.0, 1_600.0))
+    history.end_training(finished, 1_020.0)
+
+    assert killed != finished
+    assert history.training_spans() == [Span(0.0, 600.0), Span(1_000.0, 1_020.0)]
+    assert history.training_spans(Span(700.0, 2_000.0)) == [Span(1_000.0, 1_020.0)]
+
+
+def test_an_alert_is_followed_to_its_end(history: History) -> None:
+    """Recorded when raised, replaced as it goes on; every field comes back."""
+    raised = Alert("high_load", 100.0, 0.7, "20260101", horizon=300)
+    identity = history.record_alert(raised)
+    ended = Alert(
+        "high_load",
+        100.0,
+        0.9,
+        "20260101",
+        horizon=300,
+        end=160.0,
+        lead_seconds=40.0,
+        confirmed=True,
+        top_signals=(Contribution("cpu", 0.4), Contribution("memory", -0.1)),
+        raised_by="guard",
+        identity=identity,
+    )
+    history.update_alert(ended)
+
+    assert history.alerts() == [ended]
+
+
+def test_alerts_are_found_by_span_verdict_and_number(history: History) -> None:
+    """One that lasts touches every later span; a limit gives the newest, in order of time."""
+    history.record_alert(Alert("high_load", 100.0, 0.5, "m", end=200.0))
+    history.record_alert(Alert("anomaly", 300.0, 0.6, "m", end=400.0))
+    history.record_alert(Alert("high_load", 500.0, 0.7, "m"))
+
+    def starts(*arguments: Span, **options: object) -> list[float]:
+        return [alert.start for alert in history.alerts(*arguments, **options)]  # type: ignore[arg-type]
+
+    assert starts() == [100.0, 300.0, 500.0]
+    assert starts(Span(150.0, 350.0)) == [100.0, 300.0]
+    assert starts(Span(900.0, 999.0)) == [500.0]
+    assert starts(verdict="high_load") == [100.0, 500.0]
+    assert starts(limit=2) == [300.0, 500.0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda history: history.remove_label(7),
+        lambda history: history.end_maintenance(7, 1.0),
+        lambda history: history.end_training(7, 1.0),
+        lambda history: history.update_alert(Alert("anomaly", 1.0, 0.5, "m", identity=7)),
+    ],
+)
+def test_an_unknown_identity_is_refused_clearly(history: History, change) -> None:  # type: ignore[no-untyped-def]
+    """The message names it."""
+    with pytest.raises(HistoryError, match=r"there is no .*7"):
+        change(history)
+
+
+def test_a_span_cannot_end_before_it_begins(history: History) -> None:
+    """Refused before it reaches the file."""
+    with pytest.raises(HistoryError, match="cannot end"):
+        history.add_label(Label(Span(2.0, 1.0), "high"))
+
+
+def test_state_is_whatever_json_holds(history: History) -> None:
+    """Replaced by key; a key never set gives the default."""
+    history.set_state("budget", {"raised": 2, "until": None})
+    history.set_state("budget", [1.5, "x"])
+
+    assert history.state("budget") == [1.5, "x"]
+    assert history.state("unknown", 7) == 7
+    with pytest.raises(HistoryError, match="JSON"):
+        history.set_state("bad", float("nan"))
+
+
+def test_retention_keeps_alerts_longer_than_samples(history: History) -> None:
+    """A year of alerts is the daemon's own record; labels of forgotten samples mean nothing."""
+    history.add_label(Label(Span(0.0, 1.0), "high"))
+    history.add_maintenance(Maintenance(Span(0.0, 1.0)))
+    history.add_training(Span(0.0, 1.0))
+    old, recent = 1_700_000_000.0 - 500 * 86_400, 1_700_000_000.0 - 300 * 86_400
+    history.record_alert(Alert("anomaly", old, 0.5, "m"))
+    history.record_alert(Alert("anomaly", recent, 0.5, "m"))
+    history.prune(30 * 86_400)
+
+    assert (history.labels(), history.maintenance(), history.training_spans()) == ([], [], [])
+    assert [alert.start for alert in history.alerts()] == [recent]
