@@ -8,6 +8,7 @@ layer, Y (B, O) its output.
 
 from loadwatch.nn.activations import activation, sigmoid
 from loadwatch.nn.arrays import Array
+from loadwatch.nn.data import Data
 from loadwatch.nn.diagnosis import Diagnosis, LayerDiagnosis, diagnose
 from loadwatch.nn.errors import DivergenceError, FileError, InputError, NetworkError
 from loadwatch.nn.explain import Attribution
@@ -22,7 +23,7 @@ from loadwatch.nn.optimisers import SGD, Adam, AdamW, clip_by_norm
 from loadwatch.nn.revival import Reviver
 from loadwatch.nn.schedules import constant, cosine, exponential, steps, warm_up
 from loadwatch.nn.storage import pack, unpack
-from loadwatch.nn.training import Data, Epoch, Plan, TrainingReport, train
+from loadwatch.nn.training import Epoch, Plan, TrainingReport, train
 from loadwatch.nn.weighting import balanced, weights_of
 
 __all__ = [

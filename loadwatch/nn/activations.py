@@ -58,7 +58,7 @@ class Relu:
     initialiser = staticmethod(he_normal)
 
     def apply(self, Y: Array, scratch: Array) -> None:
-        """Y <- (Y + |Y|) / 2, exactly max(Y, 0), and NaN stays NaN."""
+        """Y <- (Y + |Y|) / 2: max(Y, 0) to the last bit (below 1.7e38 in float32), and NaN stays NaN."""
         # np.maximum is the same, but takes five times as long on a small batch (1.5 against 0.3 us a call,
         # numpy 2.4); np.fmax is fast, but turns NaN into a healthy-looking 0.
         np.abs(Y, out=scratch)

@@ -58,6 +58,11 @@ def diagnose(network: Network, loss: Loss, X: Array, T: Array) -> Diagnosis:
     with np.errstate(over="ignore", invalid="ignore"):
         value = objective(at.forward(), np.ascontiguousarray(T.T), at.dZT)
         at.backward()
+        layers = _layers(network, at)
+    return Diagnosis(value, tuple(layers), tuple(_warnings(layers)))
+
+
+def _layers(network: Network, at: Pass) -> list[LayerDiagnosis]:
     layers = []
     for number, (layer, dead) in enumerate(zip(network.dense, dead_units(network, at), strict=True), start=1):
         norm = float(np.linalg.norm(layer.dWb))
@@ -72,7 +77,7 @@ def diagnose(network: Network, loss: Loss, X: Array, T: Array) -> Diagnosis:
                 dead=len(dead),
             )
         )
-    return Diagnosis(value, tuple(layers), tuple(_warnings(layers)))
+    return layers
 
 
 def dead_units(network: Network, at: Pass) -> list[list[int]]:

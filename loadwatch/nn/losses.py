@@ -12,18 +12,23 @@ Statistics 35 (1964).
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
 
-from loadwatch.nn.arrays import HALF, ONE, TWO, Array
+from loadwatch.nn.arrays import ONE, TWO, ZERO, Array
 
 
 class Loss(Protocol):
-    """A loss by the number; `link` names what turns z into the quantity that t measures."""
+    """A loss by the number.
+
+    `link` names the activation that turns z into what t measures, `targets` is the range of a meaningful t.
+    """
 
     name: str
     link: str
+    targets: tuple[float, float]
 
     def terms(self, Z: Array, T: Array, L: Array, dZ: Array, scratch: Array) -> None:
         """L <- L(z, t) and dZ <- dL/dz, number by number; all arrays have one shape."""
@@ -34,13 +39,13 @@ class BinaryCrossEntropy:
 
     name = "cross_entropy"
     link = "sigmoid"
+    targets = (0.0, 1.0)
 
     def terms(self, Z: Array, T: Array, L: Array, dZ: Array, scratch: Array) -> None:
         """L = log(1 + e^-|z|) - min(z, 0) + z - t z, which is the same and never overflows."""
         E, M = scratch, dZ
         np.abs(Z, out=E)
-        np.subtract(Z, E, out=M)
-        M *= HALF  # min(z, 0)
+        np.fmin(Z, ZERO, out=M)  # fmin is the fast one; where z is NaN, e^-|z| is too
         np.negative(E, out=E)
         np.exp(E, out=E)  # e^-|z|, never above 1
         np.log1p(E, out=L)
@@ -59,6 +64,7 @@ class MeanSquared:
 
     name = "squared_error"
     link = "identity"
+    targets = (-math.inf, math.inf)
 
     def terms(self, Z: Array, T: Array, L: Array, dZ: Array, scratch: Array) -> None:  # noqa: ARG002 - one form for all
         """L = r^2, dZ = 2 r, where r = z - t."""
@@ -72,6 +78,7 @@ class Huber:
 
     name = "huber"
     link = "identity"
+    targets = (-math.inf, math.inf)
 
     def __init__(self, delta: float = 1.0) -> None:
         self.delta = delta

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +14,20 @@ import numpy.typing as npt
 from loadwatch.nn import diagnosis, gradcheck, schedules
 from loadwatch.nn.activations import activation
 from loadwatch.nn.arrays import Array, as_dtype, as_table
+from loadwatch.nn.data import Data, tables
 from loadwatch.nn.errors import FileError, InputError
 from loadwatch.nn.layers import Dense, Dropout, Layer
 from loadwatch.nn.losses import BinaryCrossEntropy, Loss, MeanSquared
 from loadwatch.nn.network import Network
 from loadwatch.nn.objective import loss_and_gradient
 from loadwatch.nn.optimisers import optimiser as optimiser_by_name
+from loadwatch.nn.reporting import audible, reporter
 from loadwatch.nn.revival import Reviver
 from loadwatch.nn.storage import pack, unpack
-from loadwatch.nn.training import Data, Epoch, Plan, TrainingReport, train
+from loadwatch.nn.training import Plan, TrainingReport, train
 from loadwatch.nn.weighting import weights_of
 
-logger = logging.getLogger("loadwatch.nn")
-
 KIND = "loadwatch.nn.NeuralNetwork"
-REPORTS_A_TRAINING = 10
 
 
 class NeuralNetwork:
@@ -82,9 +81,7 @@ class NeuralNetwork:
     def _layers(self) -> list[Layer]:
         logits = "identity" if self._loss.link == self.output else self.output
         layers: list[Layer] = []
-        for inputs, outputs, bend in zip(
-            self.layer_sizes, self.layer_sizes[1:], (*self.hidden, logits), strict=False
-        ):
+        for (inputs, outputs), bend in zip(pairwise(self.layer_sizes), (*self.hidden, logits), strict=True):
             if layers and self.dropout > 0.0:
                 layers.append(Dropout(self.dropout))
             layers.append(Dense(inputs, outputs, bend))
@@ -119,12 +116,14 @@ class NeuralNetwork:
         Stuck units are noticed and replaced on the way, see revival.py.
 
         Args:
-            X: finite numbers; scale them to about -1 to 1 with statistics of the training rows. y: labels, 0
-            to 1 for a sigmoid output. epochs: passes over all rows, at most. batch_size: rows a step.
-            validation: (X, y) whose loss is reported and decides on early stopping. patience: stop after so
-            many epochs without a new lowest loss and return to the weights that had it. verbose: report about
-            ten times to the logger "loadwatch.nn" at INFO; to the error stream when the
-                program has set up no logging.
+            X: finite numbers; scale them to about -1 to 1 with statistics of the training rows.
+            y: labels, 0 to 1 for a sigmoid output.
+            epochs: passes over all rows, at most.
+            batch_size: rows a step.
+            validation: (X, y) whose loss is reported and decides on early stopping.
+            patience: stop after so many epochs without a new lowest loss, and go back to the weights of it.
+            verbose: report about ten times to the logger "loadwatch.nn" at INFO, which is heard on the
+                error stream when the program has set up no logging.
             schedule: learning rates other than warm-up and cosine.
             sample_weights: (rows,) how much each row counts.
             class_weights: how much label 0 and label 1 count; `weighting.balanced(y)` for rare labels.
@@ -133,8 +132,7 @@ class NeuralNetwork:
             InputError: before anything is computed.
             DivergenceError: the last good weights are back in place.
         """
-        X, y = self._pair("", X, y)
-        held_out = None if validation is None else self._pair("validation ", *validation)
+        X, y = self._pair(X, y)
         weights = None
         if sample_weights is not None or class_weights is not None:
             weights = weights_of(y, rows=sample_weights, classes=class_weights)
@@ -147,14 +145,14 @@ class NeuralNetwork:
             patience=patience,
             l2=self.l2,
         )
-        with _audible(verbose):
+        with audible() if verbose else nullcontext():
             return train(
                 self.network,
                 Data(X, y, weights),
                 plan,
                 seed=self._rng,
-                validation=None if held_out is None else Data(*held_out),
-                progress=_reporter(epochs) if verbose else None,
+                validation=None if validation is None else Data(*validation),
+                progress=reporter(epochs) if verbose else None,
                 revival=Reviver(self.network, self._loss, self._optimiser, X, y, rng=self._rng),
             )
 
@@ -172,20 +170,20 @@ class NeuralNetwork:
 
     def loss(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """The loss that training lowers, L2 included, without dropout."""
-        return loss_and_gradient(self.network, self._loss, *self._pair("", X, y), l2=self.l2)[0]
+        return loss_and_gradient(self.network, self._loss, *self._pair(X, y), l2=self.l2)[0]
 
     def gradient(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Array:
         """Its derivative by `theta`, flat; changes nothing."""
-        return loss_and_gradient(self.network, self._loss, *self._pair("", X, y), l2=self.l2)[1]
+        return loss_and_gradient(self.network, self._loss, *self._pair(X, y), l2=self.l2)[1]
 
     def check_gradients(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Relative error of the gradient against finite differences, in float64; below 1e-7 when right."""
-        pair = self._pair("", X, y)
+        pair = self._pair(X, y)
         return gradcheck.relative_gradient_error(self.network, self._loss, *pair, l2=self.l2)
 
     def diagnose(self, X: npt.ArrayLike, y: npt.ArrayLike) -> diagnosis.Diagnosis:
         """Gradient norm and dead units of each layer, with warnings; changes nothing."""
-        return diagnosis.diagnose(self.network, self._loss, *self._pair("", X, y))
+        return diagnosis.diagnose(self.network, self._loss, *self._pair(X, y))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write shape, settings and weights to `path` (format: storage.py), replacing it in one move."""
@@ -228,17 +226,9 @@ class NeuralNetwork:
             raise FileError(f"cannot load {os.fspath(path)}: {error}") from error
         return network
 
-    def _pair(self, name: str, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
-        rows = as_table(f"{name}X", X, self.network.inputs, self.network.dtype)
-        labels = as_table(f"{name}y", y, self.network.outputs, self.network.dtype)
-        if len(rows) != len(labels):
-            raise InputError(f"{name}X has {len(rows)} rows, but {name}y has {len(labels)}; expected as many")
-        if self.output == "sigmoid" and (labels.min() < 0.0 or labels.max() > 1.0):
-            raise InputError(
-                f"{name}y of shape {labels.shape} goes from {labels.min()} to {labels.max()}, "
-                "expected labels from 0 to 1 for a sigmoid output"
-            )
-        return rows, labels
+    def _pair(self, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
+        rows = tables(self.network, self._loss, Data(X, y))
+        return rows.X, rows.T
 
 
 def _sizes(layer_sizes: Sequence[int]) -> tuple[int, ...]:
@@ -255,39 +245,3 @@ def _hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
             f"hidden names {len(names)} activations, expected one or {layers}, one a hidden layer"
         )
     return tuple(activation(name).name for name in names)
-
-
-def _reporter(epochs: int) -> Callable[[Epoch], None]:
-    every = max(1, epochs // REPORTS_A_TRAINING)
-
-    def report(epoch: Epoch) -> None:
-        if epoch.number == 1 or epoch.number % every == 0 or epoch.number == epochs:
-            held_out = (
-                "" if epoch.validation_loss is None else f" validation_loss={epoch.validation_loss:.6f}"
-            )
-            logger.info(
-                "epoch=%d of=%d loss=%.6f%s learning_rate=%.4g",
-                epoch.number,
-                epochs,
-                epoch.loss,
-                held_out,
-                epoch.learning_rate,
-            )
-
-    return report
-
-
-@contextmanager
-def _audible(verbose: bool) -> Iterator[None]:
-    """For one training, let INFO be heard by someone who never set up logging; leave a set-up one alone."""
-    if not verbose or logger.hasHandlers():
-        yield
-        return
-    handler, level = logging.StreamHandler(), logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from loadwatch.nn.arrays import Array, as_table
+from loadwatch.nn.arrays import Array
 from loadwatch.nn.batches import Batch, Batches
+from loadwatch.nn.data import Data, Tables, tables
 from loadwatch.nn.errors import DivergenceError, InputError
 from loadwatch.nn.losses import Loss
 from loadwatch.nn.network import Network, Pass
@@ -68,22 +68,12 @@ class Revival(Protocol):
 
 
 @dataclass(frozen=True)
-class Data:
-    """Rows to train or validate on. weights (rows, O), see weighting.py; None: all numbers count the same."""
-
-    X: npt.ArrayLike
-    T: npt.ArrayLike
-    weights: npt.ArrayLike | None = None
-
-
-@dataclass(frozen=True)
 class Plan:
     """How to train.
 
     Attributes:
-        patience: end after so many epochs without a new lowest loss (of the validation, if there is one), and
-        give
-            the weights of the lowest back. None: train all epochs, keep the last weights.
+        patience: end after so many epochs without a new lowest loss (of the validation, if there is one),
+            and give back the weights of the lowest. None: train all epochs, keep the last weights.
         l2: lambda of lambda/2 |weights|^2, added to the loss and the gradient.
         clip: longest gradient allowed, by its norm.
         drop_last: leave out the incomplete last batch of each epoch.
@@ -137,8 +127,8 @@ def train(
         InputError: before anything is computed.
         DivergenceError: the loss is not finite or beyond all bounds; the last good weights are back in place.
     """
-    run = _Run(network, _tables(network, data, ""), plan, np.random.default_rng(seed))
-    held_out = None if validation is None else _tables(network, validation, "validation ")
+    run = _Run(network, tables(network, plan.loss, data), plan, np.random.default_rng(seed))
+    held_out = None if validation is None else tables(network, plan.loss, validation, "validation ")
     report, best = TrainingReport(), _Best(network.theta)
     started = time.perf_counter()
     for epoch in range(plan.epochs):
@@ -183,14 +173,8 @@ class _Best:
 class _Run:
     """The state of one training: tables, buffers, and the weights to fall back on."""
 
-    def __init__(
-        self,
-        network: Network,
-        tables: tuple[Array, Array, Array | None],
-        plan: Plan,
-        rng: np.random.Generator,
-    ) -> None:
-        X, T, weights = tables
+    def __init__(self, network: Network, rows: Tables, plan: Plan, rng: np.random.Generator) -> None:
+        X, T, weights = rows
         X1 = np.concatenate([X, np.ones((len(X), 1), X.dtype)], axis=1)
         self.network, self.plan, self.optimiser = network, plan, plan.optimiser
         self.batches = Batches(X1, T, weights, plan.batch_size, rng, drop_last=plan.drop_last)
@@ -217,17 +201,16 @@ class _Run:
         """One pass over all rows; returns the mean loss of its batches, weighted by their rows."""
         count = self.batches.count
         k = np.arange(self.steps, self.steps + count, dtype=np.float64)
+        rates = self.plan.schedule(k, self.plan.epochs * count).tolist()
         total = 0.0
         with np.errstate(over="ignore", invalid="ignore"):  # what they warn of is looked for below
-            for batch, rate in zip(
-                self.batches, self.plan.schedule(k, self.plan.epochs * count).tolist(), strict=True
-            ):
+            for batch, rate in zip(self.batches, rates, strict=True):
                 total += self.step(batch, rate)
-        self.rate = rate
+        self.rate = rates[-1]
         value = total / self.batches.trained_rows
         if not (value <= self.bound and np.isfinite(self.network.theta).all()):
             self.network.theta[...] = self.good
-            raise DivergenceError(number, value, rate)
+            raise DivergenceError(number, value, self.rate)
         self.good[...] = self.network.theta
         self.steps += count
         return value
@@ -245,19 +228,3 @@ class _Run:
             clip_by_norm(self.network.gradient, self.plan.clip)
         self.optimiser.step(rate)
         return value * rows
-
-
-def _tables(network: Network, data: Data, name: str) -> tuple[Array, Array, Array | None]:
-    X = as_table(f"{name}X", data.X, network.inputs, network.dtype)
-    T = as_table(f"{name}y", data.T, network.outputs, network.dtype)
-    if len(X) != len(T):
-        raise InputError(f"{name}X has {len(X)} rows, but {name}y has {len(T)}; expected as many")
-    if data.weights is None:
-        return X, T, None
-    weights = as_table(f"{name}weights", data.weights, network.outputs, network.dtype)
-    if len(weights) != len(X) or weights.min() < 0.0:
-        raise InputError(
-            f"{name}weights have shape {weights.shape} and minimum {weights.min()}, "
-            f"expected ({len(X)}, {network.outputs}) and at least 0"
-        )
-    return X, T, weights

@@ -44,8 +44,7 @@ def _weights(name: str, values: npt.ArrayLike, size: int) -> npt.NDArray[np.floa
     weights = np.asarray(values, dtype=np.float64)
     if weights.shape != (size,):
         raise InputError(f"{name} have shape {weights.shape}, expected ({size},)")
-    if not np.isfinite(weights).all() or (weights < 0.0).any():
-        raise InputError(
-            f"{name} hold {weights[~(weights >= 0.0)][:1]}, expected finite numbers of at least 0"
-        )
+    wrong = ~(np.isfinite(weights) & (weights >= 0.0))
+    if wrong.any():
+        raise InputError(f"{name} hold {weights[wrong][0]}, expected finite numbers of at least 0")
     return weights

@@ -151,7 +151,11 @@ def test_dropout_is_off_when_predicting() -> None:
         (np.zeros((0, 2)), np.zeros((0, 1)), r"X is empty: shape \(0, 2\)"),
         (XOR_X, XOR_Y[:3], "X has 4 rows, but y has 3"),
         (XOR_X, XOR_Y[:, 0], r"y has shape \(4,\).*did you mean y.reshape\(-1, 1\)"),
-        (XOR_X, XOR_Y * 2.0, r"y of shape \(4, 1\) goes from 0.0 to 2.0, expected labels from 0 to 1"),
+        (
+            XOR_X,
+            XOR_Y * 2.0,
+            r"y of shape \(4, 1\) goes from 0.0 to 2.0, expected 0 to 1 for the loss cross_entropy",
+        ),
         (np.where(XOR_X == 1.0, np.nan, XOR_X), XOR_Y, r"X of shape \(4, 2\) has nan at row 1, column 1"),
         (XOR_X * 1e300, XOR_Y, r"X of shape \(4, 2\) has inf at row 1, column 1"),
         (XOR_X, np.full((4, 1), np.inf), r"y of shape \(4, 1\) has inf at row 0, column 0"),
