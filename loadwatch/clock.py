@@ -40,6 +40,14 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def age_of(clock: Clock, *, monotonic: float, boottime: float) -> float:
+    """Seconds since a moment that was read from both clocks.
+
+    The monotonic clock alone would call a verdict fresh that was given before the machine slept for an hour.
+    """
+    return max(clock.monotonic() - monotonic, clock.boottime() - boottime)
+
+
 class ManualClock:
     """A clock that moves only when told to: for replays, simulations and tests."""
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ Floats = npt.NDArray[np.float64]
 Verdict = Literal["high_load", "anomaly"]
 LabelKind = Literal["high", "normal", "incident"]
 RaisedBy = Literal["model", "guard"]
+
+# A verdict older than this many sampling intervals is withdrawn from every display.
+STALE_AFTER_INTERVALS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

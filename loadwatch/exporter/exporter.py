@@ -16,14 +16,13 @@ from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
 
 from loadwatch import __version__
-from loadwatch.clock import Clock
+from loadwatch.clock import Clock, age_of
 from loadwatch.exporter import table
 from loadwatch.exporter.instruments import Counter, Gauge, Histogram, Labels, gauge_family
 from loadwatch.exporter.selection import VERDICTS, StrongestContributions, most_telling, room_for_signals
-from loadwatch.records import Snapshot
+from loadwatch.records import STALE_AFTER_INTERVALS, Snapshot
 from loadwatch.signals import BY_NAME
 
-STALE_AFTER_INTERVALS: Final = 3
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
 
 
@@ -51,7 +50,6 @@ class Exporter(Collector):
         self._strongest = StrongestContributions()
         self._publishing = threading.Lock()
 
-        self.ready = Gauge(table.READY, ())
         self.samples = Counter(table.SAMPLES, ())
         self.sample_failures = Counter(table.SAMPLE_FAILURES)
         self.sample_duration = Histogram(table.SAMPLE_DURATION)
@@ -108,6 +106,11 @@ class Exporter(Collector):
             chosen = self._strongest.select(snapshot.contributions)
             self._published = _Published(snapshot, chosen, self._clock.boottime())
 
+    def is_ready(self) -> bool:
+        """Whether there is a fresh verdict: what ``loadwatch_ready`` and ``/-/ready`` say."""
+        published = self._fresh()
+        return published is not None and bool(published.snapshot.probabilities)
+
     def render(self) -> bytes:
         """Our own metrics in Prometheus' text format, fit for node_exporter's textfile collector.
 
@@ -125,6 +128,7 @@ class Exporter(Collector):
         """Yield every metric family that has something to say, in the order of the table."""
         published = self._fresh()
         families = self._verdicts(published) if published else {}
+        families[table.READY] = gauge_family(table.READY, {(): float(self.is_ready())})
         for metric in table.METRICS:
             instrument = self._instruments.get(metric)
             family = instrument.family() if instrument else families.get(metric)
@@ -132,17 +136,12 @@ class Exporter(Collector):
                 yield family
 
     def _fresh(self) -> _Published | None:
-        """What was published, unless its sample is older than three sampling intervals.
-
-        The monotonic clock stands still while the machine sleeps, so the boot clock is asked as well.
-        """
+        """What was published, unless its sample is older than three sampling intervals."""
         published = self._published
         if published is None:
             return None
-        age = max(
-            self._clock.monotonic() - published.snapshot.sample.monotonic,
-            self._clock.boottime() - published.boottime,
-        )
+        sampled = published.snapshot.sample.monotonic
+        age = age_of(self._clock, monotonic=sampled, boottime=published.boottime)
         return published if age <= STALE_AFTER_INTERVALS * self.interval else None
 
     def _verdicts(self, published: _Published) -> dict[table.Metric, Metric]:

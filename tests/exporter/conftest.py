@@ -35,7 +35,6 @@ def snapshot(clock: ManualClock) -> Snapshot:
 def exporter(clock: ManualClock) -> Exporter:
     """Everything known, nothing broken: as many series as a healthy host ever has."""
     exporter = Exporter(clock, interval=5.0)
-    exporter.ready.set(True)
     exporter.samples.set(1234)
     exporter.sample_duration.observe(0.004)
     exporter.sample_duration.observe(0.25)

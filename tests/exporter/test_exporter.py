@@ -73,6 +73,8 @@ def test_a_verdict_disappears_after_three_intervals(
     clock.advance(0.001)
     page = exporter.render()
     assert names(page).isdisjoint(VERDICT_METRICS)
+    assert series(page)["loadwatch_ready"] == 0
+    assert not exporter.is_ready()
     assert series(page)["loadwatch_last_sample_timestamp_seconds"] == snapshot.sample.timestamp
 
 

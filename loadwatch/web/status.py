@@ -1,0 +1,158 @@
+"""The status document: the one place that defines what ``/api/v1/status`` says.
+
+The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoch seconds and named
+``*_timestamp``, all durations seconds and named ``*_seconds``, shares are 0 to 1, null means not known::
+
+    schema                 1; grows only by new fields
+    host, version          text
+    now_timestamp          when this document was made, by the daemon's clock
+    started_timestamp, interval_seconds
+    state                  fine | expected | high_load | anomaly | maintenance | stale | unknown
+    headline, detail       the same in words
+    verdict                null before the first sample, else
+      timestamp, age_seconds, fresh
+      high_load            [{horizon_seconds, probability, flag}], now first; empty unless fresh
+      raised_by            model | guard | null
+      anomaly              {score, flag}
+      contributions        {high_load: [{signal, value}], anomaly: [...]}, strongest first; empty unless fresh
+    signals                [{name, value, unit, help}] of the last sample
+    model                  null or {version, origin, trained_timestamp, rows, span, losses, brier, thresholds}
+    training               {state, next_timestamp, last_success_timestamp, last_duration_seconds, runs,
+                           failures, rejections, last_message}
+    worth                  {budget_per_week, raised_this_week, false_per_week, threshold_raise} by verdict,
+                           forecast_hit_ratio, forecast_lead_time_seconds
+    alerts                 [{identity, verdict, start_timestamp, end_timestamp, horizon_seconds, peak,
+                           lead_time_seconds, outcome, contributions}], newest first
+    maintenance            [{identity, start_timestamp, end_timestamp, why}]
+    history                {rows, start_timestamp, end_timestamp}
+    links                  {metrics, documentation}, relative to the page
+    series                 only with ?series=hour or ?series=day, see ``timeline``
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from loadwatch import __version__
+from loadwatch.records import STALE_AFTER_INTERVALS, Contribution, Snapshot, Span
+from loadwatch.signals import BY_NAME
+from loadwatch.web.facts import Alert, Facts
+from loadwatch.web.wording import in_words
+
+SCHEMA: Final = 1
+DOCUMENTATION: Final = "https://github.com/loadwatch/loadwatch#readme"
+
+
+def build_status(
+    snapshot: Snapshot | None, facts: Facts, *, age: float, interval: float, now: float
+) -> dict[str, Any]:
+    """The document for this snapshot, ``age`` seconds after its sample, at wall time ``now``."""
+    fresh = snapshot is not None and age <= STALE_AFTER_INTERVALS * interval
+    words = in_words(snapshot, fresh=fresh, age=age)
+    return {
+        "schema": SCHEMA,
+        "host": facts.host,
+        "version": __version__,
+        "now_timestamp": now,
+        "started_timestamp": facts.started_timestamp,
+        "interval_seconds": interval,
+        "state": words.state,
+        "headline": words.headline,
+        "detail": words.detail,
+        "verdict": _verdict(snapshot, age, fresh=fresh) if snapshot else None,
+        "signals": _signals(snapshot) if snapshot else [],
+        "model": _model(snapshot, facts) if snapshot and snapshot.model else None,
+        "training": _renamed(asdict(facts.training), last_duration="last_duration_seconds"),
+        "worth": _renamed(asdict(facts.worth), forecast_lead_time="forecast_lead_time_seconds"),
+        "alerts": [_alert(alert) for alert in sorted(facts.alerts, key=lambda each: -each.start)],
+        "maintenance": [
+            {"identity": window.identity, **_span(window.span), "why": window.why}
+            for window in facts.maintenance
+        ],
+        "history": {"rows": facts.history_rows, **_span(facts.history_span)},
+        "links": {"metrics": "metrics", "documentation": DOCUMENTATION},
+    }
+
+
+def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
+    known = snapshot.probabilities.keys() | snapshot.high_load.keys() if fresh else set()
+    return {
+        "timestamp": snapshot.sample.timestamp,
+        "age_seconds": round(age, 3),
+        "fresh": fresh,
+        "high_load": [
+            {
+                "horizon_seconds": horizon,
+                "probability": _number(snapshot.probabilities.get(horizon)),
+                "flag": snapshot.high_load.get(horizon),
+            }
+            for horizon in sorted(known)
+        ],
+        "raised_by": snapshot.raised_by if fresh else None,
+        "anomaly": {
+            "score": _number(snapshot.anomaly_score) if fresh else None,
+            "flag": snapshot.anomaly if fresh else None,
+        },
+        "contributions": {
+            verdict: _contributions(parts) for verdict, parts in snapshot.contributions.items() if fresh
+        },
+    }
+
+
+def _signals(snapshot: Snapshot) -> list[dict[str, Any]]:
+    rows = []
+    for name, value in snapshot.sample.values.items():
+        signal = BY_NAME.get(name)
+        unit, meaning = (signal.unit, signal.help) if signal else ("1", "")
+        rows.append({"name": name, "value": _number(value), "unit": unit, "help": meaning})
+    return rows
+
+
+def _model(snapshot: Snapshot, facts: Facts) -> dict[str, Any]:
+    card = facts.model_card
+    return {
+        **(asdict(snapshot.model) if snapshot.model else {}),
+        "rows": card.rows,
+        "span": _span(card.span),
+        "losses": {split: _number(loss) for split, loss in card.losses.items()},
+        "brier": _number(card.brier),
+        "thresholds": {verdict: _number(value) for verdict, value in card.thresholds.items()},
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "identity": alert.identity,
+        "verdict": alert.verdict,
+        "start_timestamp": alert.start,
+        "end_timestamp": alert.end,
+        "horizon_seconds": alert.horizon,
+        "peak": _number(alert.peak),
+        "lead_time_seconds": _number(alert.lead_time),
+        "outcome": alert.outcome,
+        "contributions": _contributions(alert.contributions),
+    }
+
+
+def _contributions(parts: Iterable[Contribution]) -> list[dict[str, Any]]:
+    known = [part for part in parts if math.isfinite(part.value)]
+    known.sort(key=lambda part: (-abs(part.value), part.signal))
+    return [{"signal": part.signal, "value": _number(part.value)} for part in known]
+
+
+def _span(span: Span | None) -> dict[str, float | None]:
+    return {
+        "start_timestamp": span.start if span else None,
+        "end_timestamp": span.end if span and math.isfinite(span.end) else None,
+    }
+
+
+def _renamed(record: Mapping[str, Any], **names: str) -> dict[str, Any]:
+    renamed = {names.get(name, name): value for name, value in record.items()}
+    return {name: _number(value) if isinstance(value, float) else value for name, value in renamed.items()}
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has no NaN and no infinity: both mean that the value is not known."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")

@@ -1,0 +1,149 @@
+"""The last hour and day of signals and verdicts, in two small rings, for the curves of the page.
+
+A curve is a list with one value a slot, null where nothing was known::
+
+    span                   hour | day
+    start_timestamp        the beginning of the first slot
+    resolution_seconds     the length of a slot; its value is the mean of the samples in it
+    signals                {name: [value]}
+    probabilities          {horizon in seconds: [value]}
+    anomaly                [score]
+"""
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from loadwatch.records import Floats, Recording, Snapshot
+
+RINGS: Final = {"hour": (10.0, 360), "day": (300.0, 288)}
+_DIGITS: Final = 4
+
+
+class _Ring:
+    """Means of columns over slots of wall time; the newest slot overwrites the oldest."""
+
+    def __init__(self, resolution: float, slots: int) -> None:
+        self.resolution = resolution
+        self.slots = slots
+        self._columns: dict[str, int] = {}
+        self._newest: int | None = None
+        self._totals = np.zeros((slots, 0))
+        self._counts = np.zeros((slots, 0), np.int32)
+
+    def add(self, timestamp: float, values: Mapping[str, float]) -> None:
+        """Take one row into the mean of its slot."""
+        self._know(values)
+        row = np.full(len(self._columns), np.nan)
+        row[[self._columns[name] for name in values]] = list(values.values())
+        slot = self._turn_to(int(timestamp // self.resolution))
+        known = np.isfinite(row)
+        self._totals[slot, known] += row[known]
+        self._counts[slot] += known
+
+    def load(self, recording: Recording) -> None:
+        """Take the newest rows of a recording, as if they had come one by one."""
+        if not len(recording):
+            return
+        indices = (recording.timestamps // self.resolution).astype(np.int64)
+        recent = indices > indices[-1] - self.slots
+        self._know(dict.fromkeys(recording.signals, 0.0))
+        self._turn_to(int(indices[recent][0]))
+        self._turn_to(int(indices[-1]))
+        columns = [self._columns[name] for name in recording.signals]
+        values = recording.values[recent]
+        known = np.isfinite(values)
+        where = (indices[recent][:, None] % self.slots, np.array(columns)[None, :])
+        np.add.at(self._totals, where, np.where(known, values, 0.0))
+        np.add.at(self._counts, where, known)
+
+    def curves(self) -> tuple[float, dict[str, Floats]]:
+        """The beginning of the oldest slot, and each column's means from oldest to newest."""
+        if self._newest is None:
+            return 0.0, {}
+        order = np.arange(self._newest - self.slots + 1, self._newest + 1) % self.slots
+        totals, counts = self._totals[order], self._counts[order]
+        means = np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
+        start = (self._newest - self.slots + 1) * self.resolution
+        return start, {name: means[:, column] for name, column in self._columns.items()}
+
+    def _know(self, names: Mapping[str, float]) -> None:
+        new = [name for name in names if name not in self._columns]
+        if new:
+            self._columns |= {name: len(self._columns) + place for place, name in enumerate(new)}
+            self._totals = np.pad(self._totals, ((0, 0), (0, len(new))))
+            self._counts = np.pad(self._counts, ((0, 0), (0, len(new))))
+
+    def _turn_to(self, index: int) -> int:
+        """Make ``index`` the newest slot and empty those between; gives its place.
+
+        When the clock was set back, the slots after the new now hold a future that has not happened yet.
+        """
+        newest = index if self._newest is None else self._newest
+        first, last = (newest + 1, index) if index > newest else (index + 1, newest)
+        if abs(index - newest) >= self.slots:
+            first, last = 0, self.slots - 1
+        stale = np.arange(first, last + 1) % self.slots
+        self._totals[stale] = 0.0
+        self._counts[stale] = 0
+        self._newest = index
+        return index % self.slots
+
+
+class Timeline:
+    """Keeps the curves; fed by the daemon's thread, read by the server's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rings = {span: _Ring(resolution, slots) for span, (resolution, slots) in RINGS.items()}
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take in one sample and its verdict."""
+        row = {f"signals/{name}": value for name, value in snapshot.sample.values.items()}
+        row |= {f"probabilities/{horizon}": value for horizon, value in snapshot.probabilities.items()}
+        if snapshot.anomaly_score is not None:
+            row["anomaly"] = snapshot.anomaly_score
+        with self._lock:
+            for ring in self._rings.values():
+                ring.add(snapshot.sample.timestamp, row)
+
+    def load(self, recording: Recording) -> None:
+        """Refill the signals' curves from the history, at a start; what was judged then is not known."""
+        named = Recording(
+            recording.timestamps, tuple(f"signals/{name}" for name in recording.signals), recording.values
+        )
+        with self._lock:
+            for ring in self._rings.values():
+                ring.load(named)
+
+    def series(self, span: str) -> dict[str, Any]:
+        """The curves of the last ``hour`` or ``day``."""
+        ring = self._rings[span]
+        with self._lock:
+            start, curves = ring.curves()
+        document: dict[str, Any] = {
+            "span": span,
+            "start_timestamp": start,
+            "resolution_seconds": ring.resolution,
+            "signals": {},
+            "probabilities": {},
+            "anomaly": [],
+        }
+        for column, values in curves.items():
+            group, _, name = column.partition("/")
+            if name:
+                document[group][name] = _rounded(values)
+            else:
+                document[group] = _rounded(values)
+        return document
+
+
+def _rounded(values: Floats) -> list[float | None]:
+    """To four significant digits, which is more than a curve shows and half the bytes."""
+    magnitude = np.floor(np.log10(np.abs(values), out=np.zeros_like(values), where=values != 0))
+    exponent = np.nan_to_num(_DIGITS - 1 - magnitude)
+    small, large = 10.0 ** np.maximum(exponent, 0), 10.0 ** np.maximum(-exponent, 0)
+    rounded = np.round(values / large * small) * large / small
+    return [None if value != value else value for value in rounded.tolist()]  # noqa: PLR0124 - NaN

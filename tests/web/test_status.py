@@ -1,0 +1,117 @@
+"""The status document says what is known, in figures and in words, and nothing else."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from loadwatch.clock import ManualClock
+from loadwatch.records import Contribution, Maintenance, ModelInfo, Sample, Snapshot, Span
+from loadwatch.web import Alert, Board, Facts, ModelCard, Training, Worth, build_status
+from loadwatch.web.wording import in_words
+
+CALM = Snapshot(
+    sample=Sample(1_700_000_000.0, 1_000.0, {"cpu": 0.25, "memory": math.nan, "queue": 3.0}),
+    probabilities={300: 0.125, 0: 0.0625},
+    high_load={300: False, 0: False},
+    anomaly_score=0.25,
+    anomaly=False,
+    contributions={"high_load": (Contribution("memory", 0.01), Contribution("cpu", -0.5))},
+    model=ModelInfo("v7", "trained", 1_699_990_000.0),
+)
+FACTS = Facts(
+    host="web-1",
+    model_card=ModelCard(rows=1000, span=Span(0.0, 10.0), losses={"train": 0.125}, brier=math.nan),
+    training=Training(last_duration=12.5),
+    worth=Worth(forecast_lead_time=240.0, budget_per_week={"high_load": 2.0}),
+    alerts=(Alert("high_load", start=10.0, end=20.0), Alert("anomaly", start=30.0)),
+    maintenance=(Maintenance(Span(100.0, math.inf), "disk"),),
+)
+
+
+def document(snapshot: Snapshot | None = CALM, age: float = 1.0) -> dict:
+    return build_status(snapshot, FACTS, age=age, interval=5.0, now=1_700_000_001.0)
+
+
+def test_a_fresh_verdict_is_told_whole() -> None:
+    """Horizons in order of time, contributions by strength, unknown values as null."""
+    status = document()
+    assert (status["state"], status["host"]) == ("fine", "web-1")
+    assert status["verdict"]["high_load"] == [
+        {"horizon_seconds": 0, "probability": 0.0625, "flag": False},
+        {"horizon_seconds": 300, "probability": 0.125, "flag": False},
+    ]
+    assert status["verdict"]["contributions"]["high_load"][0] == {"signal": "cpu", "value": -0.5}
+    assert [signal["value"] for signal in status["signals"]] == [0.25, None, 3.0]
+    assert status["model"]["version"] == "v7"
+    assert status["model"]["brier"] is None
+    assert status["training"]["last_duration_seconds"] == 12.5
+    assert status["worth"]["forecast_lead_time_seconds"] == 240
+    assert [alert["start_timestamp"] for alert in status["alerts"]] == [30, 10]
+    assert status["maintenance"][0]["end_timestamp"] is None
+
+
+def test_a_stale_verdict_is_withdrawn() -> None:
+    """After three intervals the document keeps the time of the sample and nothing of what it led to."""
+    status = document(age=15.001)
+    assert status["state"] == "stale"
+    assert status["verdict"] == {
+        "timestamp": 1_700_000_000.0,
+        "age_seconds": 15.001,
+        "fresh": False,
+        "high_load": [],
+        "raised_by": None,
+        "anomaly": {"score": None, "flag": None},
+        "contributions": {},
+    }
+
+
+@pytest.mark.parametrize("snapshot", [None, CALM])
+@pytest.mark.parametrize("age", [0.0, 100.0, math.inf])
+def test_the_document_is_strict_json(snapshot: Snapshot | None, age: float) -> None:
+    """No NaN or infinity, which browsers and jq refuse."""
+    if snapshot is None or age < math.inf:
+        json.dumps(document(snapshot, age), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "headline"),
+    [
+        ({}, "fine", "All is well"),
+        ({"high_load": {}}, "unknown", "No verdict yet"),
+        ({"high_load": {0: True, 300: True}}, "high_load", "Under high load"),
+        ({"high_load": {0: False, 300: True, 900: True}}, "expected", "High load expected within 5 minutes"),
+        ({"anomaly": True}, "anomaly", "Unlike itself"),
+        ({"anomaly": True, "high_load": {0: True}}, "high_load", "Under high load"),
+        ({"maintenance": True, "anomaly": True}, "maintenance", "Maintenance"),
+    ],
+)
+def test_the_gravest_truth_is_the_headline(changes: dict, state: str, headline: str) -> None:
+    """One glance says what matters most."""
+    words = in_words(replace(CALM, **changes), fresh=True, age=1.0)
+    assert (words.state, words.headline) == (state, headline)
+
+
+def test_the_words_name_what_drives_the_verdict() -> None:
+    """Signals that speak for the verdict, strongest first; not those that speak against it."""
+    parts = (Contribution("cpu", -0.9), Contribution("memory", 0.22), Contribution("cpu_pressure", 0.41))
+    snapshot = replace(CALM, high_load={0: True}, contributions={"high_load": parts}, raised_by="guard")
+    assert in_words(snapshot, fresh=True, age=1.0).detail == (
+        "Limits on the signals were passed; driven by cpu_pressure +0.41, memory +0.22."
+    )
+
+
+def test_the_board_shows_the_age_by_clocks_that_cannot_be_set() -> None:
+    """The wall clock jumps a day, and a night asleep counts: the age is right in both cases."""
+    clock = ManualClock()
+    board = Board(clock, interval=5.0)
+    assert board.status()["state"] == "unknown"
+    board.publish(replace(CALM, sample=Sample(clock.wall(), clock.monotonic(), {})))
+    clock.set_wall(clock.wall() + 86_400)
+    clock.advance(2.0)
+    assert board.status()["verdict"]["age_seconds"] == 2.0
+    clock.suspend(3_600.0)
+    assert board.status()["state"] == "stale"
+    board.publish(None)
+    assert board.status()["verdict"] is None

@@ -1,0 +1,109 @@
+"""The curves: means over slots of time, true through gaps, restarts and clocks that are set."""
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadwatch.records import Recording, Sample, Snapshot
+from loadwatch.web.timeline import RINGS, Timeline, _Ring, _rounded
+
+NOW = 1_700_000_000.0
+
+
+def snapshot(timestamp: float, **values: float) -> Snapshot:
+    return Snapshot(Sample(timestamp, timestamp, values), {0: 0.5}, anomaly_score=0.25)
+
+
+def test_a_slot_holds_the_mean_of_its_samples() -> None:
+    """Ten seconds a slot in the last hour."""
+    timeline = Timeline()
+    for second, value in ((0, 0.25), (5, 0.75), (10, 1.0)):
+        timeline.add(snapshot(NOW + second, cpu=value))
+    series = timeline.series("hour")
+    assert series["signals"]["cpu"][-2:] == [0.5, 1.0]
+    assert series["probabilities"]["0"][-1] == 0.5
+    assert series["anomaly"][-1] == 0.25
+    assert series["start_timestamp"] + 360 * series["resolution_seconds"] == NOW + 20
+
+
+def test_a_gap_is_null_and_so_is_an_unknown_value() -> None:
+    """Nothing is drawn where nothing was known."""
+    timeline = Timeline()
+    timeline.add(snapshot(NOW, cpu=0.5))
+    timeline.add(snapshot(NOW + 30, cpu=math.nan, memory=0.5))
+    assert timeline.series("hour")["signals"]["cpu"][-4:] == [0.5, None, None, None]
+    assert timeline.series("hour")["signals"]["memory"][-4:] == [None, None, None, 0.5]
+
+
+def test_what_is_older_than_the_span_is_forgotten() -> None:
+    """The ring turns: after an hour the first sample is gone, from the day it is not."""
+    timeline = Timeline()
+    timeline.add(snapshot(NOW, cpu=1.0))
+    timeline.add(snapshot(NOW + 3_600, cpu=0.5))
+    assert [value for value in timeline.series("hour")["signals"]["cpu"] if value] == [0.5]
+    assert [value for value in timeline.series("day")["signals"]["cpu"] if value] == [1.0, 0.5]
+
+
+def test_a_clock_set_back_leaves_no_curve_in_the_future() -> None:
+    """An hour back by hand: what was drawn after the new now is dropped, what lies before stays."""
+    timeline = Timeline()
+    for minute in range(120):
+        timeline.add(snapshot(NOW + 60 * minute, cpu=0.5))
+    timeline.add(snapshot(NOW + 3_600, cpu=1.0))
+    series = timeline.series("hour")
+    assert series["signals"]["cpu"][-1] == 0.75
+    assert series["start_timestamp"] + 360 * series["resolution_seconds"] == NOW + 3_610
+
+
+def test_a_day_takes_little_memory() -> None:
+    """Both rings with every signal and horizon stay under half a megabyte."""
+    timeline = Timeline()
+    timeline.add(snapshot(NOW, **{f"s{i}": 0.5 for i in range(27)}))
+    size = sum(ring._totals.nbytes + ring._counts.nbytes for ring in timeline._rings.values())
+    assert size < 512 * 1024
+
+
+@given(
+    steps=st.lists(st.floats(0.5, 400.0), min_size=1, max_size=60),
+    values=st.data(),
+)
+def test_a_restart_refills_the_curves_it_had(steps: list[float], values: st.DataObject) -> None:
+    """Loading the history gives the very curves that the samples gave one by one."""
+    timestamps = NOW + np.cumsum(steps)
+    drawn = values.draw(
+        st.lists(st.floats(0, 1) | st.just(math.nan), min_size=len(steps), max_size=len(steps))
+    )
+    live, loaded = Timeline(), Timeline()
+    for timestamp, value in zip(timestamps, drawn, strict=True):
+        live.add(Snapshot(Sample(float(timestamp), 0.0, {"cpu": value})))
+    loaded.load(Recording(timestamps, ("cpu",), np.array(drawn)[:, None]))
+    for span in RINGS:
+        assert loaded.series(span) == live.series(span)
+
+
+def test_an_empty_history_changes_nothing() -> None:
+    """A first start has nothing to refill from."""
+    timeline = Timeline()
+    timeline.load(Recording(np.array([]), ("cpu",), np.empty((0, 1))))
+    assert timeline.series("hour")["signals"] == {}
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, min_value=1e-9, max_value=1e12), min_size=1))
+def test_rounding_keeps_four_digits(numbers: list[float]) -> None:
+    """The error is under one in the fourth digit, and numbers stay short."""
+    for rounded, number in zip(_rounded(np.array(numbers)), numbers, strict=True):
+        assert rounded is not None
+        assert abs(rounded - number) <= 0.5001e-3 * abs(number)
+
+
+def test_a_ring_keeps_its_size_whatever_the_clock_does() -> None:
+    """Jumps in both directions, longer than the ring."""
+    ring = _Ring(10.0, 6)
+    for timestamp in (1e9, 2e9, 5.0, 1e9, 1e9 + 30, 1e9 + 10):
+        ring.add(timestamp, {"a": 1.0})
+        _, curves = ring.curves()
+        assert len(curves["a"]) == 6
+        assert curves["a"][-1] == 1.0
+    assert np.isfinite(curves["a"]).sum() == 2
