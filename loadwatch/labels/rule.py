@@ -1,0 +1,296 @@
+"""The operator's definition of high load: parsed and checked by us, never handed to ``eval``.
+
+condition  =  every ("or" every)*
+every      =  one ("and" one)*
+one        =  "not" one  |  "(" condition ")"  |  sum (">" | ">=" | "<" | "<=") sum
+sum        =  product (("+" | "-") product)*
+product    =  factor (("*" | "/") factor)*
+factor     =  "-" factor  |  number  |  signal  |  "(" sum ")"  |  ("avg" | "max" | "min") "(" signal ","
+span ")" span       =  a quoted duration such as "90s", "5m", "1h"
+"""
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+
+from loadwatch.errors import ConfigurationError, TimeFormatError
+from loadwatch.labels.expression import (
+    Arithmetic,
+    Condition,
+    Every,
+    Frame,
+    Greater,
+    Name,
+    Not,
+    Number,
+    Some,
+    Value,
+    Windowed,
+)
+from loadwatch.labels.windows import WINDOWS
+from loadwatch.records import Floats, Recording
+from loadwatch.times import parse_duration
+
+# Several signals high together, the network alone, or one at its limit; and the kernel's own measure of
+# suffering, the pressure, used as its best users do (oomd's pressure_rising_beyond, KEP-5394): the sustained
+# average judges and the newest value confirms. CPU pressure is left to cpu itself: a throttled container
+# raises it on an idle host. Where a link's speed is unknown, ``network`` is relative to the largest rate
+# seen, which on a quiet host is small; so the network must also carry 10 MB/s before it is called full.
+DEFAULT_RULE: Final = (
+    '(avg(cpu, "15s") > 0.9 and cpu > 0.9)'
+    ' or (avg(cpu, "1m") > 0.75 and cpu > 0.75 and memory > 0.85)'
+    ' or (avg(cpu, "1m") > 0.75 and cpu > 0.75 and avg(cpu_pressure, "1m") > 0.5 and cpu_pressure > 0.5)'
+    ' or (avg(network, "15s") > 0.9 and network > 0.9 and network_receive + network_transmit > 10000000)'
+    " or memory > 0.97"
+    ' or (avg(memory_pressure, "1m") > 0.2 and memory_pressure > 0.1)'
+    ' or (avg(io_pressure, "1m") > 0.6 and io_pressure > 0.4)'
+)
+
+_TOKEN: Final = re.compile(
+    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_]\w*)"
+    r"|(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|==|!=|[<>+\-*/(),])"
+)
+_RESERVED: Final = frozenset({"and", "or", "not"})
+_DEEPEST: Final = 50
+
+
+class Rule:
+    """A checked expression over signals; see the module for its grammar and `expression` for its level."""
+
+    def __init__(self, text: str, condition: Condition) -> None:
+        self.text = text
+        self.signals = frozenset(condition.signals())
+        self._condition = condition
+
+    @classmethod
+    def parse(cls, text: str, *, signals: Collection[str] | None = None) -> Self:
+        """The rule that ``text`` says. With ``signals``, a name that is none of them is an error.
+
+        Raises:
+            ConfigurationError: pointing at the column, and at the nearest signal where a name is unknown.
+
+        """
+        return cls(text, _Parser(text, signals).parse())
+
+    def levels(self, recording: Recording) -> Floats:
+        """The load level (N,) of each row: above 1 where load is high, NaN where that is unknown."""
+        stream = self.stream()
+        return stream.extend(recording.timestamps, {name: recording.column(name) for name in self.signals})
+
+    def stream(self) -> "RuleStream":
+        """The same, sample by sample."""
+        return RuleStream(self)
+
+
+class RuleStream:
+    """Follows a rule through time; remembers what its windows reach."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._frame = Frame()
+
+    def update(self, timestamp: float, values: Mapping[str, float]) -> float:
+        """The load level at one sample; a signal missing in ``values`` is unknown."""
+        columns = {
+            name: np.array([values.get(name, np.nan)], dtype=np.float64) for name in self._rule.signals
+        }
+        return float(self.extend(np.array([timestamp]), columns)[0])
+
+    def extend(self, timestamps: Floats, columns: Mapping[str, Floats]) -> Floats:
+        """The load levels (N,) of further rows; columns: (N,) of every signal of the rule."""
+        if len(timestamps) == 0:
+            return np.empty(0)
+        self._frame.load(timestamps, columns)
+        levels = self._rule._condition.levels(self._frame)  # noqa: SLF001 - the other half of Rule
+        return np.where(np.isneginf(levels), np.nan, levels)
+
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The signals of the comparison that set the newest level: the first to blame."""
+        return tuple(dict.fromkeys(self._rule._condition.deciding(self._frame.newest)))  # noqa: SLF001
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    column: int  # from 1
+
+
+class _Parser:
+    """Recursive descent; one method a line of the grammar."""
+
+    def __init__(self, text: str, signals: Collection[str] | None) -> None:
+        self._text, self._known = text, signals
+        self._tokens = self._tokenise()
+        self._place = self._depth = 0
+
+    def parse(self) -> Condition:
+        if len(self._tokens) == 1:
+            raise ConfigurationError('the high-load rule is empty; say for example "cpu > 0.9"')
+        condition = self._condition()
+        if self._next.kind != "end":
+            raise self._error(f"expected an operator or the end, not {self._next.text!r}")
+        return condition
+
+    def _tokenise(self) -> list[_Token]:
+        tokens, place = [], 0
+        while place < len(self._text):
+            if self._text[place].isspace():
+                place += 1
+                continue
+            match = _TOKEN.match(self._text, place)
+            if match is None:
+                raise self._error(f"{self._text[place]!r} means nothing here", place + 1)
+            tokens.append(_Token(str(match.lastgroup), match.group(), place + 1))
+            place = match.end()
+        return [*tokens, _Token("end", "the end", len(self._text) + 1)]
+
+    @property
+    def _next(self) -> _Token:
+        return self._tokens[self._place]
+
+    def _take(self, *texts: str) -> _Token | None:
+        token = self._next
+        if token.kind in {"sign", "word"} and token.text in texts:
+            self._place += 1
+            return token
+        return None
+
+    def _expect(self, text: str) -> None:
+        if self._take(text) is None:
+            raise self._error(f"expected {text!r}, not {self._next.text!r}")
+
+    def _condition(self) -> Condition:
+        parts = [self._every()]
+        while self._take("or"):
+            parts.append(self._every())
+        return parts[0] if len(parts) == 1 else Some(tuple(parts))
+
+    def _every(self) -> Condition:
+        parts = [self._one()]
+        while self._take("and"):
+            parts.append(self._one())
+        return parts[0] if len(parts) == 1 else Every(tuple(parts))
+
+    def _one(self) -> Condition:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._error(f"more than {_DEEPEST} levels of brackets or negations")
+        if self._take("not"):
+            condition: Condition = Not(self._one())
+        elif self._next.text == "(" and self._brackets_hold_a_condition():
+            self._expect("(")
+            condition = self._condition()
+            self._expect(")")
+        else:
+            condition = self._comparison()
+        self._depth -= 1
+        return condition
+
+    def _brackets_hold_a_condition(self) -> bool:
+        """Whether a comparison or a logical word comes before the bracket at hand is closed."""
+        depth = 0
+        for token in self._tokens[self._place :]:
+            if token.kind == "sign":
+                depth += {"(": 1, ")": -1}.get(token.text, 0)
+            if depth == 0:
+                return False
+            if token.text in {"<", "<=", ">", ">=", "==", "!=", *_RESERVED}:
+                return True
+        return True
+
+    def _comparison(self) -> Condition:
+        left = self._sum()
+        token = self._next
+        if self._take("==", "!="):
+            raise self._error("measured values are never exactly equal; compare with < or >", token.column)
+        if self._take("<", "<=", ">", ">=") is None:
+            raise self._error(f"expected a comparison such as '> 0.9', not {token.text!r}")
+        right = self._sum()
+        if self._next.text in {"<", "<=", ">", ">="}:
+            raise self._error("comparisons cannot be chained; join two of them with 'and'")
+        if isinstance(left, Number) and isinstance(right, Number):
+            raise self._error("this compares two numbers, so it never changes", token.column)
+        if token.text[0] == "<":
+            left, right = right, left
+        return Greater(left, right, equal=token.text.endswith("="))
+
+    def _sum(self) -> Value:
+        value = self._product()
+        while token := self._take("+", "-"):
+            value = _combine(token.text, value, self._product())
+        return value
+
+    def _product(self) -> Value:
+        value = self._factor()
+        while token := self._take("*", "/"):
+            value = _combine(token.text, value, self._factor())
+        return value
+
+    def _factor(self) -> Value:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._error(f"more than {_DEEPEST} levels of brackets or signs")
+        token = self._next
+        if self._take("-"):
+            value = _combine("-", Number(0.0), self._factor())
+        elif self._take("("):
+            value = self._sum()
+            self._expect(")")
+        elif token.kind == "number":
+            self._place += 1
+            value = Number(float(token.text))
+        elif token.text in WINDOWS and self._tokens[self._place + 1].text == "(":
+            self._place += 1
+            value = self._windowed(token.text)
+        else:
+            value = Name(self._signal())
+        self._depth -= 1
+        return value
+
+    def _windowed(self, kind: str) -> Value:
+        self._expect("(")
+        name = self._signal()
+        self._expect(",")
+        token = self._next
+        if token.kind != "text":
+            raise self._error(f'expected a quoted span such as "5m", not {token.text!r}')
+        try:
+            seconds = parse_duration(token.text[1:-1])
+        except TimeFormatError as error:
+            raise self._error(str(error)) from error
+        if seconds <= 0.0:
+            raise self._error("a window must last longer than nothing")
+        self._place += 1
+        self._expect(")")
+        return Windowed(kind, name, seconds)
+
+    def _signal(self) -> str:
+        token = self._next
+        if token.kind != "word" or token.text in _RESERVED:
+            raise self._error(f"expected a signal or a number, not {token.text!r}")
+        if self._known is not None and token.text not in self._known:
+            near = difflib.get_close_matches(token.text, self._known, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(self._known))}"
+            raise self._error(f"no signal is called {token.text!r}{hint}")
+        self._place += 1
+        return token.text
+
+    def _error(self, what: str, column: int | None = None) -> ConfigurationError:
+        column = self._next.column if column is None else column
+        return ConfigurationError(
+            f"high-load rule, column {column}: {what}\n  {self._text}\n  {'^':>{column}}"
+        )
+
+
+def _combine(sign: str, left: Value, right: Value) -> Value:
+    """The arithmetic, done at once between numbers, so that a limit may be written as ``8 * 1024``."""
+    node = Arithmetic(sign, left, right)
+    if isinstance(left, Number) and isinstance(right, Number):
+        frame = Frame()
+        frame.load(np.zeros(1), {})
+        return Number(float(node.values(frame)[0]))
+    return node

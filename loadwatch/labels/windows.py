@@ -1,0 +1,69 @@
+"""Means and extremes over the last minutes, for ``avg(signal, "5m")`` and its kin.
+
+A window of ``seconds`` at time t holds the known samples of ``(t - seconds, t]``; without one the answer is
+NaN.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from loadwatch.records import Floats
+
+Starts = npt.NDArray[np.intp]
+
+
+def _mean(x: Floats, starts: Starts) -> Floats:
+    known = np.isfinite(x)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, x, 0.0))])
+    counts = np.concatenate([[0.0], np.cumsum(known)])
+    ends = np.arange(1, len(x) + 1)
+    count = counts[ends] - counts[starts]
+    mean = np.full(len(x), np.nan)
+    np.divide(sums[ends] - sums[starts], count, out=mean, where=count > 0)
+    return mean
+
+
+def _maximum(x: Floats, starts: Starts) -> Floats:
+    # A window is the union of two runs of 2^k rows that begin and end where it does; NaN loses against any
+    # number.
+    lengths = np.arange(1, len(x) + 1) - starts
+    answer = x.copy()
+    runs, width = x, 1
+    while len(x) and 2 * width <= lengths.max():
+        runs = np.concatenate([runs[:width], np.fmax(runs[width:], runs[:-width])])
+        width *= 2
+        mine = np.flatnonzero((lengths >= width) & (lengths < 2 * width))
+        answer[mine] = np.fmax(runs[mine], runs[starts[mine] + width - 1])
+    return answer
+
+
+def _minimum(x: Floats, starts: Starts) -> Floats:
+    return -_maximum(-x, starts)
+
+
+WINDOWS: Final[dict[str, Callable[[Floats, Starts], Floats]]] = {
+    "avg": _mean,
+    "max": _maximum,
+    "min": _minimum,
+}
+
+
+class Window:
+    """One window on one signal; keeps the samples that later windows still reach."""
+
+    def __init__(self, kind: str, seconds: float) -> None:
+        self._compute, self._seconds = WINDOWS[kind], seconds
+        self._times: Floats = np.empty(0)
+        self._values: Floats = np.empty(0)
+
+    def extend(self, timestamps: Floats, values: Floats) -> Floats:
+        """The windows (N,) that end at each of N further rows."""
+        times, x = np.concatenate([self._times, timestamps]), np.concatenate([self._values, values])
+        starts = np.searchsorted(times, times - self._seconds, side="right")
+        answer = self._compute(x, np.minimum(starts, np.arange(len(x))))
+        keep = np.searchsorted(times, timestamps[-1] - self._seconds, side="right")
+        self._times, self._values = times[keep:], x[keep:]
+        return answer[len(answer) - len(timestamps) :]
