@@ -1,0 +1,1 @@
+"""What was learnt, with everything needed to use it."""

@@ -1,0 +1,127 @@
+"""The forecast: features of one moment in, the probability of high load within each horizon out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from loadwatch.features.forecast import ForecastFeatures, ForecastSpec
+from loadwatch.features.moments import Normaliser
+from loadwatch.nn import Attribution, Dense, Network
+from loadwatch.records import Contribution, Floats
+
+BATCH: Final = 4096
+STEPS: Final = 32  # parts of the way from the ordinary to now, for the contributions
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastModel:
+    """A trained forecaster, immutable; use it from one thread, for the network works in buffers of its own.
+
+    spec: what the features mean; horizons: H seconds, 0 is now; calibration (H, 2): slope and shift of each
+    logit; thresholds (H,): the probability from which a horizon is flagged, chosen for the alert budget.
+    """
+
+    spec: ForecastSpec
+    normaliser: Normaliser
+    network: Network
+    horizons: tuple[int, ...]
+    calibration: Floats
+    thresholds: Floats
+
+    def features(self) -> ForecastFeatures:
+        """A fresh stream of the features this model wants."""
+        return ForecastFeatures(self.spec)
+
+    def logits(self, features: Floats) -> Floats:
+        """Calibrated logits (N, H) of features (N, F)."""
+        answer = np.empty((len(features), len(self.horizons)))
+        for start in range(0, len(features), BATCH):
+            part = slice(start, start + BATCH)
+            answer[part] = self.network.forward(self.normaliser.apply(features[part]))
+        return answer * self.calibration[:, 0] + self.calibration[:, 1]
+
+    def probabilities(self, features: Floats) -> Floats:
+        """Probabilities (N, H) of high load within each horizon, for features (N, F)."""
+        return _sigmoid(self.logits(features))
+
+    def probabilities_of(self, features: Floats) -> dict[int, float]:
+        """The same for the features (F,) of one moment, by horizon."""
+        row = self.probabilities(features[None])[0]
+        return dict(zip(self.horizons, row.tolist(), strict=True))
+
+    def contributions(
+        self, features: Floats, horizon: int, deciding: Sequence[str] = ()
+    ) -> tuple[Contribution, ...]:
+        """What moved the logit of ``horizon`` away from that of an ordinary moment, by signal, largest first.
+
+        features: (F,). The contributions add up to the difference of the two logits (integrated gradients).
+        What came from the load level is shared among ``deciding``, the signals that set it; where none are
+        given it stands under the name ``level``.
+        """
+        place = self.horizons.index(horizon)
+        now = self.normaliser.apply(features[None])
+        parts = self._attribution(now, np.zeros_like(now), place)[0] * self.calibration[place, 0]
+        totals: dict[str, float] = {}
+        for name, part in zip(self.spec.names, parts.tolist(), strict=True):
+            signal = name.partition(":")[0]
+            owners = tuple(deciding) if signal == "level" and deciding else (signal,)
+            for owner in owners:
+                totals[owner] = totals.get(owner, 0.0) + part / len(owners)
+        ordered = sorted(totals.items(), key=lambda item: -abs(item[1]))
+        return tuple(Contribution(signal, value) for signal, value in ordered)
+
+    @cached_property
+    def _attribution(self) -> Attribution:
+        return Attribution(self.network, steps=STEPS)
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Plain values and arrays for a file; the inverse of `from_parts`."""
+        meta = {
+            "spec": self.spec.to_meta(),
+            "limit": self.normaliser.limit,
+            "horizons": list(self.horizons),
+            "hidden": [layer.outputs for layer in self.network.dense[:-1]],
+        }
+        arrays = {
+            "mean": self.normaliser.mean,
+            "scale": self.normaliser.scale,
+            "theta": self.network.theta,
+            "calibration": self.calibration,
+            "thresholds": self.thresholds,
+        }
+        return meta, arrays
+
+    @classmethod
+    def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """A model from what `to_parts` gave.
+
+        Raises:
+            KeyError, ValueError: parts are missing or do not fit each other.
+
+        """
+        spec = ForecastSpec.from_meta(meta["spec"])
+        horizons = tuple(int(horizon) for horizon in meta["horizons"])
+        network = build_network(len(spec.names), meta["hidden"], len(horizons))
+        if network.theta.shape != arrays["theta"].shape or len(spec.names) != len(arrays["mean"]):
+            raise ValueError(f"weights {arrays['theta'].shape} do not fit {len(spec.names)} features")
+        network.theta[...] = arrays["theta"]
+        normaliser = Normaliser(arrays["mean"], arrays["scale"], float(meta["limit"]))
+        return cls(spec, normaliser, network, horizons, arrays["calibration"], arrays["thresholds"])
+
+
+def build_network(
+    inputs: int, hidden: Sequence[int], outputs: int, *, seed: int | np.random.Generator = 0
+) -> Network:
+    """Dense ReLU layers of the ``hidden`` sizes, then one logit an output; as it is used, without dropout."""
+    sizes = (inputs, *hidden)
+    layers = [Dense(before, after, "relu") for before, after in pairwise(sizes)]
+    return Network([*layers, Dense(sizes[-1], outputs, "identity")], seed=seed)
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0.0, -logits))

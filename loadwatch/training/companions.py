@@ -1,0 +1,50 @@
+"""Which signals the forecast sees beside the load level: chosen by what they say, never by their name."""
+
+from typing import Final
+
+import numpy as np
+
+from loadwatch.records import Floats, Recording
+
+MOST: Final = 6
+LOOKED_AT: Final = 20_000  # rows
+LEAST_KNOWN: Final = 0.5  # share of rows in which a signal must be known
+LEAST_MOVING: Final = 0.05  # share of rows in which it must change
+SAME: Final = 0.98  # correlation from which on two signals say the same
+
+
+def choose_companions(recording: Recording, levels: Floats, future: Floats) -> tuple[str, ...]:
+    """At most ``MOST`` signals, those first that go along with high load soon.
+
+    levels: (N,) load level; future: (N,) 1 where load will be high, NaN where unknown. A signal that hardly
+    ever moves, is mostly missing, or repeats the level or a better signal is left out.
+    """
+    step = max(1, len(recording) // LOOKED_AT)
+    columns: dict[str, Floats] = {}
+    for name in recording.signals:
+        x = recording.column(name)[::step]
+        known = x[np.isfinite(x)]
+        if len(known) < max(3, LEAST_KNOWN * len(x)) or (np.diff(known) != 0).mean() < LEAST_MOVING:
+            continue
+        z = np.sign(x) * np.log1p(np.abs(x))
+        if np.nanstd(z) > 0.0:
+            columns[name] = _standardised(z)
+    level, target = _standardised(levels[::step]), _standardised(future[::step])
+    ordered = sorted(columns, key=lambda name: -abs(float((columns[name] * target).mean())))
+    chosen: list[str] = []
+    taken = [level]
+    for name in ordered:
+        if len(chosen) < MOST and all(abs(float((columns[name] * other).mean())) < SAME for other in taken):
+            chosen.append(name)
+            taken.append(columns[name])
+    return tuple(chosen)
+
+
+def _standardised(x: Floats) -> Floats:
+    """Mean 0 and deviation 1; unknown is the mean. A constant stays 0."""
+    known = np.isfinite(x)
+    if not known.any():
+        return np.zeros(len(x))
+    centred = np.where(known, x - x[known].mean(), 0.0)
+    scale = float(np.sqrt((centred**2).mean()))
+    return centred / scale if scale > 0.0 else centred
