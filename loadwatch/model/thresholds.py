@@ -1,0 +1,128 @@
+"""Thresholds that follow from an alert budget, by counting what the past would have cost.
+
+An operator counts episodes, not samples: alarms within an hour and a half are one. So the score is reduced
+to the maxima of half hours, and the threshold is lowered until the past holds more episodes than the budget
+allows.
+
+Lowered further, episodes begin to merge and their number falls again; a search by the count alone would then
+run away to the bottom (measured: two asked, twenty-two false half hours a day). A guard stops it: never more
+than three alarmed half hours an episode, that is never below the quantile 1 - 3 budget / 48 of the maxima.
+
+Counting beat extreme-value fits (generalised Pareto, moments) on every budget tried: the past holds real
+incidents, and they fatten a fitted tail.
+"""
+
+import math
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+from loadwatch.records import Floats, Span
+
+BLOCK: Final = 1800.0  # seconds
+BLOCKS_A_DAY: Final = 86400.0 / BLOCK
+MERGED_BLOCKS: Final = 2  # this many calm half hours do not yet end an episode
+BLOCKS_AN_EPISODE: Final = 3  # the guard
+TAIL_INDEX: Final = (
+    2.0  # P(score > x) ~ x^-2: how the threshold goes on beyond a past shorter than the budget asks
+)
+
+
+def block_maxima(timestamps: Floats, scores: Floats) -> tuple[Floats, Floats]:
+    """Numbers (B,) of the half hours since the epoch that hold a known score, and their maxima (B,)."""
+    known = np.isfinite(scores)
+    blocks = np.floor(timestamps[known] / BLOCK)
+    if not len(blocks):
+        return blocks, blocks.copy()
+    starts = np.flatnonzero(np.diff(blocks, prepend=blocks[0] - 1.0))
+    return blocks[starts], np.maximum.reduceat(scores[known], starts)
+
+
+def count_episodes(blocks: Floats) -> int:
+    """How many episodes these alarmed half hours (ascending numbers) make.
+
+    >>> count_episodes(np.array([1.0, 2.0, 5.0, 9.0]))
+    2
+    """
+    return int((np.diff(blocks) > MERGED_BLOCKS + 1).sum()) + 1 if len(blocks) else 0
+
+
+def threshold_for_budget(timestamps: Floats, scores: Floats, episodes_per_day: float) -> float:
+    """The lowest threshold at which ``score > threshold`` stays within the budget on this past.
+
+    timestamps: (N,) ascending epoch seconds; scores: (N,) not negative, NaN where unknown. The past should be
+    normal: leave out what is known to be an incident. A past shorter than one episode's due time says too
+    little; its maximum is then raised as a tail of index two demands. NaN where there is no score at all.
+    """
+    return threshold_of_blocks(*block_maxima(timestamps, scores), episodes_per_day)
+
+
+def threshold_of_blocks(blocks: Floats, maxima: Floats, episodes_per_day: float) -> float:
+    """As `threshold_for_budget`, from half hours (B,) and their maxima (B,)."""
+    if not len(blocks):
+        return math.nan
+    allowed = episodes_per_day * len(blocks) / BLOCKS_A_DAY
+    highest = float(maxima.max())
+    if allowed < 1.0:
+        return highest * float(allowed ** (-1.0 / TAIL_INDEX))
+    share = min(1.0, BLOCKS_AN_EPISODE * episodes_per_day / BLOCKS_A_DAY)
+    guard = float(np.quantile(maxima, 1.0 - share))
+    chosen = highest
+    for candidate in np.unique(maxima)[::-1].tolist():
+        if candidate < guard or count_episodes(blocks[maxima > candidate]) > allowed:
+            break
+        chosen = candidate
+    return chosen
+
+
+class RollingThreshold:
+    """A threshold renewed between trainings from the scores of the last days; O(1) a score, O(B^2) a renewal.
+
+    It starts from, and never leaves far, the threshold of the training: ``reach`` is the largest factor up
+    or down. Without it a host whose incidents recur daily would raise its threshold until it no longer sees
+    them.
+    """
+
+    def __init__(
+        self,
+        trained: float,
+        episodes_per_day: float,
+        *,
+        days: float = 14.0,
+        least_days: float = 3.0,
+        reach: float = 2.0,
+    ) -> None:
+        self._trained, self._budget, self._reach = trained, episodes_per_day, reach
+        self._least = least_days * BLOCKS_A_DAY
+        self._length = days * BLOCKS_A_DAY
+        self._blocks: deque[tuple[float, float]] = deque()
+
+    def update(self, timestamp: float, score: float) -> None:
+        """Take in one score; NaN is unknown and ignored."""
+        if not math.isfinite(score):
+            return
+        block = float(math.floor(timestamp / BLOCK))
+        if self._blocks and self._blocks[-1][0] >= block:
+            block, best = self._blocks.pop()
+            score = max(score, best)
+        self._blocks.append((block, score))
+        while self._blocks[0][0] <= block - self._length:
+            self._blocks.popleft()
+
+    def forget(self, span: Span) -> None:
+        """Leave out a span, because it turned out to be an incident or maintenance."""
+        self._blocks = deque(
+            (block, score)
+            for block, score in self._blocks
+            if (block + 1) * BLOCK <= span.start or block * BLOCK >= span.end
+        )
+
+    @property
+    def value(self) -> float:
+        """The threshold as of now; the trained one until there are ``least_days`` of scores."""
+        if len(self._blocks) < self._least:
+            return self._trained
+        blocks, maxima = np.array(self._blocks).T
+        renewed = threshold_of_blocks(blocks, maxima, self._budget)
+        return min(max(renewed, self._trained / self._reach), self._trained * self._reach)

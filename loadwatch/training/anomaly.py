@@ -1,0 +1,147 @@
+"""From history to an anomaly model: scale, network, season and threshold of what is usual on this host.
+
+Two kinds of rows are not taken as they are. ``exclude`` (labelled incidents, maintenance, our own training
+time) is left out of everything. ``flagged`` (what the daemon itself alarmed about, right or wrong) is left
+out of centre, network, season and threshold, but counts in the spread (see training/robust.py). Beyond that
+every estimate is robust, so that an incident nobody flagged is no new normal either.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from loadwatch.errors import TrainingError
+from loadwatch.features.deviations import deviation_features
+from loadwatch.features.minutes import full_minutes
+from loadwatch.model.anomaly import SLOTS, AnomalyModel, AnomalySettings, Flags, autoencoder, half_hours
+from loadwatch.model.holding import Reals, hold_scores
+from loadwatch.model.thresholds import block_maxima, threshold_for_budget
+from loadwatch.nn import Adam, Data, Epoch, Huber, Network, Plan, cosine, train, warm_up
+from loadwatch.nn.training import Stop
+from loadwatch.records import Floats, Recording, Span
+from loadwatch.training.robust import robust_scale
+
+LEAST_MINUTES: Final = 10  # of usable history
+LEAST_FOR_NETWORK: Final = 360  # minutes; with less, residuals are noise
+LEAST_DAYS_FOR_SEASON: Final = 3
+HIDDEN: Final = 16
+EPOCHS: Final = 12
+BATCH: Final = 256
+RATE: Final = 2e-3
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyReport:
+    """How the training went, for the model's card.
+
+    minutes: judged; left_out: of them excluded; flagged: of them flagged. losses: of the network, one an
+    epoch, empty without one. blocks: half hours that the threshold rests on.
+    """
+
+    minutes: int
+    left_out: int
+    flagged: int
+    losses: tuple[float, ...]
+    blocks: int
+    threshold: float
+
+
+def train_anomaly(
+    recording: Recording,
+    *,
+    exclude: Sequence[Span] = (),
+    flagged: Sequence[Span] = (),
+    budget_per_day: float = 1.0,
+    seed: int = 0,
+    stop: Stop | None = None,
+    progress: Callable[[Epoch], None] | None = None,
+) -> tuple[AnomalyModel, AnomalyReport]:
+    """Learn what is usual from a recording; the same recording and seed give the same model.
+
+    Raises:
+        TrainingError: there are fewer than ten usable minutes, or no signal has a value in them.
+
+    """
+    minutes = full_minutes(recording.timestamps, recording.values)
+    taken = ~_inside(minutes.timestamps, exclude)
+    _refuse_too_little(taken, minutes.values)
+    settings = AnomalySettings()
+    features = deviation_features(settings.deviations, minutes.timestamps, minutes.values)[taken]
+    timestamps = minutes.timestamps[taken]
+    normal = ~_inside(timestamps, flagged)
+    if not normal.any():
+        normal[:] = True
+    centre, spread = robust_scale(timestamps, features, recording.signals, normal)
+    season = np.zeros((SLOTS, len(recording.signals)), np.float32)
+    model = AnomalyModel(recording.signals, centre, spread, season, None, 1.0, settings)
+    losses: tuple[float, ...] = ()
+    if normal.sum() >= LEAST_FOR_NETWORK:
+        network, losses = _train_network(model.standardise(features[normal]), seed, stop, progress)
+        model = replace(model, network=network)
+    S = model.surprises(timestamps, features)
+    model = replace(model, season=season_profile(timestamps[normal], S[normal]))
+    S -= model.season[half_hours(timestamps)]
+    np.maximum(S, 0.0, out=S)
+    raw = model.raw(S, minutes.values[taken])
+    held, _ = hold_scores(settings.hold, timestamps, raw)
+    threshold = threshold_for_budget(timestamps[normal], held[normal], budget_per_day)
+    model = replace(model, threshold=max(threshold, LEAST_THRESHOLD))
+    blocks = len(block_maxima(timestamps[normal], held[normal])[0])
+    report = AnomalyReport(
+        len(minutes), int((~taken).sum()), int((~normal).sum()), losses, blocks, model.threshold
+    )
+    return model, report
+
+
+LEAST_THRESHOLD: Final = (
+    0.5  # mean squared deviation: less is half of ordinary noise, whatever the past looked like
+)
+
+
+def season_profile(timestamps: Floats, S: Reals) -> Reals:
+    """(48, J) what S (M, J) usually is in each half hour of the day: the median over days of its means.
+
+    A median forgets the day of an incident, and follows a nightly job. Zero where a half hour was seen on
+    fewer than three days.
+    """
+    block = np.floor(timestamps / 1800.0)
+    starts = np.flatnonzero(np.diff(block, prepend=-1.0))
+    lengths = np.diff(np.append(starts, len(block)))
+    means = np.add.reduceat(S, starts, axis=0) / lengths[:, None]
+    slots = half_hours(timestamps[starts])
+    profile = np.zeros((SLOTS, S.shape[1]), np.float32)
+    for slot in range(SLOTS):
+        days = means[slots == slot]
+        if len(days) >= LEAST_DAYS_FOR_SEASON:
+            profile[slot] = np.median(days, axis=0)
+    return profile
+
+
+def _train_network(
+    z: Reals, seed: int, stop: Stop | None, progress: Callable[[Epoch], None] | None
+) -> tuple[Network, tuple[float, ...]]:
+    settings = AnomalySettings()
+    network = autoencoder(z.shape[1], [HIDDEN], seed=seed)
+    plan = Plan(Huber(), Adam(), warm_up(cosine(RATE)), EPOCHS, BATCH)
+    narrow = np.clip(z, -settings.input_clip, settings.input_clip)
+    report = train(network, Data(narrow, z), plan, seed=seed, stop=stop, progress=progress)
+    return network, tuple(report.losses)
+
+
+def _inside(timestamps: Floats, spans: Sequence[Span]) -> Flags:
+    inside = np.zeros(len(timestamps), bool)
+    for span in spans:
+        first, last = np.searchsorted(timestamps, [span.start, span.end])
+        inside[first:last] = True
+    return inside
+
+
+def _refuse_too_little(taken: Flags, values: Floats) -> None:
+    usable = int((taken & np.isfinite(values).any(axis=1)).sum())
+    if usable < LEAST_MINUTES:
+        raise TrainingError(
+            f"cannot train an anomaly model on {usable} usable minutes of {len(taken)} (others are excluded "
+            f"or have no value); at least {LEAST_MINUTES} are needed, wait or import history"
+        )

@@ -1,0 +1,145 @@
+"""Training an anomaly model: robust, quick, and clear where it cannot."""
+
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from loadwatch.errors import TrainingError
+from loadwatch.records import Recording, Span
+from loadwatch.signals import NAMES
+from loadwatch.training.anomaly import train_anomaly
+
+START = 1_600_000_000.0
+
+
+def host(days, *, step=60.0, seed=0, signals=("cpu", "memory", "tcp_in_segments")):
+    """A host with a daily cycle that all signals follow, each with its own noise."""
+    rng = np.random.default_rng(seed)
+    timestamps = START + np.arange(0.0, days * 86400.0, step)
+    load = 0.4 + 0.2 * np.sin(2 * np.pi * timestamps / 86400.0)
+    values = load[:, None] * rng.lognormal(0.0, 0.1, (len(timestamps), len(signals)))
+    return Recording(timestamps, tuple(signals), values)
+
+
+def odd(recording, start, minutes, factor=3.0, column=0):
+    values = recording.values.copy()
+    first = int(start * 1440)
+    values[first : first + minutes, column] *= factor
+    return Recording(recording.timestamps, recording.signals, values)
+
+
+def peak(model, recording, start, minutes):
+    first = int(start * 1440)
+    return float(np.nanmax(model.score(recording).scores[first : first + minutes]))
+
+
+def test_the_same_recording_and_seed_give_the_same_model():
+    """A training can be repeated exactly."""
+    recording = host(2)
+    one, other = (train_anomaly(recording, seed=5)[0].to_parts() for _ in range(2))
+    assert one[0] == other[0]
+    for name, array in one[1].items():
+        np.testing.assert_array_equal(other[1][name], array)
+
+
+def test_an_unlabelled_incident_in_the_training_is_still_flagged_when_it_repeats():
+    """What happened once, named by nobody, does not become the measure of normal."""
+    learned = odd(host(8), 6.3, 60)
+    model, _ = train_anomaly(learned)
+    assert peak(model, odd(host(9, seed=1), 8.4, 60), 8.4, 60) > 0.5
+
+
+def test_a_daily_incident_that_began_lately_is_not_learned():
+    """Two days with incidents out of ten do not widen what is usual: the typical day counts."""
+    learned = host(10)
+    for day in (8.2, 8.6, 9.2, 9.6):
+        learned = odd(learned, day, 120)
+    model, _ = train_anomaly(learned)
+    assert peak(model, odd(host(11, seed=1), 10.3, 60), 10.3, 60) > 0.5
+
+
+def test_a_labelled_incident_leaves_no_trace():
+    """An excluded span gives the very model that never saw it would give, threshold included."""
+    plain, incident = host(4), odd(host(4), 2.5, 45)
+    span = Span(START + 2.5 * 86400.0 - 60.0, START + 2.5 * 86400.0 + 4 * 3600.0)
+    without, _ = train_anomaly(plain, exclude=[span])
+    model, report = train_anomaly(incident, exclude=[span])
+    assert report.left_out == 241
+    assert model.threshold == pytest.approx(without.threshold, rel=1e-3)
+    np.testing.assert_allclose(model.spread, without.spread, rtol=1e-3)
+
+
+def test_a_flagged_span_moves_neither_centre_nor_threshold():
+    """What the daemon alarmed about is not learned as normal, even where nobody labelled it."""
+    incident = odd(host(6), 5.0, 300)
+    span = Span(START + 5.0 * 86400.0, START + 5.0 * 86400.0 + 6 * 3600.0)
+    model, report = train_anomaly(incident, flagged=[span])
+    seen, _ = train_anomaly(incident)
+    assert report.flagged == 360
+    assert model.threshold < seen.threshold
+
+
+def test_a_long_window_adapts_to_a_new_normal():
+    """After a lasting change the next trainings stop calling it odd."""
+    recording = odd(host(20), 6.0, 14 * 1440, factor=1.8)
+    before, _ = train_anomaly(recording.rows(0, 6 * 1440))
+    after, _ = train_anomaly(recording)
+    tail = slice(16 * 1440, 20 * 1440)
+    assert np.median(after.score(recording).scores[tail]) < 0.5 * np.median(
+        before.score(recording).scores[tail]
+    )
+
+
+@pytest.mark.parametrize("minutes", [10, 15, 60, 600])
+def test_a_short_history_gives_a_quiet_model(minutes):
+    """The first model of a new host does not cry wolf over the following hours of ordinary life."""
+    recording = host(0.5, seed=3)
+    model, _ = train_anomaly(recording.rows(0, minutes))
+    assert (model.score(recording).scores[minutes:] > 0.5).mean() < 0.02
+
+
+def test_no_usable_history_is_refused_with_a_reason():
+    """Nine minutes, or a history that is wholly excluded, is named as such."""
+    with pytest.raises(TrainingError, match="9 usable minutes of 9"):
+        train_anomaly(host(1).rows(0, 9))
+    with pytest.raises(TrainingError, match="0 usable minutes of 1440"):
+        train_anomaly(host(1), exclude=[Span(0.0, 2e9)])
+
+
+def test_constant_missing_and_rare_columns_do_no_harm():
+    """Columns that never move, or hardly exist, are carried along; a first move is noticed, and bounded."""
+    recording = host(3, signals=("cpu", "memory", "swap", "steal", "udp_errors"))
+    recording.values[:, 2] = 0.0
+    recording.values[:, 3] = np.nan
+    recording.values[5:, 4] = np.nan
+    model, _ = train_anomaly(recording)
+    scores = model.score(recording).scores
+    assert np.isfinite(scores).all()
+    recording.values[2000:2060, 2] = 0.5
+    moved = model.score(recording, contributions=True)
+    assert int(np.argmax(moved.contributions[2030])) == 2
+    assert moved.scores[1990] < 0.5 < moved.scores[2030] < 1.0
+
+
+def test_a_single_column_is_enough():
+    """A history of one metric trains, stays quiet, and flags."""
+    model, _ = train_anomaly(host(3, signals=("requests",)))
+    fresh = odd(host(4, seed=2, signals=("requests",)), 3.5, 60, factor=4.0)
+    scores = model.score(fresh).scores
+    assert (scores[3 * 1440 : int(3.5 * 1440)] > 0.5).mean() < 0.01
+    assert peak(model, fresh, 3.5, 60) > 0.5
+
+
+def test_a_week_of_five_second_samples_trains_in_seconds_and_little_memory():
+    """Seven days at five seconds with every signal stay far under half a minute and 300 MiB."""
+    recording = host(7, step=5.0, signals=NAMES)
+    tracemalloc.start()
+    started = time.perf_counter()
+    train_anomaly(recording)
+    seconds = time.perf_counter() - started
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seconds < 30.0
+    assert most < 300 * 2**20
