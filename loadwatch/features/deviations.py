@@ -4,16 +4,16 @@
     f2 = x_t - e_(t-1)      change: against the average of before, which x_t itself has not touched yet
     e  <- e + a (x_t - e)   a = 1 - 2^(-gap / half-life), gap in seconds since this signal's last value
 
-The second found a fifth more incidents than the level alone; one half-life of ten minutes did as well as
-sets of two to four from three minutes to half a day (SMD, see the benchmark of the anomaly score).
+The second found a fifth more incidents than the level alone; one half-life of ten minutes did as well as sets
+of two to four from three minutes to half a day (SMD, see the benchmark of the anomaly score).
 """
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
+from loadwatch.features.scan import decayed_sums, last_known
 from loadwatch.records import Floats
 
 
@@ -29,70 +29,37 @@ class DeviationSpec:
     forget_seconds: float = 1800.0
 
 
-DEFAULT: Final = DeviationSpec()
-
-
 class DeviationFeatures:
-    """Stream: one row of J signals in, 2J features out; O(J) time and memory a row.
+    """From rows of J signals to rows of 2J features; how the rows are cut into calls changes no number.
 
     A value that is not finite gives NaN in both its features and leaves its average as it was.
     """
 
     def __init__(self, spec: DeviationSpec, signals: int) -> None:
         self._spec = spec
-        self._average = np.full(signals, math.nan)
-        self._seen = np.full(signals, -math.inf)
+        self._average = np.zeros(signals)
+        self._seen = np.full(signals, math.nan)
 
-    def update(self, timestamp: float, values: Floats) -> Floats:
-        """The (2J,) features of the row with (J,) values: J levels, then J changes; a new array."""
+    def extend(self, timestamps: Floats, values: Floats) -> Floats:
+        """The features (N, 2J) of rows (N,) with values (N, J): J levels, then J changes."""
+        if not len(timestamps):
+            return np.empty((0, 2 * len(self._average)))
         known = np.isfinite(values)
-        gap = timestamp - self._seen
-        fresh = known & ~((gap >= 0.0) & (gap <= self._spec.forget_seconds))
-        self._average[fresh] = values[fresh]
+        x = np.where(known, values, 0.0)
+        times = timestamps[:, None]
+        seen = last_known(np.where(known, times, math.nan), self._seen)
+        gap = times - _shifted(seen, self._seen)
         with np.errstate(invalid="ignore"):
-            change = values - self._average
-        change[~known] = math.nan
-        moved = known & ~fresh
-        self._average[moved] += -np.expm1(_decay(gap[moved], self._spec)) * change[moved]
-        self._seen[known] = timestamp
-        return np.concatenate([np.where(known, values, math.nan), change])
+            fresh = known & ~((gap >= 0.0) & (gap <= self._spec.forget_seconds))
+        # e <- keep e + (1 - keep) x: a missing value keeps all of e, a fresh start nothing.
+        keep = np.where(known, np.exp2(np.where(fresh, -math.inf, -gap / self._spec.half_life_seconds)), 1.0)
+        average = decayed_sums(keep, (1.0 - keep) * x, self._average)
+        change = np.where(fresh, 0.0, x - _shifted(average, self._average))
+        self._average, self._seen = average[-1].copy(), seen[-1].copy()
+        unknown = np.where(known, 0.0, math.nan)
+        return np.hstack([x + unknown, change + unknown])
 
 
-def deviation_features(spec: DeviationSpec, timestamps: Floats, values: Floats) -> Floats:
-    """(N, 2J): for every row of (N, J) values what `DeviationFeatures` gives, all at once."""
-    rows, signals = values.shape
-    features = np.full((rows, 2 * signals), math.nan)
-    if not rows:
-        return features
-    known = np.isfinite(values)
-    x = np.where(known, values, 0.0)
-    seen = np.maximum.accumulate(np.where(known, timestamps[:, None], -math.inf), axis=0)
-    gap = np.full((rows, signals), math.inf)
-    gap[1:] = timestamps[1:, None] - seen[:-1]
-    fresh = known & (gap > spec.forget_seconds)
-    # e <- keep e + gain x; a missing value keeps all of e, a fresh start nothing.
-    keep = np.where(fresh, 0.0, np.where(known, np.exp(_decay(np.where(known, gap, 0.0), spec)), 1.0))
-    before = _averages_before(keep, (1.0 - keep) * x)
-    features[:, :signals] = np.where(known, values, math.nan)
-    features[:, signals:] = np.where(known, np.where(fresh, 0.0, x - before), math.nan)
-    return features
-
-
-def _decay(gap: Floats, spec: DeviationSpec) -> Floats:
-    """The natural logarithm of what is left of an average after `gap` seconds."""
-    return gap * (-math.log(2.0) / spec.half_life_seconds)
-
-
-def _averages_before(keep: Floats, added: Floats) -> Floats:
-    """e_(t-1) for every row of the recurrence e_t = keep_t e_(t-1) + added_t; (N, J) each.
-
-    A loop over rows with whole vectors of signals: on one-minute rows it costs two microseconds a row, and
-    unlike a scan by cumulative products it cannot underflow.
-    """
-    before = np.empty_like(keep)
-    average = np.zeros(keep.shape[1])
-    for row in range(len(keep)):
-        before[row] = average
-        np.multiply(keep[row], average, out=average)
-        average += added[row]
-    return before
+def _shifted(rows: Floats, before: Floats) -> Floats:
+    """Each row (N, J) replaced by the one above it, the first by ``before`` (J,)."""
+    return np.concatenate([before[None], rows[:-1]])

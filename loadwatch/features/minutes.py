@@ -1,17 +1,18 @@
 """The clock of the anomaly score: samples of any spacing become means of about one minute.
 
-What is known about the score (which half-lives, which threshold, how many false alarms) was measured on
-one-minute rows. Sampling every second or every five must neither change it nor cost more, so samples are
-gathered until a minute is full, and their mean is judged at once. Rows a minute or more apart are judged one
-by one. Between two judgements the score stands.
+What is known about the score (half-lives, threshold, false alarms) was measured on one-minute rows. Sampling
+every second or every five must neither change it nor cost more, so samples are gathered until a minute is
+full, and their mean is judged at once. Rows a minute or more apart are judged one by one. Between two
+judgements the score stands.
 
-A minute is full with the sample that leaves less to sixty seconds than half a step; a clock that was aligned
-to whole minutes of the day would instead hold back a row that comes at 00:01 until 01:01, and would swallow
-or double rows that jitter around the full minute.
+A minute is full with the sample that leaves less to sixty seconds than half a step. A clock aligned to whole
+minutes of the day would instead hold back a row that comes at 00:01 until 01:01, and would swallow or double
+rows that jitter around the full minute.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,96 +21,78 @@ from loadwatch.records import Floats
 
 Integers = npt.NDArray[np.intp]
 
-MINUTE = 60.0
-PAUSE = 600.0  # seconds without a sample after which a half-gathered minute is thrown away
+MINUTE: Final = 60.0
+PAUSE: Final = 600.0  # seconds without a sample after which a half-gathered minute is thrown away
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Minutes:
+    """The minutes that some samples completed.
+
+    rows: (M,) index of the sample that completed each; timestamps: (M,) of that sample; values: (M, J) means,
+    NaN where the minute had no finite value of a signal. samples: how many samples were looked at.
+    """
+
+    rows: Integers
+    timestamps: Floats
+    values: Floats
+    samples: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def spread(self, judged: Floats, before: Floats) -> Floats:
+        """One value a sample (N, ...) from one a minute (M, ...): each stands until the next.
+
+        before: (...) what stands until the first.
+        """
+        lengths = np.diff(np.concatenate([[0], self.rows, [self.samples]]))
+        return np.repeat(np.concatenate([before[None], judged]), lengths, axis=0)
 
 
 class MinuteClock:
-    """Stream: give it every sample, it gives back a mean whenever a minute is full.
-
-    A mean leaves out what is not finite; a signal without any finite value in the minute is NaN.
-    """
+    """Gathers samples into minutes; how the samples are cut into calls does not change the minutes."""
 
     def __init__(self, signals: int) -> None:
         self._sum = np.zeros(signals)
         self._count = np.zeros(signals)
         self._last_full = self._last = -math.inf
 
-    def update(self, timestamp: float, values: Floats) -> Floats | None:
-        """Take in the (J,) values of one sample; returns the (J,) means if they complete a minute, else None.
+    def extend(self, timestamps: Floats, values: Floats) -> Minutes:
+        """Take in samples (N,) with values (N, J); returns the minutes they complete.
 
         The first sample, the first after a pause, and the first after the clock was set back complete one
         alone.
         """
-        step = timestamp - self._last
-        if not 0.0 <= step <= PAUSE:
-            self._begin(-math.inf)
-        self._last = timestamp
+        starts, ends, rest = self._boundaries(timestamps)
         known = np.isfinite(values)
-        self._sum[known] += values[known]
-        self._count += known
-        if timestamp - self._last_full + 0.5 * step < MINUTE:
-            return None
+        # Row 0 is what earlier calls left of an unfinished minute, row i + 1 is sample i.
+        sums = np.concatenate([self._sum[None], np.where(known, values, 0.0)])
+        counts = np.concatenate([self._count[None], known])
+        self._sum, self._count = sums[rest:].sum(axis=0), counts[rest:].sum(axis=0)
         with np.errstate(invalid="ignore"):
-            means: Floats = self._sum / self._count
-        self._begin(timestamp)
-        return means
+            means = _sum_pieces(sums, starts, ends) / _sum_pieces(counts, starts, ends)
+        rows = ends - 1
+        return Minutes(rows, timestamps[rows], means, len(timestamps))
 
-    def _begin(self, full: float) -> None:
-        self._sum[:] = 0.0
-        self._count[:] = 0.0
-        self._last_full = full
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Minutes:
-    """All full minutes of a recording.
-
-    rows: (M,) index of the sample that completed each; timestamps: (M,) of that sample; values: (M, J) means.
-    """
-
-    rows: Integers
-    timestamps: Floats
-    values: Floats
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def spread(self, judged: Floats, count: int) -> Floats:
-        """(count, ...) one value a sample from (M, ...) one a minute: each stands until the next."""
-        lengths = np.diff(np.append(self.rows, count))
-        return np.repeat(judged, lengths, axis=0)
+    def _boundaries(self, timestamps: Floats) -> tuple[Integers, Integers, int]:
+        """First and last row of each full minute, and the first row of the unfinished one; row 0 as above."""
+        starts, ends = [], []
+        first = 0
+        for row, timestamp in enumerate(timestamps.tolist(), start=1):
+            step = timestamp - self._last
+            if not 0.0 <= step <= PAUSE:
+                first, self._last_full = row, -math.inf
+            self._last = timestamp
+            if timestamp - self._last_full + 0.5 * step >= MINUTE:
+                starts.append(first)
+                ends.append(row)
+                first, self._last_full = row + 1, timestamp
+        return np.array(starts, np.intp), np.array(ends, np.intp), first
 
 
-def full_minutes(timestamps: Floats, values: Floats) -> Minutes:
-    """What a `MinuteClock` gives for samples (N,) with values (N, J), all at once."""
-    starts, ends = _boundaries(timestamps)
-    if len(ends) == len(timestamps):
-        return Minutes(ends, timestamps, np.where(np.isfinite(values), values, np.nan))
-    known = np.isfinite(values)
-    sums = np.where(known, values, 0.0)
-    # Two sums a minute, from its first row to the row after its last: rows in between belong to no minute.
+def _sum_pieces(table: Floats, starts: Integers, ends: Integers) -> Floats:
+    """(M, J) sums of rows starts..ends of a table (N, J), ends included; pieces ascend, none overlap."""
+    # reduceat sums from each edge to the next: every second of these sums is a piece, the others lie between.
     edges = np.column_stack([starts, ends + 1]).ravel()
-    inner = edges[:-1] if len(edges) and edges[-1] == len(timestamps) else edges
-    total = np.add.reduceat(sums, inner, axis=0)[::2]
-    count = np.add.reduceat(known, inner, axis=0, dtype=np.float64)[::2]
-    with np.errstate(invalid="ignore"):
-        means: Floats = total / count
-    return Minutes(ends, timestamps[ends], means)
-
-
-def _boundaries(timestamps: Floats) -> tuple[Integers, Integers]:
-    """First and last row of each full minute."""
-    starts: list[int] = []
-    ends: list[int] = []
-    first, last_full, last = 0, -math.inf, -math.inf
-    for row, timestamp in enumerate(timestamps.tolist()):
-        step = timestamp - last
-        if not 0.0 <= step <= PAUSE:
-            first, last_full = row, -math.inf
-        last = timestamp
-        if timestamp - last_full + 0.5 * step >= MINUTE:
-            starts.append(first)
-            ends.append(row)
-            first, last_full = row + 1, timestamp
-    return np.array(starts, np.intp), np.array(ends, np.intp)
+    return np.add.reduceat(table, edges[edges < len(table)], axis=0)[::2] if len(starts) else table[:0]

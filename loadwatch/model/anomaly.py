@@ -1,166 +1,82 @@
 """The anomaly model: how far from usual is this host, and which signals say so.
 
-For each signal j, from its level and its change (features/deviations.py), in robust units z:
+    raw   = mean over signals of their surprise c_j         (model/usual.py)
+    h     = raw, smoothed over a minute, peaks held         (model/holding.py)
+    score = h / (h + threshold)                             0.5 at the threshold, keeps the order of h
 
-    r    = z - network(z limited to +-2)            what ordinary co-movement does not explain
-    S_j  = mean of z^2 + mean of r^2 over the signal's two features
-    c_j  = max(0, S_j - season_j[half hour of the day])
-    raw  = mean_j c_j
-    h    = raw, smoothed and held (model/holding.py)
-    score = h / (h + threshold)                     0.5 is the threshold of the budget; keeps the order of h
-
-The network is an autoencoder; its narrow input lets it learn how signals move together but not copy an
-outlier. Everything is causal, and a missing value is neither odd nor usual: it contributes nothing.
+Everything is causal: a score depends on the past alone.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from loadwatch.errors import ModelError
-from loadwatch.features.deviations import DeviationSpec, deviation_features
-from loadwatch.features.minutes import Minutes, full_minutes
-from loadwatch.model.holding import HoldSpec, Reals, explain_scores, hold_scores
-from loadwatch.nn import Dense, Network
-from loadwatch.records import Floats, Recording
+from loadwatch.features.deviations import DeviationFeatures, DeviationSpec
+from loadwatch.features.minutes import MinuteClock, Minutes
+from loadwatch.model.holding import Hold, HoldSpec
+from loadwatch.model.usual import SLOTS, AnomalySettings, Usual, autoencoder
+from loadwatch.records import Contribution, Floats, Recording
 
-Flags = npt.NDArray[np.bool_]
-
-SLOTS: Final = 48  # half hours of the day
 FORMAT: Final = 1
-ROWS_AT_ONCE: Final = 8192  # of bulk scoring: bounds its memory
+WARM_UP_SECONDS: Final = 3 * 3600.0  # of history after which a new stream equals one that never stopped
 
 
-@dataclass(frozen=True, slots=True)
-class AnomalySettings:
-    """Constants of the score, the same on every host.
+@dataclass(frozen=True, slots=True, eq=False)
+class AnomalyScores:
+    """Scores of N samples.
 
-    clip: a deviation counts at most so many spreads (low clips are ruinous: the tail is the signal).
-    input_clip: of the network's input.
-    """
-
-    clip: float = 20.0
-    input_clip: float = 2.0
-    deviations: DeviationSpec = field(default_factory=DeviationSpec)
-    hold: HoldSpec = field(default_factory=HoldSpec)
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Scores of a recording.
-
-    scores: (N,) 0 to 1, NaN where unknown; contributions: (N, J), rows add up to the scores.
+    scores: (N,) 0 to 1, NaN where unknown; contributions: (N, J) not negative, rows add up to the scores.
     """
 
     scores: Floats
-    contributions: Floats | None = None
+    contributions: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnomalyModel:
     """Everything needed to score a host; immutable, used by one thread.
 
-    signals: J names. centre, spread: (2J,) of the features; NaN centre: a signal that the training never saw
-    is not judged. season: (48, J) usual S of each half hour of the day (UTC). network: 2J to 2J; None where
-    there was too little to train one. threshold: the h that the budget allows.
+    threshold: the h at which the score is 0.5, from the budget of the training.
     """
 
-    signals: tuple[str, ...]
-    centre: Floats
-    spread: Floats
-    season: Reals
-    network: Network | None
+    usual: Usual
     threshold: float
-    settings: AnomalySettings = field(default_factory=AnomalySettings)
 
     @property
-    def judged(self) -> Flags:
-        """(J,) whether the signal takes part."""
-        return np.isfinite(self.centre[: len(self.signals)])
+    def signals(self) -> tuple[str, ...]:
+        """The signals it looks at; others are ignored, missing ones contribute nothing."""
+        return self.usual.signals
 
-    def standardise(self, features: Floats) -> Reals:
-        """Distance z of features (..., 2J) from the centre, in spreads: at most the clip, 0 where unknown."""
-        z = (features - self.centre) / self.spread
-        np.clip(z, -self.settings.clip, self.settings.clip, out=z)
-        return np.nan_to_num(z.astype(np.float32), copy=False)
+    def stream(self) -> "AnomalyStream":
+        """A fresh state for following a host's samples."""
+        return AnomalyStream(self)
 
-    def oddity(self, features: Floats) -> Reals:
-        """S (N, J) of features (N, 2J); 0 where they are unknown."""
-        z = self.standardise(features)
-        squares = z * z
-        if self.network is not None:
-            narrow = np.clip(z, -self.settings.input_clip, self.settings.input_clip)
-            r = z - self.network.predict(narrow, batch_size=ROWS_AT_ONCE)
-            np.clip(r, -self.settings.clip, self.settings.clip, out=r)
-            r *= np.isfinite(features) & np.isfinite(self.centre)
-            squares += r * r
-        signals = len(self.signals)
-        S: Reals = squares[:, :signals]
-        S += squares[:, signals:]
-        S *= 0.5
-        return S
-
-    def surprises(self, timestamps: Floats, features: Floats) -> Reals:
-        """The surprise c (N, J) of features (N, 2J)."""
-        S = self.oddity(features)
-        S -= self.season[half_hours(timestamps)]
-        return np.maximum(S, 0.0, out=S)
-
-    def raw(self, c: Reals, values: Floats) -> Floats:
-        """(N,) the mean of c (N, J) over judged signals; NaN where under half of the values are known."""
-        judged = self.judged
-        total = max(1, int(judged.sum()))
-        known = (np.isfinite(values) & judged).sum(axis=1)
-        mean = c.sum(axis=1, dtype=np.float64) / total
-        return np.where(2 * known >= total, mean, np.nan)
-
-    def exported(self, held: Floats) -> Floats:
-        """The score 0 to 1 of raw scores h."""
-        return held / (held + self.threshold)
-
-    def judge(self, minutes: Minutes) -> tuple[Reals, Floats]:
-        """Surprises c (M, J) and their mean (M,) of all minutes, in pieces that bound the memory."""
-        features = deviation_features(self.settings.deviations, minutes.timestamps, minutes.values)
-        c = np.empty(minutes.values.shape, np.float32)
-        for start in range(0, len(minutes), ROWS_AT_ONCE):
-            piece = slice(start, start + ROWS_AT_ONCE)
-            c[piece] = self.surprises(minutes.timestamps[piece], features[piece])
-        return c, self.raw(c, minutes.values)
-
-    def score(self, recording: Recording, *, contributions: bool = False) -> Scores:
-        """Score every sample of a recording, each from its past alone; what a stream gives, all at once."""
-        recording = recording.with_signals(self.signals)
-        minutes = full_minutes(recording.timestamps, recording.values)
-        c, raw = self.judge(minutes)
-        held, peaks = hold_scores(self.settings.hold, minutes.timestamps, raw)
-        scores = self.exported(held)
-        if not contributions:
-            return Scores(minutes.spread(scores, len(recording)))
-        shares = explain_scores(self.settings.hold, minutes.timestamps, raw, c, peaks)
-        return Scores(
-            minutes.spread(scores, len(recording)), minutes.spread(shares * scores[:, None], len(recording))
-        )
+    def score(self, recording: Recording) -> AnomalyScores:
+        """Score every sample of a recording, beginning without a past."""
+        return self.stream().judge(recording)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """Meta (JSON) and arrays, for `nn.pack`; `from_parts` gives the same model back."""
+        usual, network = self.usual, self.usual.network
         meta = {
             "format": FORMAT,
-            "signals": list(self.signals),
+            "signals": list(usual.signals),
             "threshold": self.threshold,
-            "settings": asdict(self.settings),
-            "hidden": [layer.outputs for layer in self.network.dense[:-1]] if self.network else None,
+            "settings": asdict(usual.settings),
+            "hidden": [layer.outputs for layer in network.dense[:-1]] if network else None,
         }
         arrays: dict[str, npt.NDArray[Any]] = {
-            "centre": self.centre,
-            "spread": self.spread,
-            "season": self.season,
+            "centre": usual.centre,
+            "spread": usual.spread,
+            "season": usual.season,
         }
-        if self.network is not None:
-            arrays["theta"] = self.network.theta
+        if network is not None:
+            arrays["theta"] = network.theta
         return meta, arrays
 
     @classmethod
@@ -177,40 +93,83 @@ class AnomalyModel:
             )
         try:
             signals = tuple(meta["signals"])
-            settings = dict(meta["settings"])
-            settings["deviations"] = DeviationSpec(**settings["deviations"])
-            settings["hold"] = HoldSpec(**settings["hold"])
             network = None
             if meta["hidden"] is not None:
                 network = autoencoder(2 * len(signals), meta["hidden"], seed=0)
                 network.theta[...] = arrays["theta"]
-            centre, spread, season = arrays["centre"], arrays["spread"], arrays["season"]
-            model = cls(
-                signals,
-                centre,
-                spread,
-                season,
-                network,
-                float(meta["threshold"]),
-                AnomalySettings(**settings),
+            usual = Usual(
+                signals, arrays["centre"], arrays["spread"], arrays["season"], network, _settings(meta)
             )
+            threshold = float(meta["threshold"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"anomaly model is incomplete ({error!r}); train a new one") from error
-        expected = [(2 * len(signals),), (2 * len(signals),), (SLOTS, len(signals))]
-        if [centre.shape, spread.shape, season.shape] != expected:
+        shapes = [usual.centre.shape, usual.spread.shape, usual.season.shape]
+        if shapes != [(2 * len(signals),), (2 * len(signals),), (SLOTS, len(signals))]:
             raise ModelError(
                 f"anomaly model's statistics do not fit its {len(signals)} signals; train a new one"
             )
-        return model
+        return cls(usual, threshold)
 
 
-def autoencoder(features: int, hidden: Sequence[int], *, seed: int) -> Network:
-    """Dense layers with tanh between, linear at the end: features in, features out."""
-    widths = [features, *hidden]
-    layers = [Dense(i, o, "tanh") for i, o in pairwise(widths)]
-    return Network([*layers, Dense(widths[-1], features, "identity")], seed=seed)
+class AnomalyStream:
+    """An anomaly model following one host; how the samples are cut into calls changes no number.
+
+    Samples between two full minutes keep the score of the last one. One thread only: the network's buffers
+    belong to the model.
+    """
+
+    def __init__(self, model: AnomalyModel) -> None:
+        signals = len(model.signals)
+        self.model = model
+        self._clock = MinuteClock(signals)
+        self._features = DeviationFeatures(model.usual.settings.deviations, signals)
+        self._hold = Hold(model.usual.settings.hold, signals)
+        self._score = math.nan
+        self._contributions = np.full(signals, math.nan)
+        self._directions = np.zeros(signals, np.int8)
+
+    def extend(self, recording: Recording) -> Floats:
+        """Take in samples (N,) in time order; returns their scores (N,), NaN where unknown."""
+        before = np.array(self._score)
+        minutes, scores, _ = self._advance(recording)
+        return minutes.spread(scores, before)
+
+    def judge(self, recording: Recording) -> AnomalyScores:
+        """As `extend`, with the contributions of every sample."""
+        before = np.array(self._score), self._contributions
+        minutes, scores, contributions = self._advance(recording)
+        return AnomalyScores(minutes.spread(scores, before[0]), minutes.spread(contributions, before[1]))
+
+    def _advance(self, recording: Recording) -> tuple[Minutes, Floats, Floats]:
+        """The minutes (M,) that these samples complete, their scores (M,) and contributions (M, J)."""
+        recording = recording.with_signals(self.model.signals)
+        usual = self.model.usual
+        minutes = self._clock.extend(recording.timestamps, recording.values)
+        features = self._features.extend(minutes.timestamps, minutes.values)
+        c = usual.surprises(minutes.timestamps, features)
+        held = self._hold.extend(minutes.timestamps, usual.mean(c, minutes.values), c)
+        scores = held.scores / (held.scores + self.model.threshold)
+        contributions = held.shares() * scores[:, None]
+        if len(minutes):
+            self._score, self._contributions = float(scores[-1]), contributions[-1]
+            peak = int(held.peaks[-1]) - 1
+            if peak >= 0:
+                self._directions = usual.directions(features[peak : peak + 1])[0]
+        return minutes, scores, contributions
+
+    def contributions(self) -> tuple[Contribution, ...]:
+        """What the newest score is made of, strongest first; they add up to it. Empty while it is unknown."""
+        if math.isnan(self._score):
+            return ()
+        order = np.argsort(-self._contributions, kind="stable").tolist()
+        return tuple(Contribution(self.model.signals[j], float(self._contributions[j])) for j in order)
+
+    def directions(self) -> dict[str, int]:
+        """Which way each signal went at the peak the newest score rests on: +1 up, -1 down, 0 neither."""
+        return dict(zip(self.model.signals, self._directions.tolist(), strict=True))
 
 
-def half_hours(timestamps: Floats) -> npt.NDArray[np.intp]:
-    """(N,) the half hour of the day, 0 to 47, UTC."""
-    return (np.floor(timestamps / 1800.0) % SLOTS).astype(np.intp)
+def _settings(meta: Mapping[str, Any]) -> AnomalySettings:
+    plain = dict(meta["settings"])
+    deviations, hold = DeviationSpec(**plain.pop("deviations")), HoldSpec(**plain.pop("hold"))
+    return AnomalySettings(**plain, deviations=deviations, hold=hold)

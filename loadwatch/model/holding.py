@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from loadwatch.features.scan import decayed_sums
 from loadwatch.records import Floats
 
 Reals = npt.NDArray[np.float32]
@@ -25,17 +26,29 @@ class HoldSpec:
     smoothing_seconds: float = 60.0
     hold_seconds: float = 480.0
 
-    def gain(self, gap: float) -> float:
-        """a: how much of a new value is taken in after `gap` seconds."""
-        return -math.expm1(-math.log(2.0) * gap / self.smoothing_seconds)
 
-    def fade(self, gap: float) -> float:
-        """What is left of a peak after `gap` seconds."""
-        return math.exp(-math.log(2.0) * gap / self.hold_seconds)
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """What `Hold` makes of M minutes.
+
+    scores: (M,) h, NaN where unknown. peaks: (M,) the row of the peak that h rests on, counted from 1;
+    0 is the peak of earlier calls. surprises: (M + 1, J) smoothed, row 0 those of that earlier peak.
+    """
+
+    scores: Floats
+    peaks: npt.NDArray[np.intp]
+    surprises: Floats
+
+    def shares(self) -> Floats:
+        """(M, J) the share of each signal in h: rows add up to 1, or to 0 where nothing is odd."""
+        amounts = self.surprises[self.peaks]
+        total = amounts.sum(axis=1, keepdims=True)
+        shares: Floats = np.divide(amounts, total, out=np.zeros_like(amounts), where=total > 0.0)
+        return shares
 
 
 class Hold:
-    """Stream: raw score and surprises of one minute in; held score and the surprises that make it out."""
+    """Smooths and holds raw scores; how the minutes are cut into calls changes no number."""
 
     def __init__(self, spec: HoldSpec, signals: int) -> None:
         self._spec = spec
@@ -43,61 +56,28 @@ class Hold:
         self._smooth = self._held = 0.0
         self._surprises = np.zeros(signals)
         self._peak = np.zeros(signals)
-        self._directions = np.zeros(signals, np.int8)
 
-    def update(self, timestamp: float, raw: float, c: Floats, directions: npt.NDArray[np.int8]) -> float:
-        """The held score after a minute with surprises c (J,) of mean ``raw``; NaN if that is NaN."""
-        if math.isnan(raw):
-            return raw
-        gap = max(0.0, timestamp - self._last)
-        self._last = timestamp
-        gain = self._spec.gain(gap)
-        self._smooth += gain * (raw - self._smooth)
-        self._surprises += gain * (c - self._surprises)
-        self._held *= self._spec.fade(gap)
-        if self._smooth >= self._held:
-            self._held = self._smooth
-            self._peak[:] = self._surprises
-            self._directions = directions
-        return self._held
-
-    def explain(self) -> tuple[Floats, npt.NDArray[np.int8]]:
-        """Shares (J,) of the held score that add up to 1 (0 where nothing is odd), and their directions."""
-        total = float(self._peak.sum())
-        return self._peak / total if total > 0.0 else np.zeros_like(self._peak), self._directions
-
-
-def hold_scores(spec: HoldSpec, timestamps: Floats, raw: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """Held scores (N,) of raw ones (N,), as `Hold` gives them, and the row of the peak each rests on."""
-    smooth = held = 0.0
-    peak, last = 0, -math.inf
-    scores, peaks = [], []
-    for row, (timestamp, value) in enumerate(zip(timestamps.tolist(), raw.tolist(), strict=True)):
-        peaks.append(peak)
-        if math.isnan(value):
-            scores.append(value)
-            continue
-        gap, last = timestamp - last, timestamp
-        smooth += spec.gain(gap) * (value - smooth)
-        held *= spec.fade(gap)
-        if smooth >= held:
-            held = smooth
-            peak = peaks[-1] = row
-        scores.append(held)
-    return np.array(scores), np.array(peaks, np.intp)
-
-
-def explain_scores(
-    spec: HoldSpec, timestamps: Floats, raw: Floats, c: Reals, peaks: npt.NDArray[np.intp]
-) -> Floats:
-    """(N, J) shares of each held score by signal, as `Hold.explain` gives them; c (N, J), peaks as above."""
-    surprises = np.zeros(c.shape[1])
-    smoothed = np.zeros(c.shape)
-    last = -math.inf
-    for row in np.flatnonzero(~np.isnan(raw)).tolist():
-        gap, last = timestamps[row] - last, timestamps[row]
-        surprises += spec.gain(gap) * (c[row] - surprises)
-        smoothed[row] = surprises
-    shares = smoothed[peaks]
-    total = shares.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(shares, total, out=np.zeros_like(shares), where=total > 0.0))
+    def extend(self, timestamps: Floats, raw: Floats, c: Reals) -> Held:
+        """Take in minutes (M,) with surprises c (M, J) of mean raw (M,)."""
+        keep = np.ones((len(raw), 1))
+        peaks = np.zeros(len(raw), np.intp)
+        scores = np.full(len(raw), math.nan)
+        peak = 0
+        for row, (timestamp, value) in enumerate(zip(timestamps.tolist(), raw.tolist(), strict=True)):
+            peaks[row] = peak
+            if math.isnan(value):
+                continue
+            gap = max(0.0, timestamp - self._last)
+            self._last = timestamp
+            keep[row] = kept = 2.0 ** (-gap / self._spec.smoothing_seconds)
+            self._smooth = kept * self._smooth + (1.0 - kept) * value
+            self._held *= 2.0 ** (-gap / self._spec.hold_seconds)
+            if self._smooth >= self._held:
+                self._held = self._smooth
+                peaks[row] = peak = row + 1
+            scores[row] = self._held
+        smoothed = decayed_sums(keep, (1.0 - keep) * c, self._surprises)
+        held = Held(scores, peaks, np.concatenate([self._peak[None], smoothed]))
+        if len(raw):
+            self._surprises, self._peak = smoothed[-1].copy(), held.surprises[peak].copy()
+        return held

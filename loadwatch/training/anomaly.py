@@ -13,11 +13,12 @@ from typing import Final
 import numpy as np
 
 from loadwatch.errors import TrainingError
-from loadwatch.features.deviations import deviation_features
-from loadwatch.features.minutes import full_minutes
-from loadwatch.model.anomaly import SLOTS, AnomalyModel, AnomalySettings, Flags, autoencoder, half_hours
-from loadwatch.model.holding import Reals, hold_scores
+from loadwatch.features.deviations import DeviationFeatures
+from loadwatch.features.minutes import MinuteClock
+from loadwatch.model.anomaly import AnomalyModel
+from loadwatch.model.holding import Hold, Reals
 from loadwatch.model.thresholds import block_maxima, threshold_for_budget
+from loadwatch.model.usual import HALF_HOUR, SLOTS, AnomalySettings, Flags, Usual, autoencoder, half_hours
 from loadwatch.nn import Adam, Data, Epoch, Huber, Network, Plan, cosine, train, warm_up
 from loadwatch.nn.training import Stop
 from loadwatch.records import Floats, Recording, Span
@@ -30,6 +31,7 @@ HIDDEN: Final = 16
 EPOCHS: Final = 12
 BATCH: Final = 256
 RATE: Final = 2e-3
+LEAST_THRESHOLD: Final = 0.5  # mean squared deviation: half of ordinary noise, whatever the past looked like
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,40 +66,30 @@ def train_anomaly(
         TrainingError: there are fewer than ten usable minutes, or no signal has a value in them.
 
     """
-    minutes = full_minutes(recording.timestamps, recording.values)
+    settings, signals = AnomalySettings(), recording.signals
+    minutes = MinuteClock(len(signals)).extend(recording.timestamps, recording.values)
     taken = ~_inside(minutes.timestamps, exclude)
     _refuse_too_little(taken, minutes.values)
-    settings = AnomalySettings()
-    features = deviation_features(settings.deviations, minutes.timestamps, minutes.values)[taken]
-    timestamps = minutes.timestamps[taken]
+    features = DeviationFeatures(settings.deviations, len(signals)).extend(minutes.timestamps, minutes.values)
+    features, timestamps, values = features[taken], minutes.timestamps[taken], minutes.values[taken]
     normal = ~_inside(timestamps, flagged)
     if not normal.any():
         normal[:] = True
-    centre, spread = robust_scale(timestamps, features, recording.signals, normal)
-    season = np.zeros((SLOTS, len(recording.signals)), np.float32)
-    model = AnomalyModel(recording.signals, centre, spread, season, None, 1.0, settings)
+    centre, spread = robust_scale(timestamps, features, signals, normal)
+    usual = Usual(signals, centre, spread, np.zeros((SLOTS, len(signals)), np.float32), settings=settings)
     losses: tuple[float, ...] = ()
     if normal.sum() >= LEAST_FOR_NETWORK:
-        network, losses = _train_network(model.standardise(features[normal]), seed, stop, progress)
-        model = replace(model, network=network)
-    S = model.surprises(timestamps, features)
-    model = replace(model, season=season_profile(timestamps[normal], S[normal]))
-    S -= model.season[half_hours(timestamps)]
-    np.maximum(S, 0.0, out=S)
-    raw = model.raw(S, minutes.values[taken])
-    held, _ = hold_scores(settings.hold, timestamps, raw)
+        network, losses = _train_network(usual.standardise(features[normal]), settings, seed, stop, progress)
+        usual = replace(usual, network=network)
+    oddities = usual.surprises(timestamps[normal], features[normal])  # the season is still zero
+    usual = replace(usual, season=season_profile(timestamps[normal], oddities))
+    c = usual.surprises(timestamps, features)
+    held = Hold(settings.hold, len(signals)).extend(timestamps, usual.mean(c, values), c).scores
     threshold = threshold_for_budget(timestamps[normal], held[normal], budget_per_day)
-    model = replace(model, threshold=max(threshold, LEAST_THRESHOLD))
+    model = AnomalyModel(usual, max(threshold, LEAST_THRESHOLD))
     blocks = len(block_maxima(timestamps[normal], held[normal])[0])
-    report = AnomalyReport(
-        len(minutes), int((~taken).sum()), int((~normal).sum()), losses, blocks, model.threshold
-    )
-    return model, report
-
-
-LEAST_THRESHOLD: Final = (
-    0.5  # mean squared deviation: less is half of ordinary noise, whatever the past looked like
-)
+    left_out, suspect = int((~taken).sum()), int((~normal).sum())
+    return model, AnomalyReport(len(minutes), left_out, suspect, losses, blocks, model.threshold)
 
 
 def season_profile(timestamps: Floats, S: Reals) -> Reals:
@@ -106,7 +98,7 @@ def season_profile(timestamps: Floats, S: Reals) -> Reals:
     A median forgets the day of an incident, and follows a nightly job. Zero where a half hour was seen on
     fewer than three days.
     """
-    block = np.floor(timestamps / 1800.0)
+    block = np.floor(timestamps / HALF_HOUR)
     starts = np.flatnonzero(np.diff(block, prepend=-1.0))
     lengths = np.diff(np.append(starts, len(block)))
     means = np.add.reduceat(S, starts, axis=0) / lengths[:, None]
@@ -120,9 +112,12 @@ def season_profile(timestamps: Floats, S: Reals) -> Reals:
 
 
 def _train_network(
-    z: Reals, seed: int, stop: Stop | None, progress: Callable[[Epoch], None] | None
+    z: Reals,
+    settings: AnomalySettings,
+    seed: int,
+    stop: Stop | None,
+    progress: Callable[[Epoch], None] | None,
 ) -> tuple[Network, tuple[float, ...]]:
-    settings = AnomalySettings()
     network = autoencoder(z.shape[1], [HIDDEN], seed=seed)
     plan = Plan(Huber(), Adam(), warm_up(cosine(RATE)), EPOCHS, BATCH)
     narrow = np.clip(z, -settings.input_clip, settings.input_clip)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from loadwatch.errors import ModelError
-from loadwatch.model.anomaly import AnomalyModel
-from loadwatch.model.anomaly_stream import AnomalyStream
+from loadwatch.model.anomaly import WARM_UP_SECONDS, AnomalyModel
 from loadwatch.nn import pack, unpack
 from loadwatch.records import Recording
 from loadwatch.training.anomaly import train_anomaly
@@ -43,8 +42,8 @@ def with_incident(recording, start, length, signal, factor):
 
 
 @pytest.mark.parametrize("step", [5.0, 60.0, 300.0])
-def test_stream_and_bulk_agree(model, step):
-    """Scores and contributions are the same row by row and all at once, with gaps and missing values."""
+def test_sample_by_sample_equals_all_at_once(model, step):
+    """Scores and contributions are the same sample by sample and all at once, with gaps and holes."""
     recording = with_incident(host(0.6, step=step, seed=2), 40, 30, "tcp_in_segments", 6.0)
     rng = np.random.default_rng(3)
     values = recording.values.copy()
@@ -52,32 +51,31 @@ def test_stream_and_bulk_agree(model, step):
     keep = np.ones(len(recording), bool)
     keep[90:130] = False
     recording = Recording(recording.timestamps[keep], SIGNALS, values[keep])
-    bulk = model.score(recording, contributions=True)
-    stream = AnomalyStream(model)
-    results = [
-        stream.update(float(t), row) for t, row in zip(recording.timestamps, recording.values, strict=True)
-    ]
+    at_once = model.score(recording)
+    stream, scores, contributions = model.stream(), [], []
+    for k in range(len(recording)):
+        scores += stream.extend(recording.rows(k, k + 1)).tolist()
+        contributions.append(sum(part.value for part in stream.contributions()))
     # float32 inside the network: batches and single rows round differently.
-    np.testing.assert_allclose(bulk.scores, [result.score for result in results], atol=1e-5)
-    np.testing.assert_allclose(bulk.contributions, [result.contributions for result in results], atol=1e-4)
+    np.testing.assert_allclose(at_once.scores, scores, atol=1e-5)
+    np.testing.assert_allclose(np.nansum(at_once.contributions, axis=1), contributions, atol=1e-5)
 
 
 def test_contributions_add_up_to_the_score(model):
     """Every part of the score belongs to a signal."""
-    scores = model.score(with_incident(host(0.5, seed=4), 300, 20, "memory", 1.5), contributions=True)
+    scores = model.score(with_incident(host(0.5, seed=4), 300, 20, "memory", 1.5))
     np.testing.assert_allclose(scores.contributions.sum(axis=1), scores.scores, atol=1e-9)
 
 
 def test_an_incident_stands_out_and_names_its_signal_and_direction(model):
     """A signal far from usual raises the score over its threshold and is the first one named."""
     recording = with_incident(host(0.5, seed=5), 300, 20, "memory", 0.4)
-    stream = AnomalyStream(model)
-    results = [
-        stream.update(float(t), row) for t, row in zip(recording.timestamps, recording.values, strict=True)
-    ]
-    assert max(result.score for result in results[60:300]) < 0.5 < results[305].score
-    assert SIGNALS[int(np.argmax(results[305].contributions))] == "memory"
-    assert results[305].directions[1] == -1
+    stream = model.stream()
+    calm = stream.extend(recording.rows(0, 300))
+    odd = stream.extend(recording.rows(300, 306))
+    assert calm[60:].max() < 0.5 < odd[-1]
+    assert stream.contributions()[0].signal == "memory"
+    assert stream.directions()["memory"] == -1
 
 
 def test_nothing_of_the_future_is_used(model):
@@ -119,13 +117,11 @@ def test_a_new_signal_of_the_host_is_ignored(model):
 def test_a_warmed_up_stream_equals_one_that_never_stopped(model):
     """After a restart three hours of history bring the score back to where it would have been."""
     recording = with_incident(host(0.5, seed=10), 500, 5, "cpu", 3.0)
-    lasting, restarted = AnomalyStream(model), AnomalyStream(model)
-    lasting.warm_up(recording.rows(0, 600))
-    restarted.warm_up(recording.rows(420, 600))
-    now = float(recording.timestamps[600])
-    assert restarted.update(now, recording.values[600]).score == pytest.approx(
-        lasting.update(now, recording.values[600]).score, rel=1e-3
-    )
+    lasting, restarted = model.stream(), model.stream()
+    lasting.extend(recording.rows(0, 600))
+    restarted.extend(recording.rows(600 - round(WARM_UP_SECONDS / 60.0), 600))
+    now = recording.rows(600, 601)
+    assert restarted.extend(now)[0] == pytest.approx(lasting.extend(now)[0], rel=1e-3)
 
 
 def test_parts_survive_storage(model):

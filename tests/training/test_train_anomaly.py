@@ -68,7 +68,7 @@ def test_a_labelled_incident_leaves_no_trace():
     model, report = train_anomaly(incident, exclude=[span])
     assert report.left_out == 241
     assert model.threshold == pytest.approx(without.threshold, rel=1e-3)
-    np.testing.assert_allclose(model.spread, without.spread, rtol=1e-3)
+    np.testing.assert_allclose(model.usual.spread, without.usual.spread, rtol=1e-3)
 
 
 def test_a_flagged_span_moves_neither_centre_nor_threshold():
@@ -118,7 +118,7 @@ def test_constant_missing_and_rare_columns_do_no_harm():
     scores = model.score(recording).scores
     assert np.isfinite(scores).all()
     recording.values[2000:2060, 2] = 0.5
-    moved = model.score(recording, contributions=True)
+    moved = model.score(recording)
     assert int(np.argmax(moved.contributions[2030])) == 2
     assert moved.scores[1990] < 0.5 < moved.scores[2030] < 1.0
 
