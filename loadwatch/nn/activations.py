@@ -1,7 +1,7 @@
 """The bend in a layer: y = f(z), applied in place, its derivative written from the output y.
 
     identity     y = z                           f' = 1
-    relu         y = max(z, 0) = (z + |z|) / 2   f' = 1 if y > 0 else 0
+    relu         y = max(z, 0)                   f' = 1 if y > 0 else 0
     leaky_relu   y = max(z, a z)                 f' = 1 if y > 0 else a
     tanh         y = tanh z                      f' = 1 - y^2
     sigmoid      y = 1 / (1 + e^-z)              f' = y (1 - y)
@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from loadwatch.nn.arrays import HALF, ONE, Array
+from loadwatch.nn.arrays import ONE, ZERO, Array
 from loadwatch.nn.errors import InputError
 from loadwatch.nn.initialisers import Initialiser, glorot_uniform, he_normal
 
@@ -58,12 +58,9 @@ class Relu:
     initialiser = staticmethod(he_normal)
 
     def apply(self, Y: Array, scratch: Array) -> None:
-        """Y <- (Y + |Y|) / 2: max(Y, 0) to the last bit (below 1.7e38 in float32), and NaN stays NaN."""
-        # np.maximum is the same, but takes five times as long on a small batch (1.5 against 0.3 us a call,
-        # numpy 2.4); np.fmax is fast, but turns NaN into a healthy-looking 0.
-        np.abs(Y, out=scratch)
-        Y += scratch
-        Y *= HALF
+        """Y <- max(Y, 0); NaN stays NaN."""
+        scratch.fill(0.0)  # against an array numpy's maximum is twice as fast as against one number
+        np.maximum(Y, scratch, out=Y)
 
     def pull_back(self, Y: Array, dY: Array, scratch: Array) -> None:
         """Multiply dY by 1 where Y > 0, by 0 elsewhere."""
@@ -122,7 +119,7 @@ class Sigmoid:
         np.negative(scratch, out=scratch)
         np.exp(scratch, out=scratch)
         scratch += ONE
-        np.minimum(Y, 0.0, out=Y)
+        np.minimum(Y, ZERO, out=Y)
         np.exp(Y, out=Y)
         Y /= scratch
 

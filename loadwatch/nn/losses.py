@@ -45,7 +45,7 @@ class BinaryCrossEntropy:
         """L = log(1 + e^-|z|) - min(z, 0) + z - t z, which is the same and never overflows."""
         E, M = scratch, dZ
         np.abs(Z, out=E)
-        np.fmin(Z, ZERO, out=M)  # fmin is the fast one; where z is NaN, e^-|z| is too
+        np.minimum(Z, ZERO, out=M)
         np.negative(E, out=E)
         np.exp(E, out=E)  # e^-|z|, never above 1
         np.log1p(E, out=L)
