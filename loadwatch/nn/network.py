@@ -96,6 +96,11 @@ class Network:
             Y[start:end] = YT.T
         return Y
 
+    def activations(self, X: npt.ArrayLike) -> list[Array]:
+        """What each dense layer gives for X (B, I): a new array (B, O) a layer, the logits last."""
+        self.forward(X)
+        return [slot.YT.T.copy() for slot in self._pass(len(np.asarray(X))).slots]
+
     def _pass(self, rows: int) -> Pass:
         """The pass for this batch size without dropout, kept for the next time."""
         found = self._passes.get(rows)

@@ -36,7 +36,7 @@ Seconds = float
 class Ours:
     """loadwatch.nn."""
 
-    name = "loadwatch"
+    name, version = "loadwatch", f"numpy {np.__version__}"
 
     def network(self, sizes: Sequence[int]) -> Network:
         layers = [
@@ -64,6 +64,7 @@ class ScikitLearn:
 
     def __init__(self) -> None:
         self.module = import_module("sklearn.neural_network")
+        self.version = import_module("sklearn").__version__
 
     def fitted(self, sizes: Sequence[int], X: np.ndarray, T: np.ndarray, batch: int, epochs: int) -> Any:
         model = self.module.MLPClassifier(
@@ -99,6 +100,7 @@ class PyTorch:
 
     def __init__(self) -> None:
         self.torch = import_module("torch")
+        self.version = self.torch.__version__
         self.torch.set_num_threads(1)
 
     def model(self, sizes: Sequence[int]) -> Any:
@@ -253,10 +255,8 @@ def main() -> None:
     rounds = 2 if parser.parse_args().quick else 7
     warnings.simplefilter("ignore")  # scikit-learn warns that it has not converged, which is the point
     entries = contestants()
-    versions = [import_module(name).__version__ for name in ("numpy", "sklearn", "torch")[: len(entries)]]
-    print(
-        f"{platform.machine()}, Python {platform.python_version()}, numpy/scikit-learn/PyTorch {versions}, one thread"
-    )
+    print(f"Python {platform.python_version()} on {platform.machine()}, one thread each:", end=" ")
+    print(", ".join(f"{entry.name} ({entry.version})" for entry in entries))
     bench_training(entries, [3, 8, 4, 1], 1600, 32, 20, rounds)
     bench_tutorial(entries, rounds)
     bench_training(entries, [64, 128, 64, 4], 100_000, 256, 1, rounds)

@@ -33,7 +33,7 @@ def assert_agree(actual: Array, expected: Array) -> None:
 def test_gradient_agrees_with_scikit_learn(hidden: str, kind: str) -> None:
     """One full-batch step of its plain SGD at rate r moves the weights by r times its gradient.
 
-    It divides by rows only: times O against our mean over outputs. For one real output its loss is half the square.
+    It divides by rows only: times O against our mean over outputs. Its squared error is halved.
     """
     library = pytest.importorskip("sklearn.neural_network")
     loss: Loss = BinaryCrossEntropy() if kind == "classifier" else MeanSquared()

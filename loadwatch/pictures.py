@@ -1,0 +1,79 @@
+"""Pictures of a training: loss by epoch, what units answer, how weights are spread. Needs the `plot` extra.
+
+matplotlib is imported when a picture is drawn, not before: the daemon never pays for it. Figures are drawn
+without pyplot, so there is no window, no global state and no choice of back end.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loadwatch.errors import UsageError
+from loadwatch.nn import Array, Network
+
+FORMATS = (".png", ".svg", ".pdf")
+BINS = 40
+
+
+def draw_training(
+    path: Path,
+    *,
+    network: Network,
+    X: npt.ArrayLike,
+    losses: Sequence[float],
+    validation_losses: Sequence[float] = (),
+) -> None:
+    """Write one picture to `path`: the loss curve, and for each layer its activations on X and its weights.
+
+    Args:
+        path: ends in .png, .svg or .pdf, which is the format.
+        network: as it came out of the training.
+        X: normalised rows (B, I), some hundreds are enough.
+        losses: one a epoch, of the training rows.
+        validation_losses: the same of rows held out, if there were any.
+
+    Raises:
+        UsageError: another ending, or matplotlib is not installed.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(
+            f"cannot draw {path}: the ending is {path.suffix!r}, expected one of {', '.join(FORMATS)}"
+        )
+    figure = _figure(width=10.0, height=3.0 + 2.2 * len(network.dense))
+    grid = figure.add_gridspec(1 + len(network.dense), 2)
+    _loss_curve(figure.add_subplot(grid[0, :]), losses, validation_losses)
+    for row, (layer, Y) in enumerate(zip(network.dense, network.activations(X), strict=True), start=1):
+        name = f"layer {row}, {layer.activation.name}"
+        _histogram(figure.add_subplot(grid[row, 0]), Y, f"{name}: activations", "activation")
+        _histogram(figure.add_subplot(grid[row, 1]), layer.W, f"{name}: weights", "weight")
+    figure.savefig(path)
+
+
+def _figure(*, width: float, height: float) -> Any:
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, needed for pictures only
+    except ImportError as error:
+        raise UsageError(
+            "cannot draw: matplotlib is not installed; install it with `pip install loadwatch[plot]`"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _loss_curve(axes: Any, losses: Sequence[float], validation_losses: Sequence[float]) -> None:
+    epochs = np.arange(1, len(losses) + 1)
+    axes.plot(epochs, losses, label="training")
+    if len(validation_losses):
+        axes.plot(epochs[: len(validation_losses)], validation_losses, label="validation")
+    if min(losses) > 0.0:
+        axes.set_yscale("log")
+    axes.set(title="Loss", xlabel="epoch", ylabel="loss")
+    axes.legend()
+    axes.grid(visible=True, alpha=0.3)
+
+
+def _histogram(axes: Any, values: Array, title: str, label: str) -> None:
+    axes.hist(np.ravel(values), bins=BINS)
+    axes.set(title=title, xlabel=label, ylabel="count")
