@@ -1,0 +1,103 @@
+"""Settings: layers, clear refusals, and documentation that cannot drift."""
+
+from pathlib import Path
+
+import pytest
+
+from loadwatch import config
+from loadwatch.errors import ConfigurationError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "loadwatch.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults_need_no_file() -> None:
+    """Without any file, variable or option the documented defaults hold."""
+    settings = config.load(None, environment={})
+    assert settings.sampling.interval == 5.0
+    assert settings.high_load.horizons == (0, 60, 300, 900)
+    assert settings.web.listen_address == ("127.0.0.1:10074",)
+
+
+def test_stronger_layers_win(tmp_path: Path) -> None:
+    """The command line beats the environment, the environment beats the file."""
+    path = write(tmp_path, '[sampling]\ninterval = "2s"\n[training]\nevery = "1h"\nhistory = "3d"\n')
+    settings = config.load(
+        path,
+        environment={"LOADWATCH_SAMPLING__INTERVAL": "3s", "LOADWATCH_TRAINING__EVERY": "2h"},
+        overrides=["sampling.interval=4s"],
+    )
+    assert settings.sampling.interval == 4.0
+    assert settings.training.every == 7200.0
+    assert settings.training.history == 3 * 86400.0
+
+
+def test_all_faults_come_in_one_message_with_the_nearest_key(tmp_path: Path) -> None:
+    """A person mends a wrong file in one go."""
+    path = write(tmp_path, '[sampling]\nintervall = "5s"\n[alerts]\nbudget_per_week = -1\n[webb]\nx = 1\n')
+    with pytest.raises(ConfigurationError) as refused:
+        config.load(path, environment={"LOADWATCH_TRAINING__EVERY": "often"})
+    message = str(refused.value)
+    assert "4 fault(s)" in message
+    assert "did you mean sampling.interval?" in message
+    assert "alerts.budget_per_week = -1.0" in message or "alerts.budget_per_week = -1" in message
+    assert "LOADWATCH_TRAINING__EVERY" in message
+    assert refused.value.exit_code == 78
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sampling = [", "not valid TOML"),
+        ("[sampling]\ninterval = 5\n", "duration"),
+        ('[sampling]\ninterval = "1ms"\n', "expected 100ms to 10m"),
+        ('[high_load]\nhorizons = ["5m", "1m"]\n', "rising order"),
+        ("[high_load]\nhorizons = []\n", "one to six"),
+        ('[log]\nlevel = "loud"\n', "one of debug, info"),
+        ('[maintenance]\nwindows = [{ cron = "0 3 * * *" }]\n', "cron, for"),
+    ],
+)
+def test_a_bad_value_says_what_was_expected(tmp_path: Path, text: str, words: str) -> None:
+    """Each refusal names the expected form."""
+    with pytest.raises(ConfigurationError, match=words):
+        config.load(write(tmp_path, text), environment={})
+
+
+def test_a_missing_file_is_refused() -> None:
+    """A file that was named but is not there is not the same as no file."""
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        config.load(Path("/nonexistent/loadwatch.toml"), environment={})
+
+
+def test_recurring_windows_are_read(tmp_path: Path) -> None:
+    """A maintenance window that comes back has a start rule, a length and a time zone."""
+    path = write(
+        tmp_path,
+        '[maintenance]\nwindows = [{ cron = "0 3 * * sun", for = "2h", timezone = "Europe/Amsterdam" }]\n',
+    )
+    (window,) = config.load(path, environment={}).maintenance.windows
+    assert (window.cron, window.seconds, window.timezone) == ("0 3 * * sun", 7200.0, "Europe/Amsterdam")
+
+
+def test_higher_rooms_add_checks(tmp_path: Path) -> None:
+    """The rule is checked with everything else, in the same message."""
+
+    def refuse(_: object) -> None:
+        raise ValueError("no such signal")
+
+    with pytest.raises(ConfigurationError, match="no such signal"):
+        config.load(
+            write(tmp_path, '[high_load]\nwhen = "cpux > 1"\n'),
+            environment={},
+            checks={"high_load.when": refuse},
+        )
+
+
+def test_every_setting_is_documented() -> None:
+    """The reference lists each key once, with its default as a person would write it."""
+    settings = list(config.reference())
+    assert len({setting.key for setting in settings}) == len(settings)
+    assert all(setting.help for setting in settings)
