@@ -1,0 +1,163 @@
+"""Model files on disk: versions, the current one, falling back from a damaged one, rolling back.
+
+The folder holds one file a version and a file ``current`` with the version in use. Both are replaced
+atomically, so a crash leaves the old model current. Versions sort by time.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from loadwatch.errors import ModelError
+from loadwatch.files import sync_folder, write_atomically
+from loadwatch.model.file import Card, Model, read_card
+
+SUFFIX: Final = ".model"
+KEPT: Final = 8
+"""How many versions stay on disk; the current one is never removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The model in use, and the damaged files that were set aside on the way to it."""
+
+    model: Model
+    set_aside: tuple[str, ...] = ()
+
+
+class ModelStore:
+    """The versions of one host's model in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def versions(self) -> list[str]:
+        """All versions, oldest first."""
+        return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
+
+    def current(self) -> str | None:
+        """The version in use: the one named in ``current``, or the newest where that names nothing."""
+        versions = self.versions()
+        try:
+            named = json.loads((self.folder / "current").read_text(encoding="utf-8"))["version"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            named = None
+        if named in versions:
+            return str(named)
+        return versions[-1] if versions else None
+
+    def publish(self, model: Model) -> None:
+        """Store ``model`` and make it current, in one step as seen by any reader.
+
+        Raises:
+            OSError: the folder cannot be written.
+
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._path(model.card.version), model.to_bytes())
+        self._point_at(model.card.version)
+        self._remove_old()
+
+    def load(self, version: str) -> Model:
+        """Read one version.
+
+        Raises:
+            ModelError: there is no such version, or its file is damaged or foreign.
+
+        """
+        path = self._existing(version)
+        try:
+            return Model.from_bytes(path.read_bytes())
+        except ModelError as error:
+            raise ModelError(f"cannot use model {path}: {error}") from error
+
+    def card(self, version: str) -> Card:
+        """Read only the card of one version."""
+        path = self._existing(version)
+        try:
+            return read_card(path.read_bytes())
+        except ModelError as error:
+            raise ModelError(f"cannot read model {path}: {error}") from error
+
+    def load_current(self, *, accept: Callable[[Card], str | None] = lambda _: None) -> Loaded | None:
+        """Load the current model; a damaged or unacceptable one is set aside and the one before is tried.
+
+        Args:
+            accept: answers why a model's card does not fit this host, or None where it fits.
+
+        Returns:
+            None where no version is usable. Damaged files keep their content under ``*.damaged``.
+
+        """
+        aside: list[str] = []
+        version = self.current()
+        while version is not None:
+            try:
+                model = self.load(version)
+                reason = accept(model.card)
+                if reason:
+                    raise ModelError(f"model {self._path(version)} does not fit: {reason}")
+            except ModelError as error:
+                aside.append(str(error))
+                self._set_aside(version)
+                remaining = self.versions()
+                earlier = [other for other in remaining if other < version]
+                version = earlier[-1] if earlier else (remaining[-1] if remaining else None)
+            else:
+                if aside:
+                    self._point_at(version)
+                return Loaded(model, tuple(aside))
+        return None
+
+    def roll_back(self, version: str | None = None) -> str:
+        """Make ``version``, or the one before the current, the current one; answer it.
+
+        Raises:
+            ModelError: there is no such version, no earlier one, or its file is damaged.
+
+        """
+        if version is None:
+            current = self.current()
+            earlier = [other for other in self.versions() if current is not None and other < current]
+            if not earlier:
+                raise ModelError(f"cannot roll back: {self.folder} holds no model before {current}")
+            version = earlier[-1]
+        self.load(version)
+        self._point_at(version)
+        return version
+
+    def _path(self, version: str) -> Path:
+        return self.folder / f"{version}{SUFFIX}"
+
+    def _existing(self, version: str) -> Path:
+        if version not in self.versions():
+            known = ", ".join(self.versions()) or "none"
+            raise ModelError(f"there is no model {version!r} in {self.folder}; known versions: {known}")
+        return self._path(version)
+
+    def _point_at(self, version: str) -> None:
+        write_atomically(self.folder / "current", json.dumps({"version": version}).encode())
+
+    def _set_aside(self, version: str) -> None:
+        self._path(version).replace(self.folder / f"{version}.damaged")
+        sync_folder(self.folder)
+
+    def _remove_old(self) -> None:
+        current = self.current()
+        for version in self.versions()[:-KEPT]:
+            if version != current:
+                self._path(version).unlink()
+
+
+def new_version(timestamp: float, store: ModelStore) -> str:
+    """A version named after its time (UTC), unique in ``store`` and sorting after all others there."""
+    version = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(timestamp))
+    newest = (store.versions() or [""])[-1]
+    if version > newest:
+        return version
+    # The clock stepped back, or two trainings ended in one second: go on from the newest name.
+    stem, _, count = newest.partition(".")
+    return f"{stem}.{int(count or 0) + 1:03d}"
