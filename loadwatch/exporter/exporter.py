@@ -54,6 +54,7 @@ class Exporter(Collector):
         self.sample_failures = Counter(table.SAMPLE_FAILURES)
         self.sample_duration = Histogram(table.SAMPLE_DURATION)
         self.inference_duration = Histogram(table.INFERENCE_DURATION)
+        self.inference_failures = Counter(table.INFERENCE_FAILURES)
         self.model_brier = Gauge(table.MODEL_BRIER)
         self.training_runs = Counter(table.TRAINING_RUNS, ())
         self.training_failures = Counter(table.TRAINING_FAILURES, ())

@@ -109,6 +109,13 @@ INFERENCE_DURATION: Final = Metric(
     buckets=(0.01,),
 )
 
+INFERENCE_FAILURES: Final = Metric(
+    "loadwatch_inference_failures_total",
+    "counter",
+    "Samples for which no verdict could be made; appears when it first happens.",
+    series=None,
+)
+
 MODEL_INFO: Final = Metric(
     "loadwatch_model_info",
     "gauge",

@@ -49,6 +49,8 @@ DEFAULT_RULE: Final = (
     ' or (avg(io_pressure, "1m") > 0.6 and io_pressure > 0.4)'
 )
 
+DEFAULT_WORD: Final = "default"
+
 _TOKEN: Final = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_]\w*)"
     r"|(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|==|!=|[<>+\-*/(),])"
@@ -67,12 +69,16 @@ class Rule:
 
     @classmethod
     def parse(cls, text: str, *, signals: Collection[str] | None = None) -> Self:
-        """The rule that ``text`` says. With ``signals``, a name that is none of them is an error.
+        """The rule that ``text`` says; the word ``default`` stands for ``DEFAULT_RULE``.
+
+        With ``signals``, a name that is none of them is an error.
 
         Raises:
             ConfigurationError: pointing at the column, and at the nearest signal where a name is unknown.
 
         """
+        if text == DEFAULT_WORD:
+            text = DEFAULT_RULE
         return cls(text, _Parser(text, signals).parse())
 
     def levels(self, recording: Recording) -> Floats:

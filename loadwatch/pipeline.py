@@ -1,0 +1,104 @@
+"""From a sample to its scores: the one sequence of steps that the daemon and a replay share.
+
+Level of the rule, features, networks; the judge comes after. All of it is causal, and nothing here learns: a
+new model comes as a new ``Scorer``, warmed up on stored history, that takes the old one's place in one step.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from loadwatch.history import History
+from loadwatch.labels.rule import Rule
+from loadwatch.model.file import Model
+from loadwatch.records import Contribution, Floats, Recording, Sample, Verdict
+
+COARSE_SECONDS: Final = 60.0
+FINE_SECONDS: Final = 7200.0
+MEMORY_SECONDS: Final = 8 * 86400.0
+"""How far back the features reach, a week and a day: two hours by the sample, before by the minute."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What the networks say of N rows.
+
+    levels: (N,) load level, high above 1; probabilities: (N, H); anomaly: (N,) 0 to 1. NaN while unknown.
+    """
+
+    levels: Floats
+    probabilities: Floats
+    anomaly: Floats
+
+
+class Scorer:
+    """One model at work: follows the rows in time and scores each from its past.
+
+    How the rows are cut into calls does not change a number. One owner at a time: it is stateful, and its
+    networks work in buffers of their own.
+    """
+
+    def __init__(self, rule: Rule, model: Model) -> None:
+        self.model = model
+        self._rule = rule
+        self._level = rule.stream()
+        self._features = model.forecast.features()
+        self._anomaly = None if model.anomaly is None else model.anomaly.stream()
+        self._newest_features: Floats | None = None
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Every signal this model looks at, the rule's included."""
+        anomaly = () if self.model.anomaly is None else self.model.anomaly.signals
+        return tuple(sorted({*self._rule.signals, *self.model.forecast.spec.signals, *anomaly}))
+
+    def extend(self, recording: Recording) -> Scores:
+        """Score further rows in time order."""
+        times, forecast = recording.timestamps, self.model.forecast
+        levels = self._level.extend(times, {name: recording.column(name) for name in self._rule.signals})
+        values = recording.with_signals(forecast.spec.signals).values
+        features = self._features.extend(times, values, levels)
+        if len(features):
+            self._newest_features = features[-1]
+        unknown = np.full(len(times), np.nan)
+        anomaly = unknown if self._anomaly is None else self._anomaly.extend(recording)
+        return Scores(levels, forecast.probabilities(features), anomaly)
+
+    def update(self, sample: Sample) -> Scores:
+        """Score one sample: ``extend`` by one row."""
+        names = tuple(sample.values)
+        row = np.fromiter(sample.values.values(), np.float64, len(names))[None]
+        return self.extend(Recording(np.array([sample.timestamp]), names, row))
+
+    def contributions(self) -> dict[Verdict, tuple[Contribution, ...]]:
+        """Why the newest scores are what they are, by verdict, strongest first."""
+        found: dict[Verdict, tuple[Contribution, ...]] = {}
+        if self._newest_features is not None:
+            forecast = self.model.forecast
+            found["high_load"] = forecast.contributions(
+                self._newest_features, forecast.horizons[-1], self._level.deciding
+            )
+        if self._anomaly is not None:
+            found["anomaly"] = self._anomaly.contributions()
+        return found
+
+
+def warm_up(scorer: Scorer, history: History, now: float) -> float:
+    """Show a fresh scorer what the history holds; answer the wall time up to which it has seen.
+
+    The features remember a week. All but the newest two hours are shown by the minute: sixty times less to
+    read than samples of a second, a few megabytes, and what the slow features look at anyway.
+    """
+    fine_from = now - FINE_SECONDS
+    coarse = history.recording(now - MEMORY_SECONDS, fine_from, signals=scorer.signals, step=COARSE_SECONDS)
+    if len(coarse):
+        scorer.extend(coarse)
+    fine = history.recording(fine_from, now, signals=scorer.signals)
+    if len(coarse):
+        # A coarse row is stamped with the end of its minute, which may reach past the first fine rows.
+        fine = fine.between(float(np.nextafter(coarse.timestamps[-1], np.inf)), np.inf)
+    if not len(fine):
+        return fine_from
+    scorer.extend(fine)
+    return float(fine.timestamps[-1])
