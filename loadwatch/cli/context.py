@@ -1,0 +1,122 @@
+"""What every command shares: where the configuration and the state are, and how to read them."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from loadwatch import config as configuration
+from loadwatch.config import Config
+from loadwatch.labels.rule import Rule
+
+CHECKS: Final = {"high_load.when": Rule.parse}
+"""What only a higher room can say of a setting."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass
+class Context:
+    """The shared options of one invocation."""
+
+    config_path: Path | None = None
+    state_directory_option: Path | None = None
+    overrides: tuple[str, ...] = ()
+    debug: bool = False
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings in force, checked.
+
+        Raises:
+            ConfigurationError: any of them is wrong; all faults are named.
+
+        """
+        return configuration.load(self.config_path, overrides=self.overrides, checks=CHECKS)
+
+    @property
+    def state_directory(self) -> Path:
+        """Where history and models live: the option, systemd's, the system's as root, or the user's."""
+        if self.state_directory_option:
+            return self.state_directory_option
+        given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        if given:
+            return Path(given)
+        if os.geteuid() == 0:
+            return Path("/var/lib/loadwatch")
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "loadwatch"
+
+    def start_logging(self, level: str) -> None:
+        """Send log lines to standard error, without a time where the journal adds one."""
+        under_systemd = "JOURNAL_STREAM" in os.environ
+        logging.basicConfig(
+            stream=sys.stderr,
+            level=level.upper(),
+            format="%(levelname)s %(message)s" if under_systemd else "%(asctime)s %(levelname)s %(message)s",
+        )
+        # APScheduler reports each run of each job; we log what went wrong ourselves.
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
+
+
+def shared_options(command: Command) -> Command:
+    """Give a command ``--config``, ``--state-directory``, ``--set`` and ``--debug``."""
+    for decorate in (
+        click.option("--debug", is_flag=True, help="Show the traceback of an error."),
+        click.option(
+            "overrides",
+            "--set",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set one configuration key, e.g. --set sampling.interval=1s; repeatable.",
+        ),
+        click.option(
+            "state_directory_option",
+            "--state-directory",
+            type=click.Path(path_type=Path),
+            envvar="LOADWATCH_STATE_DIRECTORY",
+            help="Where history and models are kept.",
+        ),
+        click.option(
+            "config_path",
+            "--config",
+            type=click.Path(path_type=Path),
+            envvar="LOADWATCH_CONFIG",
+            help="Configuration file (TOML).",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take the shared options after its name too, and hand it the joined ``Context``."""
+
+    @shared_options
+    @click.pass_context
+    def wrapper(
+        context: click.Context,
+        /,
+        config_path: Path | None,
+        state_directory_option: Path | None,
+        overrides: tuple[str, ...],
+        debug: bool,
+        **options: Any,
+    ) -> Any:
+        outer: Context = context.obj
+        joined = Context(
+            config_path or outer.config_path,
+            state_directory_option or outer.state_directory_option,
+            outer.overrides + overrides,
+            debug or outer.debug,
+        )
+        return function(joined, **options)
+
+    wrapper.__name__ = function.__name__
+    wrapper.__doc__ = function.__doc__
+    return wrapper

@@ -1,0 +1,83 @@
+"""The ``loadwatch`` command: its subcommands, what they share, and how errors become exit codes."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+import click
+
+from loadwatch import __version__
+from loadwatch.cli.context import Context, shared_options
+from loadwatch.errors import LoadwatchError
+
+# Name of each command, the module that holds it, and the help line. Modules are imported only when their
+# command runs: the daemon must not carry what only a terminal needs.
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "run": ("run", "Watch this host: sample, judge, learn, serve metrics."),
+    "status": ("status", "Is this host fine, why, and can I trust that?"),
+    "train": ("train", "Learn from the stored history now."),
+    "check-config": ("check_config", "Check the configuration and show what is in force."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        """All command names, in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the module of a command and answer the command in it."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"loadwatch.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="loadwatch")
+@shared_options
+@click.pass_context
+def cli(context: click.Context, /, **options: Any) -> None:
+    """Say early and quietly when this server is under high load or behaves unlike itself."""
+    context.obj = Context(**options)
+
+
+def main() -> NoReturn:
+    """Run the command line; every error ends in one or two lines and the exit code of its class."""
+    debug = "--debug" in sys.argv
+    try:
+        cli.main(standalone_mode=False, auto_envvar_prefix=None)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except LoadwatchError as error:
+        if debug:
+            raise
+        click.echo(f"loadwatch: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(
+            f"loadwatch: unexpected {type(error).__name__}: {error}; "
+            "this is a fault of loadwatch, please report it with the output of the same command and --debug",
+            err=True,
+        )
+        sys.exit(1)
+    sys.exit(0)

@@ -1,0 +1,1 @@
+"""The running daemon: wiring, schedule, signals, model swap, watchdog."""

@@ -1,0 +1,158 @@
+"""Keeps a model at work: loads the current one, makes the next one when due, swaps them in one step."""
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from loadwatch.clock import Clock
+from loadwatch.config import Config
+from loadwatch.daemon.child import TrainingChild
+from loadwatch.daemon.learning import Learning
+from loadwatch.daemon.schedule import Schedule
+from loadwatch.daemon.watch import Watch
+from loadwatch.exporter import Exporter
+from loadwatch.history import History
+from loadwatch.labels.rule import Rule
+from loadwatch.model.file import Card, Model
+from loadwatch.model.host import host_identity
+from loadwatch.model.store import ModelStore
+from loadwatch.pipeline import Scorer, warm_up
+from loadwatch.training.run import Order
+
+log = logging.getLogger(__name__)
+
+MODELS: Final = "models"
+JOB: Final = "training"
+SETTLE_SECONDS: Final = 5.0
+"""Delay of a training after a change of configuration, so that several changes become one training."""
+
+
+class ModelKeeper:
+    """The model side of the daemon. ``load`` and ``begin`` are called once, in this order."""
+
+    def __init__(
+        self,
+        config: Config,
+        directory: Path,
+        clock: Clock,
+        history: History,
+        watch: Watch,
+        schedule: Schedule,
+    ) -> None:
+        self._config = config
+        self._directory = directory
+        self._clock = clock
+        self._history = history
+        self._watch = watch
+        self._schedule = schedule
+        self._store = ModelStore(directory / MODELS)
+        self._host = host_identity()
+        self.card: Card | None = None
+        self.set_aside = 0
+        self.learning = Learning(
+            config,
+            clock,
+            history,
+            TrainingChild(),
+            order=self._order,
+            adopt=self._adopt_newest,
+            suffering=lambda: watch.is_suffering,
+        )
+
+    def load(self) -> None:
+        """Take up the current model; a damaged one, or another host's, is set aside for the one before."""
+        loaded = self._store.load_current(accept=self._why_foreign)
+        if loaded is None:
+            return
+        for words in loaded.set_aside:
+            self.set_aside += 1
+            log.error("model set aside: %s", words)
+        if loaded.model.card.horizons != self._config.high_load.horizons:
+            log.warning("the current model forecasts other horizons; a new first model is made")
+            return
+        self._put_to_work(loaded.model)
+
+    def begin(self) -> None:
+        """Plan the first training."""
+        if self.card is None:
+            self._schedule.once(JOB, JOB, 0.0, self._bootstrap)
+        else:
+            delay = self.learning.first_delay(synthetic=self.card.origin == "bootstrap")
+            self._schedule.once(JOB, JOB, delay, self._train)
+
+    def reconfigure(self, config: Config) -> None:
+        """Judge by the new settings at once and learn them soon."""
+        old, self._config = self._config, config
+        self.learning.reconfigure(config)
+        if config.high_load == old.high_load or self.card is None:
+            return
+        if config.high_load.horizons != old.high_load.horizons:
+            self._schedule.once(JOB, JOB, 0.0, self._bootstrap)
+            return
+        self._put_to_work(self._store.load(self.card.version))
+        self._schedule.once(JOB, JOB, SETTLE_SECONDS, self._train)
+
+    @property
+    def next_training_seconds(self) -> float | None:
+        """Seconds until the next training, None while one runs or none is planned."""
+        return self._schedule.seconds_until(JOB)
+
+    def report(self, exporter: Exporter) -> None:
+        """Show how learning goes."""
+        state = self.learning.state
+        exporter.training_runs.set(state.runs)
+        exporter.training_failures.set(state.failures)
+        exporter.training_rejections.set(state.rejections)
+        exporter.training_waiting.set(state.waiting)
+        exporter.last_training_success.set(state.last_success_timestamp)
+        if state.last is not None and state.last.version:
+            exporter.training_duration.set(state.last.duration_seconds)
+            exporter.training_samples.set(state.last.rows)
+            for split, loss in state.last.losses.items():
+                exporter.training_loss.set(loss, split)
+
+    def stop(self) -> None:
+        """End a running training; no other begins."""
+        self.learning.stop()
+
+    def _bootstrap(self) -> None:
+        delay = self.learning.bootstrap()
+        # Without any model the same is tried again; with one, the host's own history is next.
+        self._schedule.once(JOB, JOB, delay, self._train if self.card else self._bootstrap)
+
+    def _train(self) -> None:
+        self._schedule.once(JOB, JOB, self.learning.train(), self._train)
+
+    def _order(self, bootstrap: bool) -> Order:
+        config = self._config
+        now = self._clock.wall()
+        return Order(
+            state_directory=str(self._directory),
+            now=now,
+            rule=config.high_load.when,
+            horizons=list(config.high_load.horizons),
+            interval_seconds=config.sampling.interval,
+            history_seconds=config.training.history,
+            minimum_seconds=config.training.minimum,
+            budget_per_week=config.alerts.budget_per_week,
+            host=self._host,
+            bootstrap=bootstrap,
+            seed=int(now) % 2**31,
+        )
+
+    def _adopt_newest(self) -> None:
+        loaded = self._store.load_current()
+        if loaded is not None:
+            self._put_to_work(loaded.model)
+
+    def _put_to_work(self, model: Model) -> None:
+        scorer = Scorer(Rule.parse(self._config.high_load.when), model)
+        warmed_until = warm_up(scorer, self._history, self._clock.wall())
+        self._watch.adopt(scorer, warmed_until)
+        self.card = model.card
+        log.info("model version=%s origin=%s at work", model.card.version, model.card.origin)
+
+    def _why_foreign(self, card: Card) -> str | None:
+        if card.host == self._host:
+            return None
+        return f"it was trained on host {card.host}, this is {self._host}"

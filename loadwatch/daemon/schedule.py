@@ -1,0 +1,108 @@
+"""When things happen: APScheduler with every default that could drop work silently set on purpose.
+
+APScheduler 3 gives a late job one second of grace and then drops it with a log line. Here a late job always
+runs (``misfire_grace_time=None``), a pile of late runs becomes one (``coalesce``), no job overlaps itself
+(``max_instances=1``), and whatever was missed, skipped or failed reaches a callback that counts it.
+"""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from apscheduler import events
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+# One thread each, so that a long training or a slow disk never delays a sample, and so that CPU times are
+# always read by the same thread.
+LANES: Final = ("sampling", "training", "housekeeping")
+
+_TROUBLE: Final = events.EVENT_JOB_MISSED | events.EVENT_JOB_MAX_INSTANCES | events.EVENT_JOB_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    lane: str
+    function: Callable[[], None]
+    seconds: float | None
+
+
+class Schedule:
+    """Runs functions every so often or once, each in the lane of its kind.
+
+    Args:
+        on_missed: called with the job's name when a run was skipped.
+        on_failed: called with the job's name and the exception it raised; the job stays scheduled.
+
+    """
+
+    def __init__(
+        self, *, on_missed: Callable[[str], None], on_failed: Callable[[str, BaseException], None]
+    ) -> None:
+        self._plans: dict[str, _Plan] = {}
+        self._on_missed = on_missed
+        self._on_failed = on_failed
+        self._scheduler = BackgroundScheduler(
+            timezone=datetime.UTC,
+            executors={lane: ThreadPoolExecutor(1) for lane in LANES},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._scheduler.add_listener(self._hear, _TROUBLE)
+
+    def every(self, name: str, lane: str, seconds: float, function: Callable[[], None]) -> None:
+        """Run ``function`` every ``seconds``, for the first time one interval from now."""
+        self._plans[name] = _Plan(lane, function, seconds)
+        self._add(name, IntervalTrigger(seconds=seconds, timezone=datetime.UTC))
+
+    def once(self, name: str, lane: str, delay_seconds: float, function: Callable[[], None]) -> None:
+        """Run ``function`` once after a delay; a run of this name that still waits is replaced."""
+        self._plans[name] = _Plan(lane, function, None)
+        when = _now() + datetime.timedelta(seconds=max(0.0, delay_seconds))
+        self._add(name, DateTrigger(when, timezone=datetime.UTC))
+
+    def seconds_until(self, name: str) -> float | None:
+        """Seconds until the next run of a job, or None where it is not scheduled."""
+        job = self._scheduler.get_job(name)
+        due = getattr(job, "next_run_time", None)
+        return None if due is None else float((due - _now()).total_seconds())
+
+    def realign(self, shift_seconds: float) -> None:
+        """Move every waiting run after the wall clock was set by ``shift_seconds`` (new minus old).
+
+        APScheduler waits for wall times: without this, a clock set back by a day stops sampling for a day.
+        """
+        shift = datetime.timedelta(seconds=shift_seconds)
+        for job in self._scheduler.get_jobs():
+            plan = self._plans[job.id]
+            if plan.seconds is None:
+                job.reschedule(DateTrigger(job.next_run_time + shift, timezone=datetime.UTC))
+            else:
+                job.reschedule(IntervalTrigger(seconds=plan.seconds, timezone=datetime.UTC))
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._scheduler.start()
+
+    def stop(self, *, wait: bool) -> None:
+        """Run nothing any more; with ``wait``, return only when running jobs have ended."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=wait)
+
+    def _add(self, name: str, trigger: Any) -> None:
+        plan = self._plans[name]
+        self._scheduler.add_job(
+            plan.function, trigger, id=name, name=name, executor=plan.lane, replace_existing=True
+        )
+
+    def _hear(self, event: events.JobExecutionEvent | events.JobSubmissionEvent) -> None:
+        if event.code == events.EVENT_JOB_ERROR:
+            self._on_failed(event.job_id, event.exception)
+        else:
+            self._on_missed(event.job_id)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,217 @@
+"""The daemon itself: what is wired to what, how it starts, what signals do, how it stops."""
+
+import logging
+import math
+import queue
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from loadwatch.clock import Clock, SystemClock
+from loadwatch.config import Config
+from loadwatch.daemon.keeper import ModelKeeper
+from loadwatch.daemon.schedule import Schedule
+from loadwatch.daemon.verdicts import Verdicts
+from loadwatch.daemon.watch import Watch
+from loadwatch.errors import ConfigurationError, HistoryError, ServiceError
+from loadwatch.exporter import Exporter
+from loadwatch.history import History, StateLock
+from loadwatch.notify import Notifier
+from loadwatch.sampling.sampler import Sampler
+from loadwatch.web import Board, WebServer
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS: Final = 1.0
+RETENTION_SECONDS: Final = 3600.0
+LARGEST_RATE: Final = "sampling.largest_rate"
+HUNG_AFTER_INTERVALS: Final = 5.0
+HUNG_AFTER_SECONDS: Final = 15.0
+CLOCK_STEP_SECONDS: Final = 2.0
+"""Wall and boot clock drifting apart by more than this in a beat means that the wall clock was set."""
+NEEDS_RESTART: Final = ("sampling.procfs", "web.listen_address", "web.systemd_socket", "web.route_prefix")
+
+
+class Daemon:
+    """One loadwatch on one state directory; ``run`` blocks from start to stop.
+
+    Args:
+        reload: reads the configuration anew at SIGHUP; raises ConfigurationError where it is wrong.
+
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        state_directory: Path,
+        *,
+        reload: Callable[[], Config],
+        clock: Clock | None = None,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self._config = config
+        self._directory = state_directory
+        self._reload = reload
+        self._clock = clock or SystemClock()
+        self._notifier = notifier or Notifier()
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._wall_offset = self._clock.wall() - self._clock.boottime()
+        self._hung = False
+
+    def run(self) -> None:
+        """Watch until told to stop.
+
+        Raises:
+            ServiceError: the state directory or an address cannot be used; nothing was changed.
+            HistoryError: the stored history cannot be used.
+
+        """
+        _make_directory(self._directory)
+        with StateLock(self._directory):
+            self._open()
+            try:
+                self._serve()
+            finally:
+                self._close()
+
+    def _open(self) -> None:
+        """Build everything in the order in which it can be refused, cheapest first."""
+        config = self._config
+        self._sampler = Sampler(self._clock, procfs=config.sampling.procfs)
+        self._history = History.open(self._directory / "history.db", clock=self._clock)
+        self._exporter = Exporter(self._clock, config.sampling.interval)
+        self._board = Board(self._clock, config.sampling.interval)
+        self._verdicts = Verdicts()
+        self._watch = Watch(
+            self._clock, self._sampler, self._history, self._exporter, self._board, self._verdicts
+        )
+        self._schedule = Schedule(on_missed=self._exporter.scheduler_missed.inc, on_failed=self._job_failed)
+        self._keeper = ModelKeeper(
+            config, self._directory, self._clock, self._history, self._watch, self._schedule
+        )
+        self._web = WebServer(
+            config.web.listen_address,
+            self._board.providers(self._exporter.scrape, self._exporter.is_ready),
+            systemd_socket=config.web.systemd_socket,
+            route_prefix=config.web.route_prefix,
+        )
+        rate = self._history.state(LARGEST_RATE)
+        if isinstance(rate, int | float) and math.isfinite(rate):
+            self._sampler.largest_rate = rate
+        if self._history.salvage is not None:
+            self._exporter.history_salvaged.inc()
+            log.error("history damaged, salvaged: %s", self._history.salvage)
+
+    def _serve(self) -> None:
+        self._keeper.load()
+        self._web.start()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda received, _frame: self._signals.put(received))
+        self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
+        self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
+        self._keeper.begin()
+        self._schedule.start()
+        log.info("watching %s, state in %s", " ".join(self._web.urls), self._directory)
+        self._notifier.send("READY=1", f"STATUS=watching, serving {' '.join(self._web.urls)}")
+        while self._beat():
+            pass
+
+    def _beat(self) -> bool:
+        """One turn of the main thread: a signal or a second, whichever is first; False to stop."""
+        try:
+            received = self._signals.get(timeout=BEAT_SECONDS)
+        except queue.Empty:
+            received = 0
+        if received in {signal.SIGTERM, signal.SIGINT}:
+            log.info("stopping on %s", signal.Signals(received).name)
+            return False
+        if received == signal.SIGHUP:
+            self._take_new_configuration()
+        self._follow_wall_clock()
+        self._feed_watchdog()
+        self._keeper.report(self._exporter)
+        self._exporter.notify_failures.set(self._notifier.failures)
+        for kind, count in self._web.faults().items():
+            self._exporter.web_faults.set(count, kind)
+        if not self._web.alive:
+            raise ServiceError("the web server ended unexpectedly; restart loadwatch")
+        return True
+
+    def _feed_watchdog(self) -> None:
+        """Tell systemd that we live, but only while samples really arrive."""
+        limit = max(HUNG_AFTER_SECONDS, HUNG_AFTER_INTERVALS * self._config.sampling.interval)
+        silence = self._watch.silence_seconds
+        if silence < limit:
+            self._hung = False
+            self._notifier.send("WATCHDOG=1")
+        elif not self._hung:
+            self._hung = True
+            log.error("no sample for %.0f s: the sampler hangs", silence)
+            self._notifier.send(f"STATUS=no sample for {silence:.0f} s")
+
+    def _follow_wall_clock(self) -> None:
+        offset = self._clock.wall() - self._clock.boottime()
+        step = offset - self._wall_offset
+        if abs(step) > CLOCK_STEP_SECONDS:
+            log.warning("the wall clock was set by %+.1f s; the schedule follows", step)
+            self._schedule.realign(step)
+            self._wall_offset = offset
+
+    def _take_new_configuration(self) -> None:
+        self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={int(self._clock.monotonic() * 1e6)}")
+        try:
+            config = self._reload()
+        except ConfigurationError as error:
+            log.error("configuration refused, the old one stays: %s", error)
+        else:
+            self._apply(config)
+        self._notifier.send("READY=1")
+
+    def _apply(self, config: Config) -> None:
+        for key in NEEDS_RESTART:
+            section, _, name = key.partition(".")
+            if getattr(getattr(config, section), name) != getattr(getattr(self._config, section), name):
+                log.warning("%s has changed; it takes effect at the next restart", key)
+        self._config = config
+        logging.getLogger().setLevel(config.log.level.upper())
+        self._watch.set_interval(config.sampling.interval)
+        self._schedule.every("sampling", "sampling", config.sampling.interval, self._watch.tick)
+        self._keeper.reconfigure(config)
+        log.info("configuration reloaded")
+
+    def _retain(self) -> None:
+        """Keep the history within its retention, and what a restart wants to know."""
+        removed = self._history.prune(self._config.history.keep)
+        if math.isfinite(self._sampler.largest_rate):
+            self._history.set_state(LARGEST_RATE, self._sampler.largest_rate)
+        if removed:
+            log.debug("retention removed %d rows", removed)
+
+    def _job_failed(self, job: str, error: BaseException) -> None:
+        self._exporter.scheduler_missed.inc(job)
+        log.error("job %s failed: %s: %s", job, type(error).__name__, error)
+
+    def _close(self) -> None:
+        """Stop in the order that loses nothing: no new work, the child, the server, the file."""
+        self._notifier.send("STOPPING=1")
+        self._keeper.stop()
+        self._schedule.stop(wait=False)
+        self._web.close()
+        self._watch.rest()
+        try:
+            if math.isfinite(self._sampler.largest_rate):
+                self._history.set_state(LARGEST_RATE, self._sampler.largest_rate)
+        except HistoryError as error:
+            log.error("state not saved: %s", error)
+        self._history.close()
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceError(
+            f"cannot create state directory {directory}: {error.strerror}; "
+            "choose another with --state-directory"
+        ) from error
