@@ -18,7 +18,8 @@ RANKS: dict[str, int] = {
     "pipeline": 4,
     **dict.fromkeys(["exporter", "web", "replay", "importers", "selftest", "pictures", "assets"], 5),
     "daemon": 6,
-    **dict.fromkeys(["cli", "__main__"], 7),
+    "cli": 7,
+    "__main__": 8,
 }
 
 HOMES: dict[str, set[str]] = {

@@ -8,8 +8,7 @@ from typing import Final
 
 from loadwatch.errors import ConfigurationError, ServiceError
 
-# More than the connections of a siege that all come at once; the kernel caps it at somaxconn.
-_BACKLOG: Final = 1024
+_BACKLOG: Final = 512
 _FIRST_PASSED_DESCRIPTOR: Final = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
 
 

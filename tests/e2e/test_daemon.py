@@ -1,0 +1,152 @@
+"""The installed daemon, started as a user starts it."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import eventually
+from processes import Daemon, free_port
+
+pytestmark = pytest.mark.e2e
+
+
+def run(*arguments: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "loadwatch", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def test_an_empty_machine_has_a_verdict_within_ten_seconds(tmp_path: Path) -> None:
+    """One command, and a probability for this very machine is served, from a first model marked as such."""
+    with Daemon(tmp_path / "state", "--set", "sampling.interval=1s").until_ready(seconds=20) as daemon:
+        series = daemon.metrics()
+        horizons = {
+            dict(labels)["horizon"] for name, labels in series if name == "loadwatch_high_load_probability"
+        }
+        origins = {dict(labels)["origin"] for name, labels in series if name == "loadwatch_model_info"}
+        probabilities = [v for (name, _), v in series.items() if name == "loadwatch_high_load_probability"]
+    assert horizons == {"0", "60", "300", "900"}
+    assert origins == {"bootstrap"}
+    assert all(0.0 <= value <= 1.0 for value in probabilities)
+
+
+def test_kill_9_loses_no_sample_and_no_model(tmp_path: Path) -> None:
+    """Killed at any moment it comes back with its history whole and the same model."""
+    state = tmp_path / "state"
+    options = ("--set", "sampling.interval=200ms")
+    with Daemon(state, *options).until_ready() as daemon:
+        eventually(
+            lambda: (daemon.value("loadwatch_samples_total") or 0) >= 10, seconds=30, what="ten samples"
+        )
+        seen = daemon.value("loadwatch_samples_total")
+        daemon.kill()
+    assert seen is not None
+    with sqlite3.connect(f"file:{state / 'history.db'}?mode=ro", uri=True) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (rows,) = database.execute("SELECT count(*) FROM samples").fetchone()
+    assert rows >= seen
+    versions = sorted(path.name for path in (state / "models").glob("*.model"))
+    with Daemon(state, *options).until_ready(seconds=10):
+        assert sorted(path.name for path in (state / "models").glob("*.model")) == versions
+
+
+def test_sigterm_stops_within_two_seconds(tmp_path: Path) -> None:
+    """A service manager never has to wait, and the exit is clean."""
+    with Daemon(tmp_path / "state", "--set", "sampling.interval=1s").until_ready() as daemon:
+        assert daemon.terminate(seconds=2.0) == 0
+
+
+def test_sighup_reloads_and_refuses_a_bad_file(tmp_path: Path) -> None:
+    """A good file takes effect without a restart; a bad one is refused in the log and the old one stays."""
+    path = tmp_path / "loadwatch.toml"
+    path.write_text('[sampling]\ninterval = "1s"\n')
+    with Daemon(tmp_path / "state", "--config", str(path)).until_ready() as daemon:
+        path.write_text('[sampling]\ninterval = "soon"\n')
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "sampling.interval" in daemon.output(), seconds=10, what="the refusal is logged")
+        path.write_text('[sampling]\ninterval = "200ms"\n')
+        daemon.process.send_signal(signal.SIGHUP)
+        before = daemon.value("loadwatch_samples_total") or 0
+        eventually(
+            lambda: (daemon.value("loadwatch_samples_total") or 0) >= before + 10,
+            seconds=6,
+            what="ten samples at the new pace",
+        )
+
+
+def test_bad_configuration_exits_78_with_one_clear_message(tmp_path: Path) -> None:
+    """Systemd does not restart in a loop, and a person knows what to mend."""
+    answer = run("run", "--state-directory", str(tmp_path / "s"), "--set", "sampling.intervall=1s")
+    assert answer.returncode == 78
+    assert "did you mean sampling.interval" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_taken_port_exits_1_and_names_the_address(tmp_path: Path) -> None:
+    """The message says which address is taken and where to choose another."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        address = f"127.0.0.1:{holder.getsockname()[1]}"
+        answer = run(
+            "run", "--state-directory", str(tmp_path / "s"), "--set", f"web.listen_address={address}"
+        )
+    assert answer.returncode == 1
+    assert address in answer.stderr
+    assert "web.listen_address" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_an_unwritable_state_directory_exits_1_and_names_it(tmp_path: Path) -> None:
+    """Without a place to keep history the daemon does not pretend."""
+    blocker = tmp_path / "file"
+    blocker.write_text("in the way")
+    answer = run("run", "--state-directory", str(blocker / "state"))
+    assert answer.returncode == 1
+    assert str(blocker / "state") in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_second_daemon_is_refused_and_told_of_the_first(tmp_path: Path) -> None:
+    """Two daemons never write one history."""
+    state = tmp_path / "state"
+    with Daemon(state, "--set", "sampling.interval=1s").until_ready() as first:
+        answer = run(
+            "run", "--state-directory", str(state), "--set", f"web.listen_address=127.0.0.1:{free_port()}"
+        )
+        assert answer.returncode == 1
+        assert str(first.process.pid) in answer.stderr
+
+
+def test_the_training_child_dies_with_the_daemon(tmp_path: Path) -> None:
+    """Kill -9 of the daemon leaves no training process behind."""
+    with Daemon(tmp_path / "state", "--set", "sampling.interval=1s") as daemon:
+
+        def children() -> list[int]:
+            path = Path(f"/proc/{daemon.process.pid}/task")
+            return [int(pid) for task in path.iterdir() for pid in (task / "children").read_text().split()]
+
+        found = eventually(children, seconds=20, what="the first training runs")
+        assert isinstance(found, list)
+        os.kill(daemon.process.pid, signal.SIGKILL)
+        daemon.process.wait()
+        eventually(
+            lambda: (
+                not any(
+                    Path(f"/proc/{pid}/cmdline").exists()
+                    and b"loadwatch" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                    for pid in found
+                )
+            ),
+            seconds=10,
+            what="the child is gone",
+        )
