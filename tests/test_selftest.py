@@ -1,5 +1,7 @@
 """The proofs that a user can run pass here too, and would not pass for a wrong network."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -42,13 +44,16 @@ def test_wrong_gradient_fails_the_selftest(monkeypatch: pytest.MonkeyPatch) -> N
 def test_server_load_is_learnt_for_twenty_seeds() -> None:
     """3-8-4-1 on 1600 of 2000 rows: at least 0.985 on average, none under 0.97, in under 0.3 s each.
 
-    Always saying no scores about 0.8. The time is the best of the twenty, for the machine may be busy.
+    Always saying no scores about 0.8. Time is processor time, the best of twenty: the machine may be busy.
     """
-    results = [selftest.learn_server_load(seed) for seed in range(20)]
-    accuracies = [accuracy for accuracy, _ in results]
+    accuracies, times = [], []
+    for seed in range(20):
+        started = time.process_time()
+        accuracies.append(selftest.learn_server_load(seed)[0])
+        times.append(time.process_time() - started)
     assert np.mean(accuracies) >= 0.985
     assert min(accuracies) >= 0.97
-    assert min(seconds for _, seconds in results) < 0.3
+    assert min(times) < 0.3
 
 
 def test_server_rows_are_mostly_calm() -> None:

@@ -58,6 +58,7 @@ class Dense:
         self.outputs = outputs
         self.activation = activation_by_name(activation) if isinstance(activation, str) else activation
         self.initialiser = initialiser or self.activation.initialiser
+        self.bound = False
 
     @property
     def size(self) -> int:
@@ -65,7 +66,13 @@ class Dense:
         return (self.inputs + 1) * self.outputs
 
     def bind(self, theta: Array, gradient: Array) -> None:
-        """Live in these two flat arrays of `size` numbers from now on."""
+        """Live in these two flat arrays of `size` numbers, for good."""
+        if self.bound:
+            raise InputError(
+                f"this dense layer of {self.inputs} inputs and {self.outputs} outputs already belongs to a "
+                "network; make a new layer for each place"
+            )
+        self.bound = True
         self.Wb = theta.reshape(self.inputs + 1, self.outputs)
         self.dWb = gradient.reshape(self.inputs + 1, self.outputs)
         self.WbT = self.Wb.T

@@ -24,6 +24,7 @@ from loadwatch.nn.errors import InputError
 from loadwatch.nn.layers import Dense, Dropout, Layer, Slot
 
 PASSES_KEPT = 4  # batch sizes whose buffers are kept: whole and last batch, one row, one more
+ROWS_KEPT = 4096  # a larger batch is a rare one, and its buffers are given back
 
 
 class Network:
@@ -85,6 +86,8 @@ class Network:
     def predict(self, X: npt.ArrayLike, batch_size: int = 1000) -> Array:
         """link(logits) of X (rows, I) as a new array (rows, O); else, memory does not grow with the rows."""
         matrix = as_matrix("X", X, self.inputs)
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}, expected at least 1")
         rows = len(matrix)
         Y: Array = np.empty((rows, self.outputs), self.dtype)
         for start in range(0, rows, batch_size):
@@ -98,16 +101,21 @@ class Network:
 
     def activations(self, X: npt.ArrayLike) -> list[Array]:
         """What each dense layer gives for X (B, I): a new array (B, O) a layer, the logits last."""
-        self.forward(X)
-        return [slot.YT.T.copy() for slot in self._pass(len(np.asarray(X))).slots]
+        matrix = as_matrix("X", X, self.inputs)
+        at = self._pass(len(matrix))
+        at.load(matrix)
+        at.forward()
+        return [slot.YT.T.copy() for slot in at.slots]
 
     def _pass(self, rows: int) -> Pass:
-        """The pass for this batch size without dropout, kept for the next time."""
+        """The pass for this batch size without dropout, kept for the next time unless it is large."""
         found = self._passes.get(rows)
         if found is None:
-            if len(self._passes) >= PASSES_KEPT:
-                self._passes.pop(next(iter(self._passes)))
-            found = self._passes[rows] = Pass(self, rows, training=False)
+            found = Pass(self, rows, training=False)
+            if rows <= ROWS_KEPT:
+                if len(self._passes) >= PASSES_KEPT:
+                    self._passes.pop(next(iter(self._passes)))
+                self._passes[rows] = found
         return found
 
     def astype(self, dtype: npt.DTypeLike) -> Network:

@@ -1,14 +1,17 @@
 """The chain of layers on one flat vector, and its passes."""
 
+import ast
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import loadwatch.nn
 from loadwatch.nn import BinaryCrossEntropy, Dense, Dropout, InputError, Network, Pass, loss_and_gradient
-from loadwatch.nn.network import PASSES_KEPT
+from loadwatch.nn.network import PASSES_KEPT, ROWS_KEPT
 
 from .examples import build
 
@@ -129,7 +132,55 @@ def test_a_large_number_is_no_false_alarm() -> None:
 
 
 def test_the_library_needs_numpy_only() -> None:
-    """Importing it brings in no other room of loadwatch."""
-    code = "import sys, loadwatch.nn; print([m for m in sys.modules if m.startswith('loadwatch.')])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert all(name.startswith("loadwatch.nn") for name in eval(out))
+    """Importing it brings in the standard library, numpy, and no other room of loadwatch."""
+    code = "import sys, loadwatch.nn; print(*(m for m in sys.modules if m.startswith('loadwatch.')))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(name.startswith("loadwatch.nn") for name in run.stdout.split())
+    sources = [path.read_text() for path in Path(loadwatch.nn.__file__).parent.glob("*.py")]
+    imported = {
+        name.split(".")[0]
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "loadwatch"}
+
+
+@pytest.mark.parametrize("batch_size", [0, -5])
+def test_impossible_batch_size_is_refused(batch_size: int) -> None:
+    """It never comes to an answer that was not computed."""
+    with pytest.raises(InputError, match=f"batch_size is {batch_size}, expected at least 1"):
+        build([2, 1]).predict([[0.0, 0.0]], batch_size)
+
+
+def test_a_layer_belongs_to_one_network() -> None:
+    """A second network over the same layer would move the first one's weights; it is refused."""
+    layer = Dense(2, 2)
+    Network([layer])
+    with pytest.raises(InputError, match="already belongs to a network"):
+        Network([layer])
+    twice = Dense(2, 2)
+    with pytest.raises(InputError, match="already belongs to a network"):
+        Network([twice, twice])
+
+
+def test_buffers_of_a_huge_batch_are_given_back() -> None:
+    """One large call does not cost memory for the rest of a daemon's life."""
+    network = build([2, 3, 1])
+    network.forward(np.zeros((ROWS_KEPT + 1, 2)))
+    assert network._passes == {}
+
+
+def test_activations_are_those_of_each_layer() -> None:
+    """Copies, one a dense layer, the logits last."""
+    network = build([3, 4, 2], "tanh", dropout=0.5)
+    X = np.random.default_rng(0).normal(size=(5, 3))
+    hidden, logits = network.activations(X)
+    np.testing.assert_allclose(hidden, np.tanh(X @ network.dense[0].W + network.dense[0].b), rtol=1e-12)
+    np.testing.assert_allclose(logits, network.forward(X), rtol=1e-12)

@@ -1,6 +1,8 @@
 """The promises of the public face."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -290,3 +292,14 @@ def test_gradient_is_that_of_the_parts() -> None:
     expected = loss_and_gradient(network.network, BinaryCrossEntropy(), XOR_X, XOR_Y)
     assert network.loss(XOR_X, XOR_Y) == expected[0]
     np.testing.assert_array_equal(network.gradient(XOR_X, XOR_Y), expected[1])
+
+
+def test_verbose_training_is_heard_where_no_logging_is_set_up() -> None:
+    """A person at a prompt sees progress on the error stream; standard output stays clean."""
+    code = (
+        "from loadwatch.nn import NeuralNetwork\n"
+        "NeuralNetwork([2, 4, 1], seed=0).train([[0, 1]], [[1]], epochs=20)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "epoch=20 of=20 loss=" in run.stderr
+    assert run.stdout == ""
