@@ -16,6 +16,7 @@ from loadwatch.assets.generate.scenarios import SCENARIOS
 from .promql_reading import looked_up, recordings, rules, selectors
 
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+needs_vmalert = pytest.mark.skipif(shutil.which("vmalert") is None, reason="vmalert is not installed")
 needs_amtool = pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool is not installed")
 
 
@@ -44,6 +45,14 @@ def test_every_scenario_holds(tmp_path: Path) -> None:
     export(tmp_path, ["prometheus"], grafana_url="https://grafana.example.com")
     tests = tmp_path / "prometheus/tests"
     run("promtool", "test", "rules", *sorted(tests.glob("*.yml")), cwd=tests)
+
+
+@needs_vmalert
+def test_vmalert_accepts_the_rules(tmp_path: Path) -> None:
+    """The same files serve those who keep their metrics in VictoriaMetrics."""
+    export(tmp_path, ["prometheus"])
+    rules_here = [f"-rule={name}" for name in ("loadwatch.rules.yml", "loadwatch.recording.yml")]
+    run("vmalert", "-dryRun", *rules_here, cwd=tmp_path / "prometheus")
 
 
 @needs_amtool

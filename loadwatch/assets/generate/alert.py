@@ -19,7 +19,8 @@ class Lookup:
 
     ``query`` is PromQL in which ``$host`` stands for the matchers that pick the host. Each series is shown as
     the value of ``label``, if any, passed through the template function ``show_label``, and its own value
-    passed through ``show_value``, if any; ``between`` joins the two. The text is there only with a series.
+    passed through ``show_value``, if any; ``between`` joins the two. The text is there only with a series
+    whose value is not zero: Grafana's queries fall back on a zero (see ``twins``).
     """
 
     opening: str

@@ -185,6 +185,12 @@ _SAMPLING: Final = (
         "loadwatch_sample_failures_total",
         "source",
     ),
+    _faults(
+        "inference_failures",
+        "Failed verdicts",
+        "Samples that were taken but could not be judged.",
+        "loadwatch_inference_failures_total",
+    ),
     graph(
         "history",
         "History that cannot be stored",
@@ -227,8 +233,8 @@ _PROCESS: Final = (
     graph(
         "restarts",
         "Restarts",
-        "Changes of the start time of the process within half an hour.",
-        Query("changes(process_start_time_seconds{$host}[30m])", "{{instance}}"),
+        "How often the daemon began to count from zero within half an hour.",
+        Query("resets(loadwatch_sample_duration_seconds_count{$host}[30m])", "{{instance}}"),
         width=8,
     ),
     _faults(

@@ -122,7 +122,8 @@ RESTARTING: Final = Alert(
     name="LoadwatchRestarting",
     group="loadwatch-health",
     severity="warning",
-    value='changes(process_start_time_seconds{job="loadwatch"}[30m])',
+    # Not changes(process_start_time_seconds): VictoriaMetrics counts the first sight of a host as a change.
+    value="resets(loadwatch_samples_total[30m])",
     comparison=">",
     threshold=2,
     wait="0s",

@@ -85,14 +85,14 @@ def _piece(piece: str | Lookup) -> str:
     hosts = " ".join(["$labels.job $labels.instance"] * piece.query.count("$host"))
     query = piece.query.replace("$host", "job=%q,instance=%q")
     if piece.count == 1:
-        found = shown(piece, f'. | first | label "{piece.label}"', ". | first | value")
-    else:
-        select, sort = ("bottomk", "sort") if piece.smallest_first else ("topk", "sort_desc")
-        query = f"{sort}({select}({piece.count}, {query}))"
-        comma = action("if $index") + ", " + action("end")
-        each = shown(piece, f'$series | label "{piece.label}"', "$series | value")
-        found = action("range $index, $series := .") + comma + each + action("end")
-    return action(f"with printf `{query}` {hosts} | query") + piece.opening + found + action("end")
+        only = action("with . | first | value") + piece.opening + shown(piece, "", ".") + action("end")
+        return action(f"with printf `{query}` {hosts} | query") + only + action("end")
+    select, sort = ("bottomk", "sort") if piece.smallest_first else ("topk", "sort_desc")
+    query = f"{sort}({select}({piece.count}, {query}))"
+    comma = action("if $index") + ", " + action("end")
+    each = shown(piece, f'$series | label "{piece.label}"', "$series | value")
+    every = action("range $index, $series := .") + comma + each + action("end")
+    return action(f"with printf `{query}` {hosts} | query") + piece.opening + every + action("end")
 
 
 def _dashboard_url(alert: Alert) -> str:

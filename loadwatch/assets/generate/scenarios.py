@@ -171,7 +171,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         "LoadwatchRestarting",
-        {_host("process_start_time_seconds"): "10+0x20 20+0x8 30+0x8 40+0x150"},
+        {_host("loadwatch_samples_total"): "100+3x20 1+3x7 1+3x8 1+3x150"},
         {
             "7m": None,
             "10m": "The daemon on web-1:10074 was restarted 3 times in half an hour.",

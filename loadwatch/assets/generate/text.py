@@ -72,7 +72,8 @@ def _scalar(value: Scalar) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int | float):
-        return repr(value)
+        # YAML 1.1 takes 1e-07 for text; 1.0e-07 is a number to all.
+        return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
     plain = _PLAIN.fullmatch(value) and value.lower() not in _NOT_PLAIN
     if plain and not any(mark in value for mark in _MARKS):
         return value

@@ -104,8 +104,8 @@ def _text(lookup: Lookup, lookups: list[Lookup]) -> str:
     text = ""
     for rank in range(1, lookup.count + 1):
         values = f"$values.{_reference(lookup, lookups, rank)}"
-        # The nameless zero has no labels; a real series always says at least which job it is of.
-        text += action(f"if {values}.Labels.job") + (lookup.opening if rank == 1 else ", ")
+        # Neither a query without an answer for this host nor the nameless zero is true.
+        text += action(f"if {values}.Value") + (lookup.opening if rank == 1 else ", ")
         text += shown(lookup, f"{values}.Labels.{lookup.label}", f"{values}.Value") + action("end")
     return text
 

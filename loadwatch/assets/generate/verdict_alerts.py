@@ -40,9 +40,7 @@ HIGH_LOAD: Final = Alert(
             after=")",
             count=1,
         ),
-        Lookup(
-            ", raised by the plain limits on the signals", "loadwatch_high_load_by_guard{$host} == 1", count=1
-        ),
+        Lookup(", raised by the plain limits on the signals", "loadwatch_high_load_by_guard{$host}", count=1),
         ".",
         _top_signals("high_load"),
     ),
@@ -96,7 +94,7 @@ ANOMALY: Final = Alert(
     name="LoadwatchAnomaly",
     group="loadwatch-verdicts",
     severity="warning",
-    value="max_over_time(loadwatch_anomaly[2m])",
+    value="max without () (max_over_time(loadwatch_anomaly[2m]))",
     comparison=">",
     threshold=0,
     wait="0s",
