@@ -48,10 +48,14 @@ class Moments:
         """Take in the rows of X (N, K)."""
         self.merge(Moments.of(X))
 
+    def thinned(self, share: float) -> "Moments":
+        """As if only this share of the rows had been seen."""
+        return Moments(self.count * share, self.mean.copy(), self.squares * share)
+
     @property
     def deviation(self) -> Floats:
         """(K,) root of the mean squared deviation; 0 where nothing or one value is known."""
-        deviation: Floats = np.sqrt(self.squares / np.maximum(self.count, 1.0))
+        deviation: Floats = np.sqrt(self.squares / np.maximum(self.count, 1e-9))
         return deviation
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from loadwatch.features.forecast import ForecastFeatures, ForecastSpec
 from loadwatch.features.moments import Normaliser
-from loadwatch.nn import Attribution, Dense, Network
+from loadwatch.nn import Array, Attribution, Dense, Network
 from loadwatch.records import Contribution, Floats
 
 BATCH: Final = 4096
@@ -22,13 +22,19 @@ STEPS: Final = 32  # parts of the way from the ordinary to now, for the contribu
 class ForecastModel:
     """A trained forecaster, immutable; use it from one thread, for the network works in buffers of its own.
 
-    spec: what the features mean; horizons: H seconds, 0 is now; calibration (H, 2): slope and shift of each
-    logit; thresholds (H,): the probability from which a horizon is flagged, chosen for the alert budget.
+    A logit is the weighted mean of the network's and the anchor's, a small logistic regression (see
+    ``training.anchor`` for why), then ``slope * logit + shift`` by ``calibration`` (H, 2).
+
+    spec: what the features mean; horizons: H seconds, 0 is now; anchor (F + 1, H): weights of the normalised
+    features, most of them 0, and the bias; shares (H,): how much the anchor counts, 0 to 1; thresholds (H,):
+    the probability from which a horizon is flagged, chosen for the alert budget.
     """
 
     spec: ForecastSpec
     normaliser: Normaliser
     network: Network
+    anchor: Floats
+    shares: Floats
     horizons: tuple[int, ...]
     calibration: Floats
     thresholds: Floats
@@ -42,17 +48,22 @@ class ForecastModel:
         answer = np.empty((len(features), len(self.horizons)))
         for start in range(0, len(features), BATCH):
             part = slice(start, start + BATCH)
-            answer[part] = self.network.forward(self.normaliser.apply(features[part]))
+            Z = self.normaliser.apply(features[part])
+            answer[part] = mixed_logits(self.network, self.anchor, self.shares, Z)
         return answer * self.calibration[:, 0] + self.calibration[:, 1]
 
     def probabilities(self, features: Floats) -> Floats:
         """Probabilities (N, H) of high load within each horizon, for features (N, F)."""
-        return _sigmoid(self.logits(features))
+        return sigmoid(self.logits(features))
 
     def probabilities_of(self, features: Floats) -> dict[int, float]:
         """The same for the features (F,) of one moment, by horizon."""
         row = self.probabilities(features[None])[0]
         return dict(zip(self.horizons, row.tolist(), strict=True))
+
+    def flags(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
+        """Whether probabilities (N, H) reach their thresholds."""
+        return probabilities >= self.thresholds
 
     def contributions(
         self, features: Floats, horizon: int, deciding: Sequence[str] = ()
@@ -65,7 +76,10 @@ class ForecastModel:
         """
         place = self.horizons.index(horizon)
         now = self.normaliser.apply(features[None])
-        parts = self._attribution(now, np.zeros_like(now), place)[0] * self.calibration[place, 0]
+        network = self._attribution(now, np.zeros_like(now), place)[0]
+        share = float(self.shares[place])
+        parts = (1.0 - share) * network + share * self.anchor[:-1, place] * now[0]
+        parts = parts * self.calibration[place, 0]
         totals: dict[str, float] = {}
         for name, part in zip(self.spec.names, parts.tolist(), strict=True):
             signal = name.partition(":")[0]
@@ -91,6 +105,8 @@ class ForecastModel:
             "mean": self.normaliser.mean,
             "scale": self.normaliser.scale,
             "theta": self.network.theta,
+            "anchor": self.anchor,
+            "shares": self.shares,
             "calibration": self.calibration,
             "thresholds": self.thresholds,
         }
@@ -106,12 +122,32 @@ class ForecastModel:
         """
         spec = ForecastSpec.from_meta(meta["spec"])
         horizons = tuple(int(horizon) for horizon in meta["horizons"])
-        network = build_network(len(spec.names), meta["hidden"], len(horizons))
-        if network.theta.shape != arrays["theta"].shape or len(spec.names) != len(arrays["mean"]):
-            raise ValueError(f"weights {arrays['theta'].shape} do not fit {len(spec.names)} features")
+        inputs, outputs = len(spec.names), len(horizons)
+        network = build_network(inputs, meta["hidden"], outputs)
+        shapes = {
+            "mean": (inputs,),
+            "scale": (inputs,),
+            "theta": network.theta.shape,
+            "anchor": (inputs + 1, outputs),
+            "shares": (outputs,),
+            "calibration": (outputs, 2),
+            "thresholds": (outputs,),
+        }
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
         network.theta[...] = arrays["theta"]
         normaliser = Normaliser(arrays["mean"], arrays["scale"], float(meta["limit"]))
-        return cls(spec, normaliser, network, horizons, arrays["calibration"], arrays["thresholds"])
+        return cls(
+            spec,
+            normaliser,
+            network,
+            arrays["anchor"],
+            arrays["shares"],
+            horizons,
+            arrays["calibration"],
+            arrays["thresholds"],
+        )
 
 
 def build_network(
@@ -123,5 +159,13 @@ def build_network(
     return Network([*layers, Dense(sizes[-1], outputs, "identity")], seed=seed)
 
 
-def _sigmoid(logits: Floats) -> Floats:
+def mixed_logits(network: Network, anchor: Floats, shares: Floats, Z: Array) -> Floats:
+    """The logits (N, H) of network and anchor together, for normalised features Z (N, F)."""
+    simple: Floats = Z @ anchor[:-1] + anchor[-1]
+    mixed: Floats = (1.0 - shares) * network.forward(Z) + shares * simple
+    return mixed
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """1 / (1 + e^-z) without overflow."""
     return np.exp(-np.logaddexp(0.0, -logits))

@@ -1,28 +1,24 @@
-"""Training the forecast network on a host's own history.
+"""Training the forecaster on a host's own history, with made-up servers as ballast.
 
-One network answers for all horizons. Beside "is the level above 1 within h" it learns the same for lower and
-higher limits: high load is rare, and a near miss tells nearly as much as a hit (measured: +0.02 average
-precision). The extra outputs are dropped afterwards.
+One network answers for all horizons. A history of a quiet quarter of an hour has no high load in it; a few
+rows of made-up servers, which weigh little beside a real history, keep it known what high load looks like.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, Protocol
 
 import numpy as np
 
-from loadwatch.errors import TrainingError
-from loadwatch.features.forecast import CHUNK, ForecastFeatures, ForecastSpec
 from loadwatch.features.moments import Moments, Normaliser
-from loadwatch.features.scan import Integers
-from loadwatch.labels.horizons import exceedances, inside, labelled_levels
 from loadwatch.labels.rule import Rule
-from loadwatch.model.forecast import ForecastModel, build_network
+from loadwatch.model.forecast import ForecastModel, build_network, mixed_logits, sigmoid
 from loadwatch.nn import (
     AdamW,
+    Array,
     BinaryCrossEntropy,
     Data,
     Dense,
@@ -35,19 +31,23 @@ from loadwatch.nn import (
     warm_up,
 )
 from loadwatch.records import Floats, Label, Recording, Span
-from loadwatch.training.companions import choose_companions
-from loadwatch.training.rows import choose_rows
+from loadwatch.training import anchor
+from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability
+from loadwatch.training.table import LIMITS, TrainingTable, learning_table, made_up_table
 
-THRESHOLDS: Final = (1.0, 0.375, 0.5, 0.625, 0.75, 0.875, 0.9375, 1.0625, 1.125)
 OWN_SHARE: Final = 0.3  # of the loss, for the limit itself; the other limits share the rest
 HIDDEN: Final = (64, 32)
-DROPOUT: Final = 0.1
+DROPOUT: Final = 0.2
 EPOCHS: Final = 12
 LEAST_STEPS: Final = 300
 BATCH_SIZE: Final = 256
 LEARNING_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 1.0
-MOST_ROWS: Final = 40_000
+
+FOLDS: Final = 3
+LEAST_FOLD_ROWS: Final = 200
+BALLAST_ROWS: Final = 200.0  # what the made-up rows weigh together, in rows of the host's own
+BALLAST_SHARE: Final = 0.03  # or this share of those, if it is more
 
 
 class Stop(Protocol):
@@ -59,34 +59,26 @@ class Stop(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ForecastReport:
-    """How a training went; for the model's card."""
+    """How a training went, for the model's card. Figures by horizon are of rows not learnt."""
 
     rows: int
     onsets: int
     seconds: float
     loss: float
-    shares: dict[int, float] = field(default_factory=dict)  # of rows with high load within each horizon
-    signals: tuple[str, ...] = ()
+    signals: tuple[str, ...]
+    shares: dict[int, float] = field(default_factory=dict)  # of rows with high load within the horizon
+    brier: dict[int, float] = field(default_factory=dict)
+    reliability: dict[int, list[tuple[float, float, int]]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainingSet:
-    """R chosen rows: features (R, F), targets (R, O) with NaN where unknown, weights (R,)."""
-
-    spec: ForecastSpec
-    timestamps: Floats
-    features: Floats
-    targets: Floats
-    weights: Floats
-
-
-def train_forecast(
+def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usual value
     recording: Recording,
     rule: Rule,
     horizons: Sequence[int],
     *,
     labels: Iterable[Label] = (),
     masks: Iterable[Span] = (),
+    budget_per_week: float = 7.0,
     seed: int = 0,
     stop: Stop | None = None,
     progress: Callable[[float], None] | None = None,
@@ -94,7 +86,8 @@ def train_forecast(
     """A forecaster of ``horizons`` (seconds, 0 is now) learnt from a recording.
 
     ``labels`` are the operator's and override the rule; rows inside ``masks`` (maintenance, our own
-    training) are not learnt from. ``progress`` is told the share done.
+    training) are not learnt from. Thresholds are chosen so that ``budget_per_week`` half hours are flagged in
+    vain. ``progress`` is told the share done.
 
     Raises:
         TrainingError: not one row has a known future.
@@ -103,123 +96,132 @@ def train_forecast(
     started = time.perf_counter()
     rng = np.random.default_rng(seed)
     levels = rule.levels(recording)
-    table = training_set(recording, levels, horizons, labels=labels, masks=masks, rng=rng)
-    normaliser = Normaliser.from_moments(Moments.of(table.features))
-    network, loss = fit(normaliser.apply(table.features), table, horizons, rng, stop=stop, progress=progress)
-    count = len(horizons)
-    model = ForecastModel(
-        table.spec,
-        normaliser,
-        network,
-        tuple(horizons),
-        np.tile([1.0, 0.0], (count, 1)),
-        np.full(count, 0.5),
+    own = learning_table(recording, levels, horizons, rng, labels=labels, masks=masks)
+    ballast = made_up_table(own.spec, rule, horizons, seed)
+    share = max(BALLAST_ROWS, BALLAST_SHARE * len(own)) / len(ballast)
+    learner = Learner(own, ballast, share, rng, stop, progress)
+    unseen = learner.forecast_unseen()
+    model, loss = learner.learn()
+    model = adjusted(model, own, unseen, budget_per_week)
+    onsets = int(((levels[1:] > 1.0) & ~(levels[:-1] > 1.0)).sum())
+    figures = _figures(own, unseen * model.calibration[:, 0] + model.calibration[:, 1])
+    return model, ForecastReport(
+        len(own), onsets, time.perf_counter() - started, loss, own.spec.signals, *figures
     )
-    high = np.nan_to_num(levels) > 1.0
-    shares = Moments.of(table.targets[:, :count]).mean.tolist()
-    report = ForecastReport(
-        len(table.features),
-        int((high[1:] & ~high[:-1]).sum()),
-        time.perf_counter() - started,
-        loss,
-        dict(zip(horizons, shares, strict=True)),
-        table.spec.signals,
-    )
-    return model, report
 
 
-def training_set(
-    recording: Recording,
-    levels: Floats,
-    horizons: Sequence[int],
-    *,
-    labels: Iterable[Label] = (),
-    masks: Iterable[Span] = (),
-    rng: np.random.Generator,
-) -> TrainingSet:
-    """The rows to learn from. Targets: H for the limit itself, then the other limits of each horizon above 0.
+class Learner:
+    """Fits networks and anchors to a table of a host's own rows, with ballast below."""
 
-    Raises:
-        TrainingError: not one row has a known future.
+    def __init__(
+        self,
+        own: TrainingTable,
+        ballast: TrainingTable,
+        share: float,
+        rng: np.random.Generator,
+        stop: Stop | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        self._own, self._ballast, self._share = own, ballast, share
+        self._rng, self._stop, self._progress = rng, stop, progress
+        moments = Moments.of(own.features)
+        moments.merge(Moments.of(ballast.features).thinned(share))
+        self._normaliser = Normaliser.from_moments(moments)
+        self._shares = np.where(np.array(own.horizons) > 0, anchor.SHARE, anchor.NOW_SHARE)
+        self._folds = FOLDS if len(own) >= FOLDS * LEAST_FOLD_ROWS else 0
 
-    """
-    times, masked = recording.timestamps, inside(recording.timestamps, masks)
-    truth = labelled_levels(times, levels, labels)
-    truth[masked] = np.nan
-    table = exceedances(times, truth, horizons, THRESHOLDS)
-    ahead = [place for place, horizon in enumerate(horizons) if horizon > 0]
-    targets = np.hstack([table[:, :, 0], table[:, ahead, 1:].reshape(len(times), -1)])
-    usable = np.isfinite(targets).any(axis=1) & ~masked
-    if not usable.any():
-        raise TrainingError(
-            f"cannot train the forecast: none of {len(times)} rows has a known load level and "
-            "future; check that the high-load rule uses signals of this host"
+    def learn(self) -> tuple[ForecastModel, float]:
+        """A model of all rows, not yet calibrated, and the loss of its last epoch."""
+        table = self._own.joined(self._ballast, self._share)
+        network, weights, loss = self._fit(table, self._folds)
+        count = len(table.horizons)
+        plain = np.tile([1.0, 0.0], (count, 1)), np.full(count, 0.5)
+        model = ForecastModel(
+            table.spec, self._normaliser, network, weights, self._shares, table.horizons, *plain
         )
-    reach = float(max(horizons))
-    chosen, weights = choose_rows(times, truth, usable, 2 * reach, MOST_ROWS, rng)
-    signals = choose_companions(recording, levels, targets[:, int(np.argmax(horizons))])
-    spec = ForecastSpec.fitting(times, signals, reach)
-    features = features_of(spec, recording, levels, chosen)
-    return TrainingSet(spec, times[chosen], features, targets[chosen], weights)
+        return model, loss
+
+    def forecast_unseen(self) -> Floats:
+        """Logits (R, H) for the own rows, each by a model that did not learn the row's part of the history.
+
+        NaN where the history is too short to be cut, or training was stopped.
+        """
+        rows, count = np.arange(len(self._own)), len(self._own.horizons)
+        logits = np.full((len(rows), count), np.nan)
+        for fold in range(self._folds):
+            if self._stop is not None and self._stop.is_set():
+                return np.full_like(logits, np.nan)
+            part = rows * self._folds // len(rows) == fold
+            table = self._own.take(rows[~part]).joined(self._ballast, self._share)
+            network, weights, _ = self._fit(table, fold)
+            Z = self._normaliser.apply(self._own.features[part])
+            logits[part] = mixed_logits(network, weights, self._shares, Z)
+        return logits
+
+    def _fit(self, table: TrainingTable, turn: int) -> tuple[Network, Floats, float]:
+        Z = self._normaliser.apply(table.features)
+        turns = self._folds + 1
+
+        def tell(share: float) -> None:
+            if self._progress is not None:
+                self._progress((turn + share) / turns)
+
+        network, loss = fit_network(Z, table, self._rng, stop=self._stop, tell=tell)
+        return network, fit_anchor(Z, table), loss
 
 
-def features_of(spec: ForecastSpec, recording: Recording, levels: Floats, chosen: Integers) -> Floats:
-    """The features (R, F) of the chosen rows only: a long history never stands in memory as a whole."""
-    stream, parts = ForecastFeatures(spec), []
-    values = recording.with_signals(spec.signals).values
-    for start in range(0, len(recording), CHUNK):
-        part = slice(start, start + CHUNK)
-        features = stream.extend(recording.timestamps[part], values[part], levels[part])
-        first, last = np.searchsorted(chosen, [start, start + CHUNK])
-        parts.append(features[chosen[first:last] - start])
-    return np.vstack(parts)
+def fit_anchor(Z: Array, table: TrainingTable) -> Floats:
+    """Weights (F + 1, H) of the anchor on normalised features Z (R, F)."""
+    names = table.spec.names
+    answer = np.zeros((len(names) + 1, len(table.horizons)))
+    for column, horizon in enumerate(table.horizons):
+        wanted = anchor.FEATURES if horizon > 0 else anchor.NOW_FEATURES
+        places = [names.index(name) for name in wanted if name in names]
+        y = table.targets[:, column]
+        known = np.isfinite(y)
+        X = Z[known][:, places].astype(np.float64)
+        answer[[*places, -1], column] = anchor.fit_logistic(X, y[known], table.weights[known])
+    return answer
 
 
-def fit(
-    X: np.ndarray,
-    table: TrainingSet,
-    horizons: Sequence[int],
+def fit_network(
+    Z: Array,
+    table: TrainingTable,
     rng: np.random.Generator,
     *,
     stop: Stop | None = None,
-    progress: Callable[[float], None] | None = None,
+    tell: Callable[[float], None] = lambda _: None,
 ) -> tuple[Network, float]:
-    """A network fitted to normalised features X (R, F), with H outputs, and the loss of its last epoch."""
+    """A network fitted to normalised features Z (R, F), with H outputs, and the loss of its last epoch."""
     known = np.isfinite(table.targets)
     T = np.where(known, table.targets, 0.0).astype(np.float32)
-    weights = (known * table.weights[:, None] * _output_weights(horizons)).astype(np.float32)
-    network = _with_dropout(X.shape[1], T.shape[1], rng)
-    share = (weights * T).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-9)
-    share = np.clip(share, 0.001, 0.999)
-    network.dense[-1].b[...] = np.log(share / (1.0 - share))
-    batch = min(BATCH_SIZE, len(X))
-    epochs = max(EPOCHS, math.ceil(LEAST_STEPS / max(1, len(X) // batch)))
+    weights = (known * table.weights[:, None] * _output_weights(table.horizons)).astype(np.float32)
+    network = _with_dropout(Z.shape[1], T.shape[1], rng)
+    rates = (weights * T).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-9)
+    rates = np.clip(rates, 0.001, 0.999)
+    network.dense[-1].b[...] = np.log(rates / (1.0 - rates))
+    batch = min(BATCH_SIZE, len(Z))
+    epochs = max(EPOCHS, math.ceil(LEAST_STEPS / (len(Z) // batch)))
+    optimiser = AdamW(decay=WEIGHT_DECAY)
     plan = Plan(
-        BinaryCrossEntropy(),
-        AdamW(decay=WEIGHT_DECAY),
-        warm_up(cosine(LEARNING_RATE)),
-        epochs,
-        batch,
-        drop_last=True,
+        BinaryCrossEntropy(), optimiser, warm_up(cosine(LEARNING_RATE)), epochs, batch, drop_last=True
     )
     report = train(
         network,
-        Data(X, T, weights),
+        Data(Z, T, weights),
         plan,
         seed=rng,
         stop=stop,
-        progress=None if progress is None else lambda epoch: progress(epoch.number / epoch.epochs),
+        progress=lambda epoch: tell(epoch.number / epoch.epochs),
     )
-    return _first_outputs(network, len(horizons)), report.losses[-1]
+    return _first_outputs(network, len(table.horizons)), report.losses[-1]
 
 
 def _output_weights(horizons: Sequence[int]) -> Floats:
     """(O,) how much each output counts; all of them together 1."""
-    ahead = sum(horizon > 0 for horizon in horizons)
-    others = len(THRESHOLDS) - 1
-    own = np.full(len(horizons), OWN_SHARE)
+    ahead, others = sum(horizon > 0 for horizon in horizons), len(LIMITS) - 1
     rest = np.full(ahead * others, (1.0 - OWN_SHARE) / others)
-    weights = np.concatenate([own, rest])
+    weights = np.concatenate([np.full(len(horizons), OWN_SHARE), rest])
     total: Floats = weights / weights.sum()
     return total
 
@@ -239,3 +241,40 @@ def _first_outputs(network: Network, count: int) -> Network:
         mine.W[...] = theirs.W[:, : mine.outputs]
         mine.b[...] = theirs.b[: mine.outputs]
     return smaller
+
+
+def adjusted(
+    model: ForecastModel, own: TrainingTable, unseen: Floats, budget_per_week: float
+) -> ForecastModel:
+    """The model with calibration and thresholds found on logits ``unseen`` (R, H) of rows not learnt."""
+    calibration, thresholds = model.calibration.copy(), model.thresholds.copy()
+    if np.isfinite(unseen).all():
+        now = own.features[:, own.spec.names.index("level:high")]
+        for place, horizon in enumerate(own.horizons):
+            y = own.targets[:, place]
+            known = np.isfinite(y)
+            logits, truth = unseen[known, place], y[known]
+            calibration[place] = fit_calibration(logits, truth, own.weights[known])
+            if horizon > 0:
+                p = sigmoid(calibration[place, 0] * logits + calibration[place, 1])
+                thresholds[place] = choose_threshold(
+                    own.timestamps[known], p, truth, now[known], budget_per_week
+                )
+    return replace(model, calibration=calibration, thresholds=thresholds)
+
+
+def _figures(
+    own: TrainingTable, logits: Floats
+) -> tuple[dict[int, float], dict[int, float], dict[int, list[tuple[float, float, int]]]]:
+    """Share of high rows, Brier score and reliability by horizon; the last two of unseen rows only."""
+    shares, brier, tables = {}, {}, {}
+    for place, horizon in enumerate(own.horizons):
+        y = own.targets[:, place]
+        known = np.isfinite(y)
+        weights = own.weights[known] / max(float(own.weights[known].sum()), 1e-9)
+        shares[horizon] = float((weights * y[known]).sum())
+        if np.isfinite(logits).all():
+            p = sigmoid(logits[known, place])
+            brier[horizon] = float((weights * (p - y[known]) ** 2).sum())
+            tables[horizon] = reliability(p, y[known], own.weights[known])
+    return shares, brier, tables

@@ -1,0 +1,139 @@
+"""What is learnt from, as a table: the rows worth it, their features, their futures, their weights."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import numpy as np
+
+from loadwatch.errors import TrainingError
+from loadwatch.features.forecast import CHUNK, ForecastFeatures, ForecastSpec
+from loadwatch.features.scan import Flags, Integers
+from loadwatch.labels.horizons import exceedances, inside, labelled_levels
+from loadwatch.labels.rule import Rule
+from loadwatch.records import Floats, Label, Recording, Span
+from loadwatch.training.companions import choose_companions
+from loadwatch.training.rows import choose_rows
+from loadwatch.training.synthetic import synthetic_recording
+
+# The limit itself, and lower and higher ones: high load is rare, and a near miss tells nearly as much as a
+# hit.
+LIMITS: Final = (1.0, 0.375, 0.5, 0.625, 0.75, 0.875, 0.9375, 1.0625, 1.125)
+MOST_ROWS: Final = 40_000
+
+MADE_UP_HOSTS: Final = 5
+MADE_UP_ROWS: Final = 12_000  # samples of each
+MADE_UP_KEPT: Final = 1_200  # rows of each that are learnt from
+PLAIN_RULE: Final = "cpu > 0.8"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingTable:
+    """R rows: timestamps (R,), features (R, F), targets (R, O) with NaN where unknown, weights (R,).
+
+    The targets are the H horizons for the limit itself, then for each horizon above 0 the other limits.
+    """
+
+    spec: ForecastSpec
+    horizons: tuple[int, ...]
+    timestamps: Floats
+    features: Floats
+    targets: Floats
+    weights: Floats
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def take(self, rows: Integers) -> Self:
+        """Some of the rows."""
+        parts = (self.timestamps[rows], self.features[rows], self.targets[rows], self.weights[rows])
+        return type(self)(self.spec, self.horizons, *parts)
+
+    def joined(self, other: "TrainingTable", share: float) -> Self:
+        """With the rows of another table below, which weigh ``share`` of what they weigh there."""
+        return type(self)(
+            self.spec,
+            self.horizons,
+            np.concatenate([self.timestamps, other.timestamps]),
+            np.vstack([self.features, other.features]),
+            np.vstack([self.targets, other.targets]),
+            np.concatenate([self.weights, share * other.weights]),
+        )
+
+
+def learning_table(
+    recording: Recording,
+    levels: Floats,
+    horizons: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    labels: Iterable[Label] = (),
+    masks: Iterable[Span] = (),
+) -> TrainingTable:
+    """The rows of a host's own history to learn from; levels (N,) are those of its rule.
+
+    Raises:
+        TrainingError: not one row has a known future.
+
+    """
+    masked = inside(recording.timestamps, masks)
+    truth = labelled_levels(recording.timestamps, levels, labels)
+    truth[masked] = np.nan
+    targets = _targets(recording.timestamps, truth, horizons)
+    usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1) & ~masked
+    if not usable.any():
+        raise TrainingError(
+            f"cannot train the forecast: none of {len(recording)} rows has a known load level and future; "
+            "check that the high-load rule uses signals of this host"
+        )
+    reach = float(max(horizons))
+    chosen, weights = choose_rows(recording.timestamps, truth, usable, 2 * reach, MOST_ROWS, rng)
+    signals = choose_companions(recording, levels, targets[:, int(np.argmax(horizons))])
+    spec = ForecastSpec.fitting(recording.timestamps, signals, reach)
+    features = _features(spec, recording, levels, chosen)
+    times = recording.timestamps[chosen]
+    return TrainingTable(spec, tuple(horizons), times, features, targets[chosen], weights)
+
+
+def made_up_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:
+    """Rows of made-up servers, as ``spec`` would see them; its companion signals stay unknown.
+
+    The load level means the same on every host, so this is what is known before a host has shown anything.
+    Where ``rule`` is never (or mostly) true of a made-up server, a plain limit on its CPU stands in for it.
+    """
+    level_only = replace(spec, signals=())
+    tables = []
+    for host in range(MADE_UP_HOSTS):
+        rng = np.random.default_rng([seed, host])
+        recording = synthetic_recording(spec.step, MADE_UP_ROWS, seed=int(rng.integers(2**31)))
+        levels = rule.levels(recording)
+        if not 0.002 < float((levels > 1.0).mean()) < 0.3:
+            levels = Rule.parse(PLAIN_RULE).levels(recording)
+        targets = _targets(recording.timestamps, levels, horizons)
+        usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1)
+        reach = 2.0 * max(horizons)
+        chosen, weights = choose_rows(recording.timestamps, levels, usable, reach, MADE_UP_KEPT, rng)
+        features = _features(level_only, recording, levels, chosen)
+        tables.append((recording.timestamps[chosen], features, targets[chosen], weights))
+    times, level_features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
+    everything = np.full((len(times), len(spec.names)), np.nan)
+    everything[:, [spec.names.index(name) for name in level_only.names]] = level_features
+    return TrainingTable(spec, tuple(horizons), times, everything, futures, weighed)
+
+
+def _targets(timestamps: Floats, levels: Floats, horizons: Sequence[int]) -> Floats:
+    table = exceedances(timestamps, levels, horizons, LIMITS)
+    ahead = [place for place, horizon in enumerate(horizons) if horizon > 0]
+    return np.hstack([table[:, :, 0], table[:, ahead, 1:].reshape(len(timestamps), -1)])
+
+
+def _features(spec: ForecastSpec, recording: Recording, levels: Floats, chosen: Integers) -> Floats:
+    """The features (R, F) of the chosen rows only: a long history never stands in memory as a whole."""
+    stream, parts = ForecastFeatures(spec), []
+    values = recording.with_signals(spec.signals).values
+    for start in range(0, len(recording), CHUNK):
+        part = slice(start, start + CHUNK)
+        features = stream.extend(recording.timestamps[part], values[part], levels[part])
+        first, last = np.searchsorted(chosen, [start, start + CHUNK])
+        parts.append(features[chosen[first:last] - start])
+    return np.vstack(parts)
