@@ -2,9 +2,9 @@
 
     OPENBLAS_NUM_THREADS=1 python tests/benchmarks/bench_nn.py [--quick]
 
-One thread each. Every figure is the best of several interleaved runs, so that a busy machine slows all
-contestants alike. The limit by matrix products (GEMM) is measured in the same run, with numpy's own `dot`, on
-the same shapes. A contestant that is not installed is named and left out (`pip install loadwatch[bench]`).
+One thread each, in processor time, the best of several interleaved runs: a busy machine disturbs that least.
+The limit by matrix products (GEMM) is measured in the same run, with numpy's own `dot`, on the same shapes. A
+contestant that is not installed is named and left out (`pip install loadwatch[bench]`).
 """
 
 import os
@@ -48,9 +48,9 @@ class Ours:
     def train(self, sizes: Sequence[int], X: np.ndarray, T: np.ndarray, batch: int, epochs: int) -> Seconds:
         network = self.network(sizes)
         plan = Plan(BinaryCrossEntropy(), Adam(), constant(RATE), epochs, batch)
-        start = time.perf_counter()
+        start = time.process_time()
         train(network, Data(X, T), plan, seed=0)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     def predictor(self, sizes: Sequence[int], X: np.ndarray) -> Callable[[], Any]:
         network = self.network(sizes)
@@ -80,9 +80,9 @@ class ScikitLearn:
         return model.fit(X, T if T.shape[1] > 1 else T[:, 0])
 
     def train(self, sizes: Sequence[int], X: np.ndarray, T: np.ndarray, batch: int, epochs: int) -> Seconds:
-        start = time.perf_counter()
+        start = time.process_time()
         model = self.fitted(sizes, X, T, batch, epochs)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         assert model.t_ == epochs * len(X), "it ended early"
         return seconds
 
@@ -114,7 +114,7 @@ class PyTorch:
         adam = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
         loss = torch.nn.BCEWithLogitsLoss()
         inputs, targets = torch.from_numpy(X), torch.from_numpy(T)
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(epochs):
             order = torch.randperm(len(X))
             shuffled, wanted = inputs[order], targets[order]
@@ -122,7 +122,7 @@ class PyTorch:
                 adam.zero_grad()
                 loss(model(shuffled[first : first + batch]), wanted[first : first + batch]).backward()
                 adam.step()
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     def predictor(self, sizes: Sequence[int], X: np.ndarray) -> Callable[[], Any]:
         torch, model, inputs = self.torch, self.model(sizes), self.torch.from_numpy(X)
@@ -158,10 +158,10 @@ def best_of(runs: Sequence[Callable[[], Seconds]], rounds: int) -> list[Seconds]
 
 def timed(call: Callable[[], Any], times: int) -> Callable[[], Seconds]:
     def run() -> Seconds:
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(times):
             call()
-        return (time.perf_counter() - start) / times
+        return (time.process_time() - start) / times
 
     return run
 
