@@ -1,8 +1,8 @@
 """Shuffled mini-batches without a copy a step.
 
 Rows are gathered by a random order into a chunk of several batches that fits in the processor's cache; the
-batches are views of the chunk, made once. An epoch of a small training set is one gather; a large one is never
-copied as a whole in its shuffled order.
+batches are views of the chunk, made once. An epoch of a small training set is one gather; a large one is
+never copied as a whole in its shuffled order.
 """
 
 from __future__ import annotations
