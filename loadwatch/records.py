@@ -11,6 +11,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["high_load", "anomaly"]
 LabelKind = Literal["high", "normal", "incident"]
+Origin = Literal["rule", "model", "guard"]
+Witness = Literal["rule", "pressure", "label"]
 RaisedBy = Literal["model", "guard"]
 
 # A verdict older than this many sampling intervals is withdrawn from every display.
@@ -105,6 +107,38 @@ class Contribution:
 
     signal: str
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One stretch of trouble that somebody was called for, from its first sign to its last.
+
+    ``horizon`` is how far ahead it was seen: 0 if it was there already, else the seconds of the forecast that
+    opened it. ``end`` is None while it is open. ``peak`` is the highest probability or anomaly score in it,
+    ``excess_seconds`` how much high load it brought beyond what the host is used to at that time.
+    ``lead_seconds`` runs from the forecast to the moment the rule held, None while it did not.
+    ``confirmed_by`` is the first witness that it was trouble; ``judged`` is what the operator said later.
+    """
+
+    identity: int
+    verdict: Verdict
+    start: float
+    end: float | None = None
+    horizon: int = 0
+    raised_by: Origin = "model"
+    peak: float | None = None
+    excess_seconds: float = 0.0
+    lead_seconds: float | None = None
+    confirmed_by: Witness | None = None
+    joined: bool = False  # the other verdict saw it too
+    signals: tuple[Contribution, ...] = ()
+    model: str = ""
+    judged: Literal["right", "wrong"] | None = None
+
+    @property
+    def foretold(self) -> bool:
+        """Whether a forecast opened it, before there was anything to see."""
+        return self.verdict == "high_load" and self.horizon > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,117 @@
+"""What the alerts of a time were worth: false alarms, forecasts that came true, what was missed."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from loadwatch.records import Alert, Contribution, Label, Span, Verdict
+
+WEEK = 604_800.0
+LEAST_WEEKS = 1.0
+"""No rate a week is named from less than a week: one alert in the first hour is not 168 a week."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertStatistics:
+    """What can honestly be said of the alerts of a verdict over ``weeks``; None where that is too little.
+
+    ``false``: neither rule, pressure nor label ever confirmed it, or the operator called it wrong. Forecasts
+    are the alerts that opened before there was anything to see; a hit came true. ``missed``: onsets with no
+    alert open in the time before in which a forecast would have counted.
+    """
+
+    weeks: float
+    alerts: int
+    false: int
+    per_week: float | None
+    false_per_week: float | None
+    forecasts: int
+    hit_rate: float | None
+    median_lead_seconds: float | None
+    onsets: int | None = None
+    missed: int | None = None
+
+
+def summarise(
+    alerts: Iterable[Alert],
+    period: Span,
+    *,
+    verdict: Verdict = "high_load",
+    onsets: Sequence[float] | None = None,
+    horizon: float = 900.0,
+) -> AlertStatistics:
+    """The statistics of the closed alerts of one verdict that started within ``period``.
+
+    An open alert counts for nothing yet: it may still come true. ``onsets``: when high load began, if known.
+    """
+    chosen = [
+        alert
+        for alert in alerts
+        if alert.verdict == verdict and alert.end is not None and alert.start in period
+    ]
+    weeks = max(0.0, period.end - period.start) / WEEK
+    false = sum(map(is_false, chosen))
+    foretold = [alert for alert in chosen if alert.foretold]
+    leads = [alert.lead_seconds for alert in foretold if alert.lead_seconds is not None]
+    inside = None if onsets is None else [onset for onset in onsets if onset in period]
+    caught = None if inside is None else count_caught(chosen, inside, horizon)
+    return AlertStatistics(
+        weeks=weeks,
+        alerts=len(chosen),
+        false=false,
+        per_week=len(chosen) / weeks if weeks >= LEAST_WEEKS else None,
+        false_per_week=false / weeks if weeks >= LEAST_WEEKS else None,
+        forecasts=len(foretold),
+        hit_rate=len(leads) / len(foretold) if foretold else None,
+        median_lead_seconds=statistics.median(leads) if leads else None,
+        onsets=None if inside is None else len(inside),
+        missed=None if inside is None or caught is None else len(inside) - caught,
+    )
+
+
+def is_false(alert: Alert) -> bool:
+    """Whether nothing and nobody ever confirmed it; the operator has the last word."""
+    if alert.judged is not None:
+        return alert.judged == "wrong"
+    return alert.confirmed_by is None
+
+
+def count_caught(alerts: Iterable[Alert], onsets: Iterable[float], horizon: float) -> int:
+    """How many onsets had an alert open in the ``horizon`` seconds before them."""
+    spans = [(alert.start, math.inf if alert.end is None else alert.end) for alert in alerts]
+    return sum(any(start < onset and end >= onset - horizon for start, end in spans) for onset in onsets)
+
+
+def with_labels(alert: Alert, labels: Iterable[Label]) -> Alert:
+    """The alert as the operator's labels judge it.
+
+    A label "high" or "incident" that touches it proves it right and confirms it, "normal" proves it wrong;
+    the label with the highest identity, the newest, decides.
+    """
+    end = alert.start if alert.end is None else alert.end
+    touching = [label for label in labels if label.span.start <= end and alert.start < label.span.end]
+    if not touching:
+        return dataclasses.replace(alert, judged=None)
+    newest = max(touching, key=lambda label: label.identity)
+    if newest.kind == "normal":
+        return dataclasses.replace(alert, judged="wrong")
+    return dataclasses.replace(alert, judged="right", confirmed_by=alert.confirmed_by or "label")
+
+
+def alert_to_plain(alert: Alert) -> dict[str, Any]:
+    """The alert as values that JSON can hold."""
+    return dataclasses.asdict(alert)
+
+
+def alert_from_plain(plain: Mapping[str, Any]) -> Alert:
+    """The inverse of `alert_to_plain`.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+
+    """
+    signals = tuple(Contribution(**signal) for signal in plain["signals"])
+    return Alert(**{**plain, "signals": signals})

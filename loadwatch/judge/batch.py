@@ -1,0 +1,59 @@
+"""Reading a batch of evidence: row by row where something happens, and finding where that is."""
+
+import bisect
+from typing import Final
+
+import numpy as np
+
+from loadwatch.judge.guard import Guard
+from loadwatch.judge.habit import SLOT_SECONDS
+from loadwatch.judge.verdict import Evidence, EvidenceBatch
+
+GAP_SECONDS: Final = 1300.0
+"""After a longer silence nothing goes on as before: two samples at the slowest interval, and a little."""
+
+
+class BatchReader:
+    """A batch for a judge that saw its last sample at ``last`` and is quiet below these ``limits``."""
+
+    def __init__(
+        self, batch: EvidenceBatch, last: float, limits: tuple[float, ...], guard: Guard, odd_from: float
+    ) -> None:
+        rows = len(batch)
+        self._batch = batch
+        none = np.zeros(rows, bool)
+        self._maintenance = none if batch.maintenance is None else batch.maintenance
+        self._training = none if batch.training is None else batch.training
+        previous = np.concatenate([[last], batch.timestamps[:-1]])[:rows]
+        elapsed = batch.timestamps - previous
+        calm = (elapsed >= 0.0) & (elapsed <= GAP_SECONDS) & (batch.levels <= 1.0) & ~self._maintenance
+        calm &= (batch.probabilities < np.array(limits)).all(axis=1)
+        calm &= batch.timestamps // SLOT_SECONDS == previous // SLOT_SECONDS
+        calm &= guard.quiet_rows(batch.values, rows)
+        unknown = np.isnan(batch.anomaly_scores) | self._training
+        # The rows that are not quiet, for a rest in which the anomaly score is known, and for one where not.
+        self._loud = {
+            True: np.flatnonzero(~(calm & ~unknown & (batch.anomaly_scores < odd_from))).tolist(),
+            False: np.flatnonzero(~(calm & unknown)).tolist(),
+        }
+        self._columns = {name: column.tolist() for name, column in batch.values.items()}
+        self._rows = rows
+
+    def next_loud(self, row: int, known: bool) -> int:
+        """The first row from ``row`` on that is not quiet, or N."""
+        loud = self._loud[known]
+        place = bisect.bisect_left(loud, row)
+        return loud[place] if place < len(loud) else self._rows
+
+    def evidence(self, row: int) -> Evidence:
+        """One row as the stream would have it."""
+        batch = self._batch
+        return Evidence(
+            float(batch.timestamps[row]),
+            float(batch.levels[row]),
+            tuple(batch.probabilities[row].tolist()),
+            float(batch.anomaly_scores[row]),
+            {name: column[row] for name, column in self._columns.items()},
+            bool(self._maintenance[row]),
+            bool(self._training[row]),
+        )

@@ -1,0 +1,143 @@
+"""Flags: the state as it is, without flapping. A line to raise, a lower one to clear, a time for each."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from loadwatch.records import Origin
+
+CLEAR_ODDS: Final = 1.0 / 3.0
+"""A flag clears once the odds are a third of those that raise it: 0.5 raises, 0.25 clears."""
+
+
+def clear_line(raise_at: float) -> float:
+    """The probability below which a flag raised at ``raise_at`` clears.
+
+    >>> clear_line(0.5), round(clear_line(0.9), 6)
+    (0.25, 0.75)
+    """
+    if raise_at >= 1.0:
+        return 1.0
+    odds = raise_at / (1.0 - raise_at) * CLEAR_ODDS
+    return odds / (1.0 + odds)
+
+
+@dataclass(slots=True)
+class Hysteresis:
+    """A flag on one number: up after some time at ``raise_at``, down after some time below ``clear_at``.
+
+    A sample stands for the time since the one before. So it goes by time and not by counts: at one sample in
+    five minutes a single one is enough, at one a second it takes many.
+    """
+
+    raise_at: float
+    clear_at: float
+    raise_seconds: float
+    clear_seconds: float
+    raised: bool = False
+    held_seconds: float = 0.0
+    calm_seconds: float = 0.0
+
+    @property
+    def resting(self) -> bool:
+        """Nothing is up and nothing is on its way up."""
+        return not self.raised and self.held_seconds == 0.0
+
+    def update(self, value: float, elapsed: float) -> bool | None:
+        """The flag after a sample ``elapsed`` seconds after the last; None if unknown and not up before."""
+        if value >= self.raise_at:
+            self.calm_seconds = 0.0
+            self.held_seconds += elapsed
+            self.raised = self.raised or self.held_seconds >= self.raise_seconds
+            return self.raised
+        self.held_seconds = 0.0
+        if not self.raised:
+            return None if math.isnan(value) else False
+        if value >= self.clear_at:
+            self.calm_seconds = 0.0
+            return True
+        # Unknown counts as calm: one failed reading must not drop a flag, but nor may it stay for ever.
+        self.calm_seconds += elapsed
+        self.raised = self.calm_seconds < self.clear_seconds
+        return self.raised or (None if math.isnan(value) else False)
+
+    def reset(self) -> None:
+        """Forget everything but the lines."""
+        self.raised = False
+        self.held_seconds = self.calm_seconds = 0.0
+
+    def to_state(self) -> list[float]:
+        """What a restart must not forget."""
+        return [float(self.raised), self.held_seconds, self.calm_seconds]
+
+    def restore(self, state: list[float]) -> None:
+        """Take up what `to_state` gave."""
+        self.raised = bool(state[0])
+        self.held_seconds, self.calm_seconds = state[1], state[2]
+
+
+class NowFlag:
+    """High load now. The rule raises it at once; so does the guard, and the model after a minute of its own.
+
+    The rule is the definition, so it needs no proof and its end is the end: the flag falls ``CLEAR_SECONDS``
+    later unless guard or model have reason of their own. That the model may raise it at all is for what
+    operators labelled and no rule describes.
+    """
+
+    CLEAR_SECONDS: Final = 50.0
+    MODEL_SECONDS: Final = 60.0
+
+    def __init__(self, raise_at: float) -> None:
+        self.model = Hysteresis(raise_at, clear_line(raise_at), self.MODEL_SECONDS, self.CLEAR_SECONDS)
+        self.raised_by: Origin | None = None
+        self._calm_seconds = 0.0
+
+    @property
+    def resting(self) -> bool:
+        """Nothing is up and nothing is on its way up."""
+        return self.raised_by is None and self.model.resting
+
+    def update(self, level: float, probability: float, guarded: bool, elapsed: float) -> bool | None:
+        """The flag after a sample; None where neither rule nor model nor guard know anything."""
+        # While the rule holds the model gathers no time: it must have its minute after the rule's end.
+        holding = level > 1.0
+        claimed = self.model.update(0.0 if holding else probability, elapsed)
+        origin: Origin | None = "rule" if holding else "model" if claimed else "guard" if guarded else None
+        if origin is not None:
+            self.raised_by = origin
+            self._calm_seconds = 0.0
+            return True
+        if self.raised_by is not None:
+            self._calm_seconds += elapsed
+            if self._calm_seconds < self.CLEAR_SECONDS:
+                return True
+            self.raised_by = None
+        return None if math.isnan(level) and claimed is None else False
+
+    def reset(self) -> None:
+        """Forget everything but the lines."""
+        self.model.reset()
+        self.raised_by = None
+        self._calm_seconds = 0.0
+
+    def to_state(self) -> dict[str, Any]:
+        """What a restart must not forget."""
+        return {"model": self.model.to_state(), "by": self.raised_by, "calm": self._calm_seconds}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `to_state` gave."""
+        self.model.restore(state["model"])
+        self.raised_by = state["by"]
+        self._calm_seconds = state["calm"]
+
+
+def horizon_flag(horizon: int, raise_at: float) -> Hysteresis:
+    """The flag of a forecast: the further it looks, the longer it may think, up to half a minute."""
+    seconds = min(horizon / 30.0, 30.0)
+    return Hysteresis(raise_at, clear_line(raise_at), seconds, max(2.0 * seconds, 15.0))
+
+
+def anomaly_flag(raise_at: float = 0.5) -> Hysteresis:
+    """The flag of the anomaly score, which is smoothed over minutes already."""
+    return Hysteresis(raise_at, clear_line(raise_at), 60.0, 120.0)

@@ -1,0 +1,272 @@
+"""The judge: a sample becomes flags, which tell the state, and alerts, which call somebody."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Self
+
+import numpy as np
+
+from loadwatch.judge.batch import GAP_SECONDS, BatchReader
+from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
+from loadwatch.judge.guard import Guard, is_suffering
+from loadwatch.judge.pager import Pager, Scene
+from loadwatch.judge.verdict import Evidence, EvidenceBatch, Judgement, Judgements
+from loadwatch.records import Alert, Contribution, Origin, Verdict
+
+STATE_VERSION: Final = 1
+
+
+class Judge:
+    """Judges sample after sample; one owner, no clock of its own, no input or output.
+
+    horizons: seconds, rising, 0 is now. Until ``adopt`` brings the thresholds of a model, each is 0.5.
+
+    Most samples are quiet: nothing is up, nothing is near. Such a sample changes nothing but the time of the
+    last one, and both ``update`` and ``extend`` use that; so both give the same answers.
+    """
+
+    def __init__(self, horizons: Sequence[int], *, budget_per_week: float = 2.0) -> None:
+        self._pager = Pager(budget_per_week)
+        self._guard = Guard()
+        self._anomaly = anomaly_flag()
+        self._now = NowFlag(0.5)
+        self._ahead: dict[int, Hysteresis] = {}
+        self._last = math.nan
+        self._spent = False
+        self._quiet = False  # the last sample left everything at rest, and all forecasts known
+        self._judgement = Judgement()
+        self._key: tuple[object, ...] | None = None
+        self.horizons: tuple[int, ...] = ()
+        self.adopt(dict.fromkeys(horizons, 0.5))
+
+    def adopt(self, thresholds: Mapping[int, float]) -> None:
+        """Take over the horizons and thresholds of a new model; flags that are up stay up.
+
+        thresholds: probability, in (0, 1), from which each horizon is flagged; training chose it.
+        """
+        self.horizons = tuple(sorted(thresholds))
+        now = thresholds.get(0, 0.5)
+        self._now.model.raise_at, self._now.model.clear_at = now, clear_line(now)
+        before = self._ahead
+        self._ahead = {h: horizon_flag(h, thresholds[h]) for h in self.horizons if h > 0}
+        for horizon, flag in self._ahead.items():
+            if horizon in before:
+                flag.restore(before[horizon].to_state())
+        self._pager.adopt({h: thresholds[h] for h in self._ahead})
+        lines = dict(zip(self._ahead, self._pager.lines, strict=True))
+        self._limits = tuple(min(thresholds[h], lines.get(h, 1.0)) for h in self.horizons)
+        self._quiet = False
+
+    def update(self, evidence: Evidence) -> Judgement:
+        """Judge one sample. The same object comes back as long as nothing changes."""
+        if self._quiet and self._is_quiet(evidence):
+            self._last = evidence.timestamp
+            return self._judgement
+        return self._judge(evidence)
+
+    def extend(self, batch: EvidenceBatch) -> Judgements:
+        """Judge N samples; the same as ``update`` on each, quickly where little happens."""
+        rows = len(batch)
+        high_load = np.zeros((rows, len(self.horizons)), np.int8)
+        anomaly = np.zeros(rows, np.int8)
+        opened: list[Alert] = []
+        closed: list[Alert] = []
+        reader = BatchReader(batch, self._last, self._limits, self._guard, self._anomaly.raise_at)
+        row = 0
+        while row < rows:
+            if self._quiet:
+                known = self._judgement.anomaly is not None
+                loud = reader.next_loud(row, known)
+                anomaly[row:loud] = 0 if known else -1
+                if loud > row:
+                    self._last = float(batch.timestamps[loud - 1])
+                row = loud
+                if row == rows:
+                    break
+            judgement = self._judge(reader.evidence(row))
+            high_load[row] = [_flag(judgement.high_load.get(horizon)) for horizon in self.horizons]
+            anomaly[row] = _flag(judgement.anomaly)
+            opened += judgement.opened
+            closed += judgement.closed
+            row += 1
+        return Judgements(high_load, anomaly, tuple(opened), tuple(closed))
+
+    def annotate(self, verdict: Verdict, signals: tuple[Contribution, ...], model: str) -> Alert | None:
+        """Write into the open alert what drove it and which model saw it; None where none is open."""
+        return self._pager.annotate(verdict, signals, model)
+
+    @property
+    def open_alerts(self) -> tuple[Alert, ...]:
+        """The alerts open now, as far as they got."""
+        return tuple(running.alert for running in self._pager.open.values())
+
+    @property
+    def limits_reached(self) -> tuple[str, ...]:
+        """The signals that the static guard sees at their limits."""
+        return self._guard.raised
+
+    def raised_bars(self) -> dict[Verdict, float]:
+        """How far the budget now keeps the bar for an alert above the model's own threshold, in log odds."""
+        if math.isnan(self._last):
+            return {"high_load": 0.0, "anomaly": 0.0}
+        pager = self._pager
+        return {
+            "high_load": pager.forecast.raise_of_bar(self._last, pager.purse),
+            "anomaly": pager.anomaly.raise_of_bar(self._last, pager.purse),
+        }
+
+    def _is_quiet(self, evidence: Evidence) -> bool:
+        timestamp, level, probabilities, score, values, maintenance, training = evidence
+        if not (0.0 <= timestamp - self._last <= GAP_SECONDS and level <= 1.0) or maintenance:
+            return False
+        for probability, limit in zip(probabilities, self._limits, strict=True):
+            if not probability < limit:
+                return False
+        if self._judgement.anomaly is None:
+            if not (training or math.isnan(score)):
+                return False
+        elif training or not score < self._anomaly.raise_at:
+            return False
+        return self._pager.habit.is_within(timestamp) and self._guard.is_quiet(values)
+
+    def _judge(self, evidence: Evidence) -> Judgement:
+        now = evidence.timestamp
+        elapsed, closed = self._pass_time(now)
+        if evidence.maintenance:
+            self._quiet = False
+            self._pager.habit.lose(elapsed)
+            self._reset_flags()
+            closed += self._pager.silence()
+            return self._conclude(dict.fromkeys(self.horizons, False), {}, False, [], closed)
+        chances = dict(zip(self.horizons, evidence.probabilities, strict=True))
+        high_load, raised_by = self._flag_high_load(evidence, chances, elapsed)
+        score = math.nan if evidence.training else evidence.anomaly_score
+        anomaly = self._anomaly.update(score, elapsed)
+        scene = Scene(
+            level=evidence.level,
+            probabilities=tuple(chances[horizon] for horizon in self._ahead),
+            anomaly_score=score,
+            anomaly_flag=bool(anomaly),
+            origin=self._now.raised_by,
+            suffering=is_suffering(evidence.values),
+        )
+        opened, over = self._pager.update(now, elapsed, scene)
+        known = len(high_load) == len(self.horizons) and not math.isnan(evidence.level)
+        self._quiet = known and self._pager.resting and all(part.resting for part in self._parts())
+        return self._conclude(high_load, raised_by, anomaly, opened, closed + over)
+
+    def _flag_high_load(
+        self, evidence: Evidence, chances: Mapping[int, float], elapsed: float
+    ) -> tuple[dict[int, bool], dict[int, Origin]]:
+        high_load: dict[int, bool] = {}
+        raised_by: dict[int, Origin] = {}
+        guarded = self._guard.update(evidence.values, elapsed)
+        now = self._now.update(evidence.level, chances.get(0, math.nan), guarded, elapsed)
+        if now is not None and 0 in self.horizons:
+            high_load[0] = now
+            if self._now.raised_by is not None:
+                raised_by[0] = self._now.raised_by
+        for horizon, flag in self._ahead.items():
+            ahead = flag.update(chances[horizon], elapsed)
+            if ahead is not None:
+                high_load[horizon] = ahead
+                if ahead:
+                    raised_by[horizon] = "model"
+        return high_load, raised_by
+
+    def _parts(self) -> Iterator[NowFlag | Hysteresis | Guard]:
+        """Everything that has a flag of its own."""
+        yield self._now
+        yield self._anomaly
+        yield self._guard
+        yield from self._ahead.values()
+
+    def _pass_time(self, now: float) -> tuple[float, list[Alert]]:
+        """Seconds since the last sample, 0 where nothing goes on as before; and what a gap closed."""
+        pager, habit = self._pager, self._pager.habit
+        elapsed, closed = now - self._last, []
+        if not 0.0 <= elapsed <= GAP_SECONDS:  # also at the first sample, where it is NaN
+            pager.begin(now)
+            self._reset_flags()
+            closed = pager.silence()
+            if habit.is_within(now):
+                habit.lose(elapsed)
+            elapsed = 0.0
+        if not habit.is_within(now):
+            habit.enter(now, self._last)
+        self._last = now
+        return elapsed, closed
+
+    def _reset_flags(self) -> None:
+        for part in self._parts():
+            part.reset()
+
+    def _conclude(
+        self,
+        high_load: dict[int, bool],
+        raised_by: dict[int, Origin],
+        anomaly: bool | None,
+        opened: list[Alert],
+        closed: list[Alert],
+    ) -> Judgement:
+        pager = self._pager
+        # Apart, so that it does not flicker around the moment when the purse pays its debt.
+        self._spent = pager.purse.content(self._last) < (0.5 if self._spent else 0.0)
+        high_open = "high_load" in pager.open or "high_load" in pager.joined
+        odd_open = "anomaly" in pager.open or "anomaly" in pager.joined
+        key = (tuple(high_load.items()), tuple(raised_by.items()), anomaly, high_open, odd_open, self._spent)
+        if opened or closed or key != self._key:
+            self._judgement = Judgement(
+                high_load, raised_by, anomaly, high_open, odd_open, self._spent, tuple(opened), tuple(closed)
+            )
+            self._key = key
+        if opened or closed:
+            self._key, self._quiet = None, False  # an event is told once
+        return self._judgement
+
+    def to_state(self) -> dict[str, Any]:
+        """What a restart must not forget, as JSON can hold it."""
+        return {
+            "version": STATE_VERSION,
+            "last": None if math.isnan(self._last) else self._last,
+            "spent": self._spent,
+            "now": self._now.to_state(),
+            "ahead": {str(horizon): machine.to_state() for horizon, machine in self._ahead.items()},
+            "anomaly": self._anomaly.to_state(),
+            "guard": self._guard.to_state(),
+            "pager": self._pager.to_state(),
+        }
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, Any], horizons: Sequence[int], *, budget_per_week: float = 2.0
+    ) -> Self:
+        """A judge that goes on where another stopped; the budget and the horizons may have changed.
+
+        Raises:
+            ValueError: the state is damaged, or of a version unknown here.
+
+        """
+        judge = cls(horizons, budget_per_week=budget_per_week)
+        try:
+            if state["version"] != STATE_VERSION:
+                raise ValueError(f"its version is {state['version']!r}, not {STATE_VERSION}")
+            judge._restore(state)
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+            raise ValueError(f"cannot take up the state of the judge: {error!r}") from error
+        return judge
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self._last = math.nan if state["last"] is None else float(state["last"])
+        self._spent = bool(state["spent"])
+        self._now.restore(state["now"])
+        for horizon, machine in self._ahead.items():
+            if str(horizon) in state["ahead"]:
+                machine.restore(state["ahead"][str(horizon)])
+        self._anomaly.restore(state["anomaly"])
+        self._guard.restore(state["guard"])
+        self._pager.restore(state["pager"])
+
+
+def _flag(value: bool | None) -> int:
+    return -1 if value is None else int(value)

@@ -1,0 +1,258 @@
+"""Alerts: of all trouble, foretold or present, the few stretches a week that somebody should be called for.
+
+There are three reasons to call, each with a severity of its own and a line below which it never counts:
+
+forecast   log odds of the probability over its line, less what the clock alone foretells (`habit`)
+present    seconds of high load beyond what this half hour is used to, weighted by how far over the rule
+anomaly    log odds of the anomaly score
+
+What passes its line must also pass the bar of its ledger (`budget`). What then opens an alert keeps it open;
+shorter interruptions belong to the same alert. A forecast only calls out of calm: during trouble it tells
+nobody anything new. Where the other verdict has just called for the same trouble, a second call would be one
+too many: it joins.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from loadwatch.judge.alerts import alert_from_plain, alert_to_plain
+from loadwatch.judge.budget import Purse, finite_or_none, value_or
+from loadwatch.judge.habit import Habit, log_odds
+from loadwatch.judge.reasons import MERGE_SECONDS, Reason
+from loadwatch.records import Alert, Contribution, Origin, Verdict, Witness
+
+JOIN_SECONDS: Final = 3600.0
+SETTLED_SECONDS: Final = 900.0
+PRESENT_LINE: Final = 600.0  # Netdata, too, averages CPU over ten minutes before it says anything
+HEIGHT_LIMIT: Final = 2.0  # twice the rule's line counts double, more no more: levels of ratios can explode
+RECOVERY: Final = 0.5  # seconds of excess forgotten in a second of calm
+LOWEST_LINE: Final = 0.1
+HIGHEST_LINE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one sample shows, as far as alerts care.
+
+    probabilities: for each horizon of the pager, in its order; origin: who raised the flag of now, None where
+    it is not up; suffering: the kernel says that tasks wait.
+    """
+
+    level: float
+    probabilities: Sequence[float]
+    anomaly_score: float
+    anomaly_flag: bool
+    origin: Origin | None
+    suffering: bool
+
+
+@dataclass(slots=True)
+class OpenAlert:
+    """An alert that is open, and when it last had reason to be."""
+
+    alert: Alert
+    active: float
+
+    def witness(self, now: float, peak: float | None, excess: float, level: float, suffering: bool) -> None:
+        """Take in what one more active sample shows."""
+        alert = self.alert
+        rule = level > 1.0
+        confirmed = alert.confirmed_by or ("rule" if rule else "pressure" if suffering else None)
+        lead = (
+            now - alert.start
+            if alert.foretold and rule and alert.lead_seconds is None
+            else alert.lead_seconds
+        )
+        worst = alert.peak if peak is None else peak if alert.peak is None else max(alert.peak, peak)
+        excess = max(alert.excess_seconds, excess)
+        if (confirmed, lead, worst, excess) != (
+            alert.confirmed_by,
+            alert.lead_seconds,
+            alert.peak,
+            alert.excess_seconds,
+        ):
+            self.alert = dataclasses.replace(
+                alert, confirmed_by=confirmed, lead_seconds=lead, peak=worst, excess_seconds=excess
+            )
+
+
+class Pager:
+    """Decides who is called for what; see the module."""
+
+    def __init__(self, per_week: float) -> None:
+        self.purse = Purse(per_week)
+        self.habit = Habit()
+        self.forecast = Reason(0.0, share=1.0)
+        self.present = Reason(PRESENT_LINE, share=0.4)
+        self.anomaly = Reason(0.0, share=0.6)
+        self.lines: tuple[float, ...] = ()
+        self.open: dict[Verdict, OpenAlert] = {}
+        self.joined: set[Verdict] = set()
+        self._horizons: tuple[int, ...] = ()
+        self._line_odds: tuple[float, ...] = ()
+        self._excess = 0.0
+        self._last_flagged = -math.inf
+        self._next_identity = 1
+
+    def adopt(self, thresholds: Mapping[int, float]) -> None:
+        """Take the forecast horizons (> 0) with the probabilities from which the model would flag them.
+
+        A threshold that training chose high, because the past was busy, does not keep a forecast that is more
+        likely right than wrong from being weighed; one chosen very low does not let in what mostly fails.
+        """
+        self._horizons = tuple(thresholds)
+        self.lines = tuple(min(max(value, LOWEST_LINE), HIGHEST_LINE) for value in thresholds.values())
+        self._line_odds = tuple(log_odds(line) for line in self.lines)
+
+    @property
+    def resting(self) -> bool:
+        """No trouble is going on and no alert is open."""
+        return (
+            not self.open
+            and self._excess == 0.0
+            and self.forecast.resting
+            and self.present.resting
+            and self.anomaly.resting
+        )
+
+    def begin(self, now: float) -> None:
+        """The first sample, or the first after the clock was set back."""
+        self.purse.begin(now)
+        for reason in (self.forecast, self.present, self.anomaly):
+            reason.ledger.begin(now)
+
+    def update(self, now: float, elapsed: float, scene: Scene) -> tuple[list[Alert], list[Alert]]:
+        """The alerts opened and closed by a sample ``elapsed`` seconds after the last."""
+        foretold, horizon = self._foretold(now, scene)
+        if scene.origin is not None:
+            self._last_flagged = now
+            self.forecast.end(now)
+            height = min(scene.level, HEIGHT_LIMIT) if scene.level > 1.0 else 1.0
+            self._excess += self.habit.spend(elapsed * height)
+        else:
+            self._excess = max(0.0, self._excess - elapsed * RECOVERY)
+        odd = log_odds(scene.anomaly_score) if scene.anomaly_flag else -math.inf
+        calls = (
+            self.present.calls(now, elapsed, -math.inf if scene.origin is None else self._excess, self.purse),
+            self.forecast.calls(now, elapsed, foretold, self.purse),
+            self.anomaly.calls(now, elapsed, odd, self.purse),
+        )
+        self._witness(now, scene, keep_high=scene.origin is not None or foretold > 0.0)
+        closed = self._close(now)
+        opened: list[Alert] = []
+        if calls[0] and scene.origin is not None:
+            witness: Witness | None = "rule" if scene.origin == "rule" else None
+            alert = Alert(0, "high_load", now, raised_by=scene.origin, confirmed_by=witness)
+            self._call(now, alert, scene, opened)
+        elif calls[1]:
+            self._call(now, Alert(0, "high_load", now, horizon=horizon), scene, opened)
+        if calls[2]:
+            self._call(now, Alert(0, "anomaly", now), scene, opened)
+        return opened, closed
+
+    def _foretold(self, now: float, scene: Scene) -> tuple[float, int]:
+        """Severity of the forecasts, and the horizon that has it; minus infinity where none counts."""
+        worst, horizon = -math.inf, 0
+        if scene.origin is not None or now - self._last_flagged < SETTLED_SECONDS:
+            return worst, horizon
+        for place, probability in enumerate(scene.probabilities):
+            if probability >= self.lines[place]:
+                ahead = self._horizons[place]
+                odds = log_odds(probability) - self._line_odds[place]
+                severity = odds - self.habit.familiarity(now, ahead)
+                if severity > worst:
+                    worst, horizon = severity, ahead
+        return worst, horizon
+
+    def _witness(self, now: float, scene: Scene, keep_high: bool) -> None:
+        for verdict, running in self.open.items():
+            if verdict == "high_load":
+                peak = 1.0 if scene.level > 1.0 else max(filter(_known, scene.probabilities), default=None)
+                if keep_high:
+                    running.active = now
+            else:
+                peak = scene.anomaly_score if _known(scene.anomaly_score) else None
+                if scene.anomaly_flag:
+                    running.active = now
+            running.witness(now, peak, self._excess, scene.level, scene.suffering)
+
+    def _close(self, now: float) -> list[Alert]:
+        over = [verdict for verdict, running in self.open.items() if now - running.active > MERGE_SECONDS]
+        return [self._end(verdict) for verdict in over]
+
+    def _end(self, verdict: Verdict) -> Alert:
+        running = self.open.pop(verdict)
+        self.joined.clear()
+        return dataclasses.replace(running.alert, end=running.active)
+
+    def _call(self, now: float, alert: Alert, scene: Scene, opened: list[Alert]) -> None:
+        """Open this alert, unless one for the same trouble is open, or nothing is left to pay it."""
+        if alert.verdict in self.open or alert.verdict in self.joined:
+            return
+        for running in self.open.values():
+            # High load explains whatever is odd meanwhile. But an anomaly may stand for days, at a new level
+            # not yet learned, and must not swallow the high load that comes then.
+            if running.alert.verdict == "high_load" or now - running.alert.start <= JOIN_SECONDS:
+                running.alert = dataclasses.replace(running.alert, joined=True)
+                self.joined.add(alert.verdict)
+                return
+        if not self.purse.can_pay(now):
+            return
+        self.purse.pay(now)
+        running = OpenAlert(dataclasses.replace(alert, identity=self._next_identity), now)
+        self._next_identity += 1
+        self.open[alert.verdict] = running
+        self._witness(now, scene, keep_high=False)
+        opened.append(running.alert)
+
+    def annotate(self, verdict: Verdict, signals: tuple[Contribution, ...], model: str) -> Alert | None:
+        """Write into the open alert what drove it and which model saw it; None where none is open."""
+        running = self.open.get(verdict)
+        if running is None:
+            return None
+        running.alert = dataclasses.replace(running.alert, signals=signals, model=model)
+        return running.alert
+
+    def silence(self) -> list[Alert]:
+        """Maintenance, or a long gap: end what is open, forget what is going on."""
+        closed = [self._end(verdict) for verdict in list(self.open)]
+        for reason in (self.forecast, self.present, self.anomaly):
+            reason.drop()
+        self._excess = 0.0
+        return closed
+
+    def to_state(self) -> dict[str, Any]:
+        """What a restart must not forget."""
+        return {
+            "purse": self.purse.to_state(),
+            "habit": self.habit.to_state(),
+            "forecast": self.forecast.to_state(),
+            "present": self.present.to_state(),
+            "anomaly": self.anomaly.to_state(),
+            "open": [[alert_to_plain(running.alert), running.active] for running in self.open.values()],
+            "joined": sorted(self.joined),
+            "excess": self._excess,
+            "last_flagged": finite_or_none(self._last_flagged),
+            "next_identity": self._next_identity,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `to_state` gave."""
+        self.purse.restore(state["purse"])
+        self.habit.restore(state["habit"])
+        self.forecast.restore(state["forecast"])
+        self.present.restore(state["present"])
+        self.anomaly.restore(state["anomaly"])
+        running = [OpenAlert(alert_from_plain(plain), active) for plain, active in state["open"]]
+        self.open = {one.alert.verdict: one for one in running}
+        self.joined = set(state["joined"])
+        self._excess = state["excess"]
+        self._last_flagged = value_or(state["last_flagged"], -math.inf)
+        self._next_identity = state["next_identity"]
+
+
+def _known(value: float) -> bool:
+    return not math.isnan(value)
