@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ Verdict = Literal["high_load", "anomaly"]
 LabelKind = Literal["high", "normal", "incident"]
 Origin = Literal["rule", "model", "guard"]
 Witness = Literal["rule", "pressure", "label"]
-RaisedBy = Literal["model", "guard"]
 
 # A verdict older than this many sampling intervals is withdrawn from every display.
 STALE_AFTER_INTERVALS: Final = 3
@@ -135,6 +134,21 @@ class Alert:
     model: str = ""
     judged: Literal["right", "wrong"] | None = None
 
+    def to_plain(self) -> dict[str, Any]:
+        """As values that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Alert":
+        """The inverse of ``to_plain``.
+
+        Raises:
+            KeyError, TypeError: a field is missing or unknown.
+
+        """
+        signals = tuple(Contribution(**signal) for signal in plain["signals"])
+        return cls(**{**plain, "signals": signals})
+
     @property
     def foretold(self) -> bool:
         """Whether a forecast opened it, before there was anything to see."""
@@ -156,7 +170,7 @@ class Snapshot:
 
     ``probabilities`` and ``high_load`` map horizon (whole seconds, 0 is now) to probability and flag. A value
     that is not known is absent or None, never 0. ``raised_by`` says who raised the flag for now while it is
-    up: the model, or the static guard on the raw signals.
+    up: the rule, the model, or the static guard on the raw signals.
     """
 
     sample: Sample
@@ -167,4 +181,4 @@ class Snapshot:
     contributions: Mapping[Verdict, tuple[Contribution, ...]] = field(default_factory=dict)
     model: ModelInfo | None = None
     maintenance: bool = False
-    raised_by: RaisedBy | None = None
+    raised_by: Origin | None = None

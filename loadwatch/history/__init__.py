@@ -4,14 +4,12 @@
 ``StateLock`` keeps a second daemon off a state directory.
 """
 
-from loadwatch.history.annotations import Alert
 from loadwatch.history.database import HistoryBusyError, HistoryDamagedError, HistoryUnwritableError
 from loadwatch.history.history import History
 from loadwatch.history.lock import StateLock
 from loadwatch.history.salvage import SalvageReport
 
 __all__ = [
-    "Alert",
     "History",
     "HistoryBusyError",
     "HistoryDamagedError",

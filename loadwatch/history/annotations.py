@@ -5,40 +5,11 @@ import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from loadwatch.errors import HistoryError
 from loadwatch.history.database import transaction
-from loadwatch.records import Contribution, Label, LabelKind, Maintenance, RaisedBy, Span, Verdict
-
-_ALERT_COLUMNS = (
-    "verdict, horizon_seconds, start_timestamp, end_timestamp, peak, lead_seconds, confirmed, "
-    "top_signals, model, raised_by"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One episode of a flag, from raised to cleared.
-
-    ``start`` and ``end`` are epoch seconds, ``end`` None while it lasts. ``horizon`` is in seconds, 0 is now.
-    ``peak`` is the highest probability or score. ``lead_seconds`` is how long before the high load a forecast
-    was raised, None while or where that did not happen. ``confirmed`` says whether rule, pressure or a label
-    bore it out, None while undecided.
-    """
-
-    verdict: Verdict
-    start: float
-    peak: float
-    model: str
-    horizon: int = 0
-    end: float | None = None
-    lead_seconds: float | None = None
-    confirmed: bool | None = None
-    top_signals: tuple[Contribution, ...] = ()
-    raised_by: RaisedBy = "model"
-    identity: int = 0
+from loadwatch.records import Alert, Label, LabelKind, Maintenance, Span, Verdict
 
 
 class Annotations(ABC):
@@ -117,37 +88,35 @@ class Annotations(ABC):
         """When the daemon trained, by start."""
         return [Span(start, end) for _, start, end in self._spans("training_spans", "", between)]
 
-    def record_alert(self, alert: Alert) -> int:
-        """Keep a new episode; returns its identity."""
-        return self._insert("alerts", _ALERT_COLUMNS, _alert_values(alert))
-
-    def update_alert(self, alert: Alert) -> None:
-        """Replace what is kept of the episode of this identity.
-
-        Raises:
-            HistoryError: there is none of this identity.
-
-        """
-        places = ", ".join("?" * len(_alert_values(alert)))
-        self._change(
-            f"UPDATE alerts SET ({_ALERT_COLUMNS}) = ({places}) WHERE id = ?",  # noqa: S608 - own columns
-            (*_alert_values(alert), alert.identity),
-            f"alert {alert.identity}",
-        )
+    def keep_alert(self, alert: Alert) -> None:
+        """Keep an alert, in place of what was kept of it before; verdict and start tell which it is."""
+        with self._writing("keep an alert in") as connection:
+            connection.execute(
+                "INSERT INTO alerts (verdict, start_timestamp, end_timestamp, record) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (verdict, start_timestamp) "
+                "DO UPDATE SET end_timestamp = excluded.end_timestamp, record = excluded.record",
+                (alert.verdict, alert.start, alert.end, json.dumps(alert.to_plain())),
+            )
 
     def alerts(
         self, between: Span | None = None, *, verdict: Verdict | None = None, limit: int | None = None
     ) -> list[Alert]:
-        """The episodes that touch a span, by start; with ``limit`` the newest of them."""
+        """The alerts that touch a span, by start; with ``limit`` the newest of them.
+
+        Their identity is that of the row: what an operator calls them by.
+        """
         span = between or Span(float("-inf"), float("inf"))
         with self._reading("list the alerts of") as connection:
             rows = connection.execute(
-                f"SELECT id, {_ALERT_COLUMNS} FROM alerts "  # noqa: S608 - own columns
+                "SELECT id, record FROM alerts "
                 "WHERE start_timestamp < ? AND coalesce(end_timestamp, 9e999) >= ? "
                 "AND coalesce(verdict = ?, 1) ORDER BY start_timestamp DESC, id DESC LIMIT ?",
                 (span.end, span.start, verdict, -1 if limit is None else limit),
             ).fetchall()
-        return [_alert(row) for row in reversed(rows)]
+        return [
+            Alert.from_plain({**json.loads(record), "identity": identity})
+            for identity, record in reversed(rows)
+        ]
 
     def state(self, key: str, default: Any = None) -> Any:
         """The value last kept under ``key``."""
@@ -205,36 +174,3 @@ def _ordered(span: Span) -> tuple[float, float]:
     if not span.start <= span.end:
         raise HistoryError(f"a span cannot end ({span.end}) before it begins ({span.start})")
     return span.start, span.end
-
-
-def _alert_values(alert: Alert) -> tuple[object, ...]:
-    top_signals = json.dumps([[top.signal, top.value] for top in alert.top_signals])
-    return (
-        alert.verdict,
-        alert.horizon,
-        alert.start,
-        alert.end,
-        alert.peak,
-        alert.lead_seconds,
-        alert.confirmed,
-        top_signals,
-        alert.model,
-        alert.raised_by,
-    )
-
-
-def _alert(row: tuple[Any, ...]) -> Alert:
-    identity, verdict, horizon, start, end, peak, lead_seconds, confirmed, top_signals, model, raised_by = row
-    return Alert(
-        verdict=verdict,
-        horizon=horizon,
-        start=start,
-        end=end,
-        peak=peak,
-        lead_seconds=lead_seconds,
-        confirmed=None if confirmed is None else bool(confirmed),
-        top_signals=tuple(Contribution(signal, value) for signal, value in json.loads(top_signals)),
-        model=model,
-        raised_by=raised_by,
-        identity=identity,
-    )

@@ -30,9 +30,8 @@ def _first_tables(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE TABLE maintenance ({_IDENTITY}, {_SPAN}, why TEXT NOT NULL)")
     connection.execute(f"CREATE TABLE training_spans ({_IDENTITY}, {_SPAN})")
     connection.execute(
-        f"CREATE TABLE alerts ({_IDENTITY}, verdict TEXT NOT NULL, horizon_seconds INTEGER NOT NULL, "
-        "start_timestamp REAL NOT NULL, end_timestamp REAL, peak REAL NOT NULL, lead_seconds REAL, "
-        "confirmed INTEGER, top_signals TEXT NOT NULL, model TEXT NOT NULL, raised_by TEXT NOT NULL)"
+        f"CREATE TABLE alerts ({_IDENTITY}, verdict TEXT NOT NULL, start_timestamp REAL NOT NULL, "
+        "end_timestamp REAL, record TEXT NOT NULL, UNIQUE (verdict, start_timestamp))"
     )
     connection.execute("CREATE INDEX alerts_by_start ON alerts (start_timestamp)")
     connection.execute("CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")

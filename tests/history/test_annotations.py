@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from loadwatch.errors import HistoryError
-from loadwatch.history import Alert, History
-from loadwatch.records import Contribution, Label, Maintenance, Span
+from loadwatch.history import History
+from loadwatch.records import Alert, Contribution, Label, Maintenance, Span
 
 
 def test_labels_are_kept_listed_and_removed(history: History) -> None:
@@ -57,31 +59,34 @@ def test_training_marks_cover_a_kill(history: History) -> None:
 
 def test_an_alert_is_followed_to_its_end(history: History) -> None:
     """Recorded when raised, replaced as it goes on; every field comes back."""
-    raised = Alert("high_load", 100.0, 0.7, "20260101", horizon=300)
-    identity = history.record_alert(raised)
+    raised = Alert(7, "high_load", 100.0, horizon=300)
+    history.keep_alert(raised)
     ended = Alert(
+        7,
         "high_load",
         100.0,
-        0.9,
-        "20260101",
-        horizon=300,
         end=160.0,
-        lead_seconds=40.0,
-        confirmed=True,
-        top_signals=(Contribution("cpu", 0.4), Contribution("memory", -0.1)),
+        horizon=300,
         raised_by="guard",
-        identity=identity,
+        peak=0.9,
+        excess_seconds=30.0,
+        lead_seconds=40.0,
+        confirmed_by="rule",
+        joined=True,
+        signals=(Contribution("cpu", 0.4), Contribution("memory", -0.1)),
+        model="20260101",
+        judged="right",
     )
-    history.update_alert(ended)
+    history.keep_alert(ended)
 
-    assert history.alerts() == [ended]
+    assert history.alerts() == [replace(ended, identity=1)]
 
 
 def test_alerts_are_found_by_span_verdict_and_number(history: History) -> None:
     """One that lasts touches every later span; a limit gives the newest, in order of time."""
-    history.record_alert(Alert("high_load", 100.0, 0.5, "m", end=200.0))
-    history.record_alert(Alert("anomaly", 300.0, 0.6, "m", end=400.0))
-    history.record_alert(Alert("high_load", 500.0, 0.7, "m"))
+    history.keep_alert(Alert(1, "high_load", 100.0, end=200.0))
+    history.keep_alert(Alert(2, "anomaly", 300.0, end=400.0))
+    history.keep_alert(Alert(3, "high_load", 500.0))
 
     def starts(*arguments: Span, **options: object) -> list[float]:
         return [alert.start for alert in history.alerts(*arguments, **options)]  # type: ignore[arg-type]
@@ -99,7 +104,6 @@ def test_alerts_are_found_by_span_verdict_and_number(history: History) -> None:
         lambda history: history.remove_label(7),
         lambda history: history.end_maintenance(7, 1.0),
         lambda history: history.end_training(7, 1.0),
-        lambda history: history.update_alert(Alert("anomaly", 1.0, 0.5, "m", identity=7)),
     ],
 )
 def test_an_unknown_identity_is_refused_clearly(history: History, change) -> None:  # type: ignore[no-untyped-def]
@@ -131,8 +135,8 @@ def test_retention_keeps_alerts_longer_than_samples(history: History) -> None:
     history.add_maintenance(Maintenance(Span(0.0, 1.0)))
     history.add_training(Span(0.0, 1.0))
     old, recent = 1_700_000_000.0 - 500 * 86_400, 1_700_000_000.0 - 300 * 86_400
-    history.record_alert(Alert("anomaly", old, 0.5, "m"))
-    history.record_alert(Alert("anomaly", recent, 0.5, "m"))
+    history.keep_alert(Alert(1, "anomaly", old))
+    history.keep_alert(Alert(2, "anomaly", recent))
     history.prune(30 * 86_400)
 
     assert (history.labels(), history.maintenance(), history.training_spans()) == ([], [], [])
