@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
@@ -16,6 +17,9 @@ from loadwatch.records import Contribution, Floats, Recording, Sample, Verdict
 
 COARSE_SECONDS: Final = 60.0
 FINE_SECONDS: Final = 7200.0
+BLIND_STEPS: Final = 3.0
+BLIND_SECONDS: Final = 30.0
+"""Without a load level for three steps and half a minute nothing is said about high load."""
 MEMORY_SECONDS: Final = 8 * 86400.0
 """How far back the features reach, a week and a day: two hours by the sample, before by the minute."""
 
@@ -25,11 +29,14 @@ class Scores:
     """What the networks say of N rows.
 
     levels: (N,) load level, high above 1; probabilities: (N, H); anomaly: (N,) 0 to 1. NaN while unknown.
+    features: (N, F) what the forecast saw; anomaly_shares: (N, J) what each signal adds to the anomaly score.
     """
 
     levels: Floats
     probabilities: Floats
     anomaly: Floats
+    features: Floats
+    anomaly_shares: Floats
 
 
 class Scorer:
@@ -45,7 +52,8 @@ class Scorer:
         self._level = rule.stream()
         self._features = model.forecast.features()
         self._anomaly = None if model.anomaly is None else model.anomaly.stream()
-        self._newest_features: Floats | None = None
+        self._newest: Scores | None = None
+        self._last_known = -np.inf
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -59,11 +67,24 @@ class Scorer:
         levels = self._level.extend(times, {name: recording.column(name) for name in self._rule.signals})
         values = recording.with_signals(forecast.spec.signals).values
         features = self._features.extend(times, values, levels)
-        if len(features):
-            self._newest_features = features[-1]
-        unknown = np.full(len(times), np.nan)
-        anomaly = unknown if self._anomaly is None else self._anomaly.extend(recording)
-        return Scores(levels, forecast.probabilities(features), anomaly)
+        probabilities = forecast.probabilities(features)
+        probabilities[self._is_blind(times, levels)] = np.nan
+        if self._anomaly is None:
+            anomaly, shares = np.full(len(times), np.nan), np.empty((len(times), 0))
+        else:
+            scored = self._anomaly.judge(recording)
+            anomaly, shares = scored.scores, scored.contributions
+        self._newest = Scores(levels, probabilities, anomaly, features, shares)
+        return self._newest
+
+    def _is_blind(self, times: Floats, levels: Floats) -> npt.NDArray[np.bool_]:
+        """(N,) whether the load level has been unknown for too long to say anything of the future."""
+        if not len(times):
+            return np.zeros(0, bool)
+        known = np.where(np.isfinite(levels), times, -np.inf)
+        last = np.maximum.accumulate(np.concatenate([[self._last_known], known]))[1:]
+        self._last_known = float(last[-1])
+        return np.asarray(times - last > BLIND_STEPS * self.model.forecast.spec.step + BLIND_SECONDS)
 
     def update(self, sample: Sample) -> Scores:
         """Score one sample: ``extend`` by one row."""
@@ -71,16 +92,20 @@ class Scorer:
         row = np.fromiter(sample.values.values(), np.float64, len(names))[None]
         return self.extend(Recording(np.array([sample.timestamp]), names, row))
 
-    def contributions(self) -> dict[Verdict, tuple[Contribution, ...]]:
-        """Why the newest scores are what they are, by verdict, strongest first."""
+    def contributions(self, row: int = -1) -> dict[Verdict, tuple[Contribution, ...]]:
+        """Why the scores of a row of the newest call are what they are, by verdict, strongest first."""
+        scores, forecast = self._newest, self.model.forecast
+        if scores is None or not len(scores.levels):
+            return {}
         found: dict[Verdict, tuple[Contribution, ...]] = {}
-        if self._newest_features is not None:
-            forecast = self.model.forecast
-            found["high_load"] = forecast.contributions(
-                self._newest_features, forecast.horizons[-1], self._level.deciding
-            )
-        if self._anomaly is not None:
-            found["anomaly"] = self._anomaly.contributions()
+        if np.isfinite(scores.probabilities[row]).all():
+            newest = row in {-1, len(scores.levels) - 1}
+            deciding = self._level.deciding if newest else tuple(sorted(self._rule.signals))
+            found["high_load"] = forecast.contributions(scores.features[row], forecast.horizons[-1], deciding)
+        if self.model.anomaly is not None and np.isfinite(scores.anomaly[row]):
+            shares = zip(self.model.anomaly.signals, scores.anomaly_shares[row].tolist(), strict=True)
+            ordered = sorted(shares, key=lambda share: -share[1])
+            found["anomaly"] = tuple(Contribution(signal, value) for signal, value in ordered)
         return found
 
 

@@ -1,9 +1,7 @@
 """One training from order to outcome: read the history, learn, judge, publish or refuse."""
 
 import contextlib
-import logging
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -11,25 +9,15 @@ from typing import Any, Final, Literal
 from loadwatch.errors import TrainingError
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
-from loadwatch.model.anomaly import AnomalyModel
 from loadwatch.model.file import Card, Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.store import ModelStore, new_version
-from loadwatch.records import Recording, Span
-from loadwatch.training.anomaly import train_anomaly
+from loadwatch.records import Span
 from loadwatch.training.bootstrap import train_bootstrap
-from loadwatch.training.forecast import train_forecast
-
-log = logging.getLogger(__name__)
+from loadwatch.training.candidate import Material, Progress, make_candidate
 
 Result = Literal["published", "rejected", "too_little"]
-Progress = Callable[[str, float], None]
-
-HELD_OUT: Final = 0.2
-"""Newest share of the history that judges the candidate and that it does not learn from."""
 LEAST_ROWS: Final = 60
-NOTICES_PER_DAY: Final = 1.0
-"""Anomaly flags a day on what was normal; fewer find under half of the incidents (measured, see README)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,31 +98,17 @@ def _bootstrap(order: Order, store: ModelStore, started: float, progress: Progre
 
 def _learn(order: Order, store: ModelStore, started: float, progress: Progress) -> Outcome:
     """A candidate from this host's own history, judged on the newest part of it."""
-    with contextlib.closing(History.read(Path(order.state_directory) / "history.db")) as history:
-        recording = history.recording(order.now - order.history_seconds, order.now)
-        span = Span(order.now - order.history_seconds, order.now)
-        labels = history.labels(span)
-        maintenance = [window.span for window in history.maintenance(span)]
-        own = history.training_spans(span)
-        alerts = history.alerts(span, verdict="anomaly")
-    incidents = [label.span for label in labels if label.kind == "incident"]
-    flagged = [Span(alert.start, alert.end or order.now) for alert in alerts]
-    length = float(recording.timestamps[-1] - recording.timestamps[0]) if len(recording) else 0.0
-    if length < order.minimum_seconds or len(recording) < LEAST_ROWS:
-        why = f"{length:.0f} s of history in {len(recording)} rows, {order.minimum_seconds:.0f} s are needed"
-        return Outcome("too_little", why, rows=len(recording))
-    masks = [*maintenance, *own, *(Span(start, end) for start, end in order.maintenance)]
-    rule = Rule.parse(order.rule)
-    progress("learning to forecast", 0.0)
-    candidate, report = train_forecast(
-        recording,
-        rule,
-        order.horizons,
-        labels=labels,
-        masks=masks,
-        seed=order.seed,
-        progress=lambda share: progress("learning to forecast", share),
+    material = _material(order)
+    rows = len(material.recording)
+    if material.seconds < order.minimum_seconds or rows < LEAST_ROWS:
+        needed = f"{order.minimum_seconds:.0f} s in {LEAST_ROWS} rows are needed"
+        return Outcome(
+            "too_little", f"{material.seconds:.0f} s of history in {rows} rows, {needed}", rows=rows
+        )
+    candidate = make_candidate(
+        material, Rule.parse(order.rule), order.horizons, seed=order.seed, progress=progress
     )
+    forecast = candidate.forecast or _incumbent_forecast(store)
     card = Card(
         version=new_version(order.now, store),
         origin="trained",
@@ -142,33 +116,41 @@ def _learn(order: Order, store: ModelStore, started: float, progress: Progress) 
         host=order.host,
         rule=order.rule,
         horizons=tuple(order.horizons),
-        signals=recording.signals,
-        row_seconds=candidate.spec.step,
-        start_timestamp=float(recording.timestamps[0]),
-        end_timestamp=float(recording.timestamps[-1]),
-        rows=report.rows,
+        signals=material.recording.signals,
+        row_seconds=forecast.spec.step,
+        start_timestamp=float(material.recording.timestamps[0]),
+        end_timestamp=float(material.recording.timestamps[-1]),
+        rows=candidate.rows,
         duration_seconds=time.monotonic() - started,
-        losses={"train": report.loss},
-        thresholds=_thresholds(candidate),
+        losses=candidate.losses,
+        thresholds=_thresholds(forecast),
     )
-    progress("learning what is usual", 0.0)
-    anomaly = _learn_usual(recording, [*masks, *incidents], flagged, order)
-    store.publish(Model(card, candidate, anomaly))
+    store.publish(Model(card, forecast, candidate.anomaly))
     return _outcome("published", card)
 
 
-def _learn_usual(
-    recording: Recording, exclude: Sequence[Span], flagged: Sequence[Span], order: Order
-) -> AnomalyModel | None:
-    """The anomaly half, or None where the masks leave too little of the history to say what is usual."""
-    try:
-        model, _ = train_anomaly(
-            recording, exclude=exclude, flagged=flagged, budget_per_day=NOTICES_PER_DAY, seed=order.seed
+def _incumbent_forecast(store: ModelStore) -> ForecastModel:
+    """The forecaster in use, which stays while this host's rule cannot be learned."""
+    loaded = store.load_current()
+    if loaded is None:
+        raise TrainingError("there is no forecast model to keep; start the daemon, it makes a first one")
+    return loaded.model.forecast
+
+
+def _material(order: Order) -> Material:
+    """Everything the stored history says about the span to learn from."""
+    span = Span(order.now - order.history_seconds, order.now)
+    with contextlib.closing(History.read(Path(order.state_directory) / "history.db")) as history:
+        own = history.training_spans(span)
+        typed = [window.span for window in history.maintenance(span)]
+        recurring = [Span(start, end) for start, end in order.maintenance]
+        alerts = history.alerts(span, verdict="anomaly")
+        return Material(
+            history.recording(span.start, span.end),
+            history.labels(span),
+            [*own, *typed, *recurring],
+            [Span(alert.start, alert.end or order.now) for alert in alerts],
         )
-    except TrainingError as error:
-        log.info("no anomaly model yet: %s", error)
-        return None
-    return model
 
 
 def _thresholds(forecast: ForecastModel) -> dict[str, float]:

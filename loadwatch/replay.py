@@ -1,0 +1,222 @@
+"""A recorded history through exactly the daemon's pipeline, on the recorded clock.
+
+Honest by construction: rows are shown to the scorer and the judge in time order, and a training at a recorded
+moment gets the rows before that moment and nothing else. What the daemon would have said is what comes out.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+import numpy as np
+
+from loadwatch.errors import HistoryError, TrainingError
+from loadwatch.judge import EvidenceBatch, Judge, Judgements
+from loadwatch.labels.rule import Rule
+from loadwatch.model.file import Card, Model
+from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores
+from loadwatch.records import Alert, Contribution, Recording, Span
+from loadwatch.training.bootstrap import train_bootstrap
+from loadwatch.training.candidate import Candidate, Material, make_candidate, next_interval
+
+log = logging.getLogger(__name__)
+
+Origin = Literal["bootstrap", "trained"]
+
+CHUNK: Final = 8192
+LEAST_ROWS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What of the configuration a replay needs; times in seconds."""
+
+    rule: str
+    horizons: tuple[int, ...]
+    every: float
+    history: float
+    minimum: float
+    budget_per_week: float
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Some rows, as one model scored and the judge judged them."""
+
+    recording: Recording
+    scores: Scores
+    judgements: Judgements
+    model: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a replay found beside the rows: alerts with their reasons, trainings with what came of them."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    trainings: list[tuple[float, str]] = field(default_factory=list)
+
+
+class Replay:
+    """One replay of one recording; iterate over ``run`` once, then read ``findings``."""
+
+    def __init__(self, recording: Recording, settings: Settings) -> None:
+        if len(recording) < 2:
+            raise HistoryError(f"cannot replay {len(recording)} row(s): at least two are needed")
+        self.findings = Findings()
+        self._recording = recording
+        self._settings = settings
+        self._rule = Rule.parse(settings.rule)
+        self._judge = Judge(settings.horizons, budget_per_week=settings.budget_per_week)
+        self._step = float(np.median(np.diff(recording.timestamps)))
+        self._anomalies: list[Span] = []
+        self._reasons: dict[int, tuple[Contribution, ...]] = {}
+        self._scorer = Scorer(self._rule, self._first_model())
+        self._judge.adopt(thresholds_of(self._scorer.model))
+
+    def run(self, progress: Callable[[int, str], None] = lambda _rows, _stage: None) -> Iterator[Judged]:
+        """Judge all rows, in order; ``progress`` is told the rows done and what goes on."""
+        times, settings = self._recording.timestamps, self._settings
+        least = self._recording.timestamps[min(LEAST_ROWS, len(times)) - 1] - times[0]
+        due = times[0] + max(settings.minimum, float(least))
+        row = 0
+        while row < len(times):
+            stop = min(int(np.searchsorted(times, due)), row + CHUNK, len(times))
+            if stop > row:
+                yield self._judge_rows(row, stop)
+                row = stop
+                progress(row, "judging")
+                continue
+            progress(row, "learning")
+            self._learn(row)
+            seen = min(settings.history, float(times[row] - times[0]))
+            due = times[row] + next_interval(seen, settings.every, settings.minimum)
+        self.findings.alerts += [self._explained(alert) for alert in self._judge.open_alerts]
+
+    def _judge_rows(self, start: int, stop: int) -> Judged:
+        rows = self._recording.rows(start, stop)
+        scores = self._scorer.extend(rows)
+        batch = EvidenceBatch(
+            rows.timestamps,
+            scores.levels,
+            scores.probabilities,
+            scores.anomaly,
+            {name: rows.column(name) for name in rows.signals},
+        )
+        judgements = self._judge.extend(batch)
+        version = self._scorer.model.card.version
+        for alert in judgements.opened:
+            place = int(np.searchsorted(rows.timestamps, alert.start))
+            self._reasons[alert.identity] = self._scorer.contributions(place).get(alert.verdict, ())
+        self.findings.alerts += [self._explained(alert) for alert in judgements.closed]
+        self._remember_anomalies(rows, judgements)
+        return Judged(rows, scores, judgements, version)
+
+    def _explained(self, alert: Alert) -> Alert:
+        return replace(alert, signals=self._reasons.get(alert.identity, ()))
+
+    def _remember_anomalies(self, rows: Recording, judgements: Judgements) -> None:
+        """Keep the spans in which the anomaly flag was up: the next training does not call them normal."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], judgements.anomaly == 1, [0]]).astype(np.int8)))
+        for first, last in edges.reshape(-1, 2).tolist():
+            end = rows.timestamps[min(last, len(rows) - 1)]
+            self._anomalies.append(Span(float(rows.timestamps[first]), float(end)))
+
+    def _learn(self, row: int) -> None:
+        """Train on the rows before ``row``, and put the result to work."""
+        settings, now = self._settings, float(self._recording.timestamps[row])
+        past = self._recording.rows(0, row)
+        material = Material(past.between(now - settings.history, now), flagged=self._anomalies)
+        try:
+            candidate = make_candidate(
+                material,
+                self._rule,
+                settings.horizons,
+                seed=settings.seed,
+                progress=lambda _stage, _share: None,
+            )
+        except TrainingError as error:
+            self.findings.trainings.append((now, str(error)))
+            return
+        model = self._model_of(candidate, now, material.recording)
+        scorer = Scorer(self._rule, model)
+        memory = past.between(now - MEMORY_SECONDS, now)
+        for start in range(0, len(memory), CHUNK):
+            scorer.extend(memory.rows(start, start + CHUNK))
+        self._scorer = scorer
+        self._judge.adopt(thresholds_of(model))
+        self.findings.trainings.append((now, "published"))
+
+    def _first_model(self) -> Model:
+        settings = self._settings
+        forecast, report = train_bootstrap(self._rule, settings.horizons, step=self._step, seed=settings.seed)
+        start = float(self._recording.timestamps[0])
+        return Model(self._card("bootstrap", start, Recording(*_no_rows()), report.rows), forecast)
+
+    def _model_of(self, candidate: Candidate, now: float, learned: Recording) -> Model:
+        forecast = candidate.forecast or self._scorer.model.forecast
+        anomaly = candidate.anomaly or self._scorer.model.anomaly
+        return Model(self._card("trained", now, learned, candidate.rows), forecast, anomaly)
+
+    def _card(self, origin: Origin, now: float, learned: Recording, rows: int) -> Card:
+        settings, times = self._settings, learned.timestamps
+        return Card(
+            version=f"{origin}-{len(self.findings.trainings)}",
+            origin=origin,
+            trained_timestamp=now,
+            host="replay",
+            rule=settings.rule,
+            horizons=settings.horizons,
+            signals=learned.signals,
+            row_seconds=self._step,
+            start_timestamp=float(times[0]) if len(times) else now,
+            end_timestamp=float(times[-1]) if len(times) else now,
+            rows=rows,
+            duration_seconds=0.0,
+        )
+
+
+def thresholds_of(model: Model) -> dict[int, float]:
+    """The probability from which each horizon is flagged."""
+    forecast = model.forecast
+    return dict(zip(forecast.horizons, forecast.thresholds.tolist(), strict=True))
+
+
+def header(horizons: tuple[int, ...]) -> str:
+    """The first line of the scores."""
+    columns = ["timestamp"]
+    columns += [f"high_load_probability_{horizon}" for horizon in horizons]
+    columns += [f"high_load_{horizon}" for horizon in horizons]
+    return ",".join([*columns, "anomaly_score", "anomaly", "model"]) + "\n"
+
+
+def score_lines(judged: Judged) -> str:
+    """The rows of the scores, one a line; what is unknown is empty."""
+    times = judged.recording.timestamps
+    columns: list[Iterable[str]] = [map(_timestamp, times.tolist())]
+    columns += [map(_number, column) for column in judged.scores.probabilities.T.tolist()]
+    columns += [map(_flag, column) for column in judged.judgements.high_load.T.tolist()]
+    columns += [
+        map(_number, judged.scores.anomaly.tolist()),
+        map(_flag, judged.judgements.anomaly.tolist()),
+        [judged.model] * len(times),
+    ]
+    return "".join(f"{','.join(cells)}\n" for cells in zip(*columns, strict=True))
+
+
+def _timestamp(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _number(value: float) -> str:
+    return "" if value != value else f"{value:.6g}"  # noqa: PLR0124 - NaN is the one number unlike itself
+
+
+def _flag(value: int) -> str:
+    return "" if value < 0 else str(value)
+
+
+def _no_rows() -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    return np.empty(0), (), np.empty((0, 0))
