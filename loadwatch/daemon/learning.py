@@ -16,6 +16,7 @@ from loadwatch.daemon.child import TrainingChild
 from loadwatch.errors import LoadwatchError
 from loadwatch.history import History
 from loadwatch.records import Span
+from loadwatch.training.candidate import next_interval
 from loadwatch.training.run import Order, Outcome
 
 log = logging.getLogger(__name__)
@@ -120,8 +121,8 @@ class Learning:
         self._retry_seconds = FIRST_RETRY_SECONDS
         if outcome.result == "too_little":
             return self._plan(max(60.0, self._config.minimum - self._history_seconds()))
-        # A young history teaches most: train whenever it has doubled, until the regular interval is less.
-        interval = min(self._config.every, max(self._config.minimum, self._history_seconds()))
+        length = min(self._history_seconds(), self._config.history)
+        interval = next_interval(length, self._config.every, self._config.minimum)
         return self._plan(interval * (1 + self._random.uniform(0, FLEET_JITTER)))
 
     def stop(self) -> None:

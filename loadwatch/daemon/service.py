@@ -11,6 +11,7 @@ from typing import Final
 from loadwatch.clock import Clock, SystemClock
 from loadwatch.config import Config
 from loadwatch.daemon.keeper import ModelKeeper
+from loadwatch.daemon.reporting import collect_facts
 from loadwatch.daemon.schedule import Schedule
 from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.daemon.watch import Watch
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS: Final = 1.0
 RETENTION_SECONDS: Final = 3600.0
+REFRESH_SECONDS: Final = 10.0
+"""How soon what an operator typed (a label, a maintenance window) takes effect."""
 LARGEST_RATE: Final = "sampling.largest_rate"
 HUNG_AFTER_INTERVALS: Final = 5.0
 HUNG_AFTER_SECONDS: Final = 15.0
@@ -57,6 +60,7 @@ class Daemon:
         self._notifier = notifier or Notifier()
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._wall_offset = self._clock.wall() - self._clock.boottime()
+        self._started = self._clock.wall()
         self._hung = False
 
     def run(self) -> None:
@@ -82,7 +86,7 @@ class Daemon:
         self._history = History.open(self._directory / "history.db", clock=self._clock)
         self._exporter = Exporter(self._clock, config.sampling.interval)
         self._board = Board(self._clock, config.sampling.interval)
-        self._verdicts = Verdicts()
+        self._verdicts = Verdicts(config, self._clock, self._history, self._exporter)
         self._watch = Watch(
             self._clock, self._sampler, self._history, self._exporter, self._board, self._verdicts
         )
@@ -109,6 +113,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.put(received))
         self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
+        self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
         self._keeper.begin()
         self._schedule.start()
@@ -178,15 +183,28 @@ class Daemon:
         self._watch.set_interval(config.sampling.interval)
         self._schedule.every("sampling", "sampling", config.sampling.interval, self._watch.tick)
         self._keeper.reconfigure(config)
+        self._verdicts.reconfigure(config)
         log.info("configuration reloaded")
+
+    def _refresh(self) -> None:
+        """Take in what operators said, and renew what is told about the daemon."""
+        self._verdicts.is_training = self._keeper.learning.state.running
+        self._verdicts.refresh()
+        self._board.facts = collect_facts(
+            self._clock, self._started, self._history, self._keeper, self._verdicts
+        )
 
     def _retain(self) -> None:
         """Keep the history within its retention, and what a restart wants to know."""
         removed = self._history.prune(self._config.history.keep)
-        if math.isfinite(self._sampler.largest_rate):
-            self._history.set_state(LARGEST_RATE, self._sampler.largest_rate)
+        self._remember()
         if removed:
             log.debug("retention removed %d rows", removed)
+
+    def _remember(self) -> None:
+        self._verdicts.remember()
+        if math.isfinite(self._sampler.largest_rate):
+            self._history.set_state(LARGEST_RATE, self._sampler.largest_rate)
 
     def _job_failed(self, job: str, error: BaseException) -> None:
         self._exporter.scheduler_missed.inc(job)
@@ -200,8 +218,7 @@ class Daemon:
         self._web.close()
         self._watch.rest()
         try:
-            if math.isfinite(self._sampler.largest_rate):
-                self._history.set_state(LARGEST_RATE, self._sampler.largest_rate)
+            self._remember()
         except HistoryError as error:
             log.error("state not saved: %s", error)
         self._history.close()

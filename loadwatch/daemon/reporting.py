@@ -1,0 +1,90 @@
+"""What the daemon tells about itself: the facts beside the verdict, for page, terminal and metrics."""
+
+import socket
+from typing import Literal
+
+from loadwatch.clock import Clock
+from loadwatch.daemon.keeper import ModelKeeper
+from loadwatch.daemon.verdicts import Verdicts
+from loadwatch.history import History
+from loadwatch.judge.alerts import is_false
+from loadwatch.records import Alert, Span
+from loadwatch.web import Alert as ShownAlert
+from loadwatch.web import Facts, ModelCard, Training, Worth
+
+State = Literal["idle", "waiting", "running"]
+
+
+def collect_facts(
+    clock: Clock, started: float, history: History, keeper: ModelKeeper, verdicts: Verdicts
+) -> Facts:
+    """Everything of this moment; reads the history, so not for the sampling lane."""
+    return Facts(
+        host=socket.gethostname(),
+        started_timestamp=started,
+        model_card=_card(keeper),
+        training=_training(clock, keeper),
+        worth=_worth(verdicts),
+        alerts=tuple(_shown(alert) for alert in verdicts.alerts),
+        maintenance=verdicts.maintenance,
+        history_rows=history.row_count(),
+        history_span=history.span(),
+    )
+
+
+def _card(keeper: ModelKeeper) -> ModelCard:
+    card = keeper.card
+    if card is None:
+        return ModelCard()
+    span = Span(card.start_timestamp, card.end_timestamp)
+    return ModelCard(card.rows, span, card.losses, card.figures.get("brier"), card.thresholds)
+
+
+def _training(clock: Clock, keeper: ModelKeeper) -> Training:
+    state = keeper.learning.state
+    doing: State = "waiting" if state.waiting else "running" if state.running else "idle"
+    remaining = keeper.next_training_seconds
+    last = state.last
+    return Training(
+        state=doing,
+        next_timestamp=None if remaining is None else clock.wall() + remaining,
+        last_success_timestamp=state.last_success_timestamp,
+        last_duration=last.duration_seconds if last and last.version else None,
+        runs=state.runs,
+        failures=state.failures,
+        rejections=state.rejections,
+        last_message=state.last_failure or (last.why if last else ""),
+    )
+
+
+def _worth(verdicts: Verdicts) -> Worth:
+    worth = verdicts.worth
+    return Worth(
+        budget_per_week=dict.fromkeys(worth, verdicts.budget_per_week),
+        raised_this_week=verdicts.raised_this_week(),
+        false_per_week={
+            verdict: each.false_per_week for verdict, each in worth.items() if each.false_per_week is not None
+        },
+        threshold_raise=verdicts.raised_bars,
+        forecast_hit_ratio=worth["high_load"].hit_rate if worth else None,
+        forecast_lead_time=worth["high_load"].median_lead_seconds if worth else None,
+    )
+
+
+def _shown(alert: Alert) -> ShownAlert:
+    outcome: Literal["confirmed", "false"] | None = None
+    if alert.confirmed_by or alert.judged:
+        outcome = "false" if is_false(alert) else "confirmed"
+    elif alert.end is not None:
+        outcome = "false"
+    return ShownAlert(
+        verdict=alert.verdict,
+        start=alert.start,
+        end=alert.end,
+        horizon=alert.horizon or None,
+        peak=None if alert.peak != alert.peak else alert.peak,
+        lead_time=alert.lead_seconds,
+        outcome=outcome,
+        contributions=alert.signals,
+        identity=alert.identity,
+    )
