@@ -12,7 +12,9 @@ from typing import Any, Final, TypeVar
 import click
 
 from loadwatch import config as configuration
+from loadwatch.clock import SystemClock
 from loadwatch.config import Config
+from loadwatch.history import History
 from loadwatch.labels.rule import Rule
 
 CHECKS: Final = {"high_load.when": Rule.parse}
@@ -51,6 +53,20 @@ class Context:
         if os.geteuid() == 0:
             return Path("/var/lib/loadwatch")
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "loadwatch"
+
+    @property
+    def history_path(self) -> Path:
+        """The file of the stored history."""
+        return self.state_directory / "history.db"
+
+    def read_history(self) -> History:
+        """Open the history beside a running daemon, for reading."""
+        return History.read(self.history_path)
+
+    def open_history(self) -> History:
+        """Open the history beside a running daemon, to add what an operator says."""
+        self.state_directory.mkdir(parents=True, exist_ok=True)
+        return History.open(self.history_path, clock=SystemClock(), repair=False)
 
     def start_logging(self, level: str) -> None:
         """Send log lines to standard error, without a time where the journal adds one."""

@@ -16,8 +16,16 @@ from loadwatch.errors import LoadwatchError
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "Watch this host: sample, judge, learn, serve metrics."),
     "status": ("status", "Is this host fine, why, and can I trust that?"),
+    "alerts": ("alerts", "List past alerts and what they were worth."),
+    "label": ("label", "Tell what really was: high load, normal, an incident."),
+    "maintenance": ("maintenance", "Windows in which nothing is flagged or learned."),
     "train": ("train", "Learn from the stored history now."),
+    "replay": ("replay", "Say what the daemon would have said about a recorded history."),
+    "history": ("history", "Show, import and export what is stored."),
+    "model": ("model", "List, show and roll back the models of this host."),
     "check-config": ("check_config", "Check the configuration and show what is in force."),
+    "assets": ("assets", "Rules, dashboards and provisioning to export."),
+    "selftest": ("selftest", "Prove the network on this machine."),
 }
 
 

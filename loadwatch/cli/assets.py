@@ -1,0 +1,32 @@
+"""``loadwatch assets``: what is shipped for Prometheus, Alertmanager and Grafana."""
+
+from pathlib import Path
+
+import click
+
+from loadwatch import assets
+
+
+@click.group("assets", no_args_is_help=True)
+def command() -> None:
+    """Rules, dashboards and provisioning shipped with loadwatch."""
+
+
+@command.command("list")
+def list_assets() -> None:
+    """List the shipped files."""
+    for asset in assets.list_assets():
+        click.echo(f"{asset.name:<58} {asset.description}")
+
+
+@command.command("export")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("names", nargs=-1)
+@click.option("--replace", is_flag=True, help="Overwrite files that differ.")
+@click.option(
+    "--grafana-url", default=assets.DEFAULT_GRAFANA_URL, show_default=True, help="Where alert links lead."
+)
+def export(folder: Path, names: tuple[str, ...], *, replace: bool, grafana_url: str) -> None:
+    """Write the shipped files, or only NAMES (a file or a folder such as "grafana"), under FOLDER."""
+    for path in assets.export(folder, names or None, replace=replace, grafana_url=grafana_url):
+        click.echo(str(path))

@@ -1,0 +1,67 @@
+"""``loadwatch history``: what is stored, and moving it in and out."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import click
+
+from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.moments import read_moment, show_moment, show_span
+from loadwatch.importers.csv import read_csv, write_csv
+from loadwatch.importers.openmetrics import write_openmetrics
+from loadwatch.times import format_duration
+
+SHOWN_GAPS = 10
+
+
+@click.group("history", invoke_without_command=True)
+@with_context
+@click.pass_context
+def command(click_context: click.Context, context: Context) -> None:
+    """Show what is stored; import and export it."""
+    if click_context.invoked_subcommand is None:
+        _show(context)
+
+
+def _show(context: Context) -> None:
+    with contextlib.closing(context.read_history()) as history:
+        span, rows = history.span(), history.row_count()
+        gaps = history.gaps(10 * context.config.sampling.interval)
+    if span is None:
+        click.echo(f"{context.history_path}: no rows yet")
+        return
+    click.echo(f"{context.history_path}: {rows} rows, {show_span(span)}")
+    click.echo(f"{len(gaps)} gaps longer than ten sampling intervals")
+    for gap in gaps[-SHOWN_GAPS:]:
+        click.echo(f"  {show_moment(gap.start)}  {format_duration(round(gap.end - gap.start))}")
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@with_context
+def import_file(context: Context, *, file: Path) -> None:
+    """Add the rows of a CSV FILE (also .gz) whose moments are not stored yet."""
+    read = read_csv(file)
+    for warning in read.warnings:
+        click.echo(f"loadwatch: {file}: {warning}", err=True)
+    with contextlib.closing(context.open_history()) as history:
+        added = history.merge(read.recording)
+    click.echo(f"{added} of {len(read.recording)} rows added; learn from them now with: loadwatch train")
+
+
+@command.command("export")
+@click.option("--format", "form", type=click.Choice(["csv", "openmetrics"]), default="csv", show_default=True)
+@click.option("--since", default=None, help="From when, by default all.")
+@click.option("--output", type=click.Path(path_type=Path), help="Where to, by default standard output.")
+@with_context
+def export(context: Context, *, form: str, since: str | None, output: Path | None) -> None:
+    """Write the stored samples as CSV, or as OpenMetrics for promtool tsdb create-blocks-from."""
+    start = None if since is None else read_moment(since)
+    with contextlib.closing(context.read_history()) as history, contextlib.ExitStack() as stack:
+        recording = history.recording(start)
+        stream = sys.stdout if output is None else stack.enter_context(output.open("w", encoding="utf-8"))
+        if form == "csv":
+            write_csv(recording, stream)
+        else:
+            write_openmetrics(recording, stream, {})

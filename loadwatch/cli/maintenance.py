@@ -1,0 +1,90 @@
+"""``loadwatch maintenance``: a window in which nothing is flagged and nothing is learned."""
+
+import contextlib
+import json
+import time
+from dataclasses import asdict
+
+import click
+
+from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.moments import read_moment, show_span
+from loadwatch.errors import UsageError
+from loadwatch.records import Maintenance, Span
+from loadwatch.times import parse_duration
+
+
+@click.group("maintenance", no_args_is_help=True)
+def command() -> None:
+    """Windows in which nothing is flagged and nothing is learned.
+
+    loadwatch maintenance start --for 2h --why "kernel upgrade"
+    """
+
+
+@command.command("start")
+@click.option("--for", "length", required=True, help="How long, e.g. 2h or 30m.")
+@click.option("--at", "start", default="now", show_default=True, help="When it begins: 22:00, in 1h.")
+@click.option("--why", default="", help="A word to those who read it later.")
+@with_context
+def start(context: Context, *, length: str, start: str, why: str) -> None:
+    """Begin a window, now or later."""
+    seconds = parse_duration(length)
+    if seconds <= 0:
+        raise UsageError(f"--for {length}: a window needs a length above zero, such as 30m")
+    begin = read_moment(start, "future")
+    span = Span(begin, begin + seconds)
+    if span.end <= time.time():
+        raise UsageError(f"that window is over already: {show_span(span)}; check --at and --for")
+    with contextlib.closing(context.open_history()) as history:
+        others = history.maintenance(span)
+        identity = history.add_maintenance(Maintenance(span, why))
+    click.echo(f"maintenance {identity}: {show_span(span)}")
+    for other in others:
+        click.echo(f"note: it overlaps window {other.identity} ({show_span(other.span)}); both apply")
+
+
+@command.command("stop")
+@click.argument("identity", type=int, required=False)
+@with_context
+def stop(context: Context, *, identity: int | None) -> None:
+    """End a window early: the one named, or all that are open now."""
+    now = time.time()
+    with contextlib.closing(context.open_history()) as history:
+        windows = history.maintenance() if identity else history.maintenance(Span(now, now + 1e-3))
+        chosen = [window for window in windows if identity in {None, window.identity}]
+        if not chosen:
+            which = f"no window {identity}" if identity else "no window is open now"
+            raise UsageError(f"{which}; see: loadwatch maintenance list")
+        for window in chosen:
+            if window.span.end <= now:
+                raise UsageError(f"window {window.identity} is over already ({show_span(window.span)})")
+            history.end_maintenance(window.identity, now)
+            click.echo(f"maintenance {window.identity} stopped")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_context
+def list_windows(context: Context, *, as_json: bool) -> None:
+    """List windows typed by operators, and the recurring ones of the configuration."""
+    with contextlib.closing(context.read_history()) as history:
+        windows = history.maintenance()
+    recurring = context.config.maintenance.windows
+    if as_json:
+        document = {
+            "windows": [asdict(window) for window in windows],
+            "recurring": [asdict(window) for window in recurring],
+        }
+        click.echo(json.dumps(document))
+        return
+    if not windows and not recurring:
+        click.echo("no maintenance windows")
+    now = time.time()
+    for window in windows:
+        state = "open" if now in window.span else "over" if window.span.end <= now else "to come"
+        click.echo(f"{window.identity:>5}  {state:<7}  {show_span(window.span)}  {window.why}")
+    for each in recurring:
+        click.echo(
+            f"    -  recurs   {each.cron} ({each.timezone}) for {each.seconds / 60:.0f} min  {each.why}"
+        )

@@ -1,0 +1,75 @@
+"""``loadwatch model``: which models there are, what they were made from, and going back."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.moments import show_moment, show_span
+from loadwatch.errors import ModelError
+from loadwatch.model.store import ModelStore
+from loadwatch.records import Span
+
+
+@click.group("model", no_args_is_help=True)
+def command() -> None:
+    """List, show and roll back the models of this host."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_context
+def list_models(context: Context, *, as_json: bool) -> None:
+    """List the stored versions, oldest first; * marks the current one."""
+    store = ModelStore(context.state_directory / "models")
+    current = store.current()
+    cards = [store.card(version) for version in store.versions()]
+    if as_json:
+        click.echo(json.dumps([{**asdict(card), "current": card.version == current} for card in cards]))
+        return
+    if not cards:
+        click.echo("no models yet; the daemon makes the first one at its first start")
+    for card in cards:
+        mark = "*" if card.version == current else " "
+        click.echo(f"{mark} {card.version}  {card.origin:<9}  {card.rows:>7} rows  {card.why}")
+
+
+@command.command("show")
+@click.argument("version", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_context
+def show(context: Context, *, version: str | None, as_json: bool) -> None:
+    """Show the card of a version, by default the current one."""
+    store = ModelStore(context.state_directory / "models")
+    chosen = version or store.current()
+    if chosen is None:
+        raise ModelError(f"no models in {store.folder} yet; the daemon makes the first one when it starts")
+    card = store.card(chosen)
+    if as_json:
+        click.echo(json.dumps(asdict(card), indent=2))
+        return
+    click.echo(f"version     {card.version} ({card.origin})")
+    click.echo(f"trained     {show_moment(card.trained_timestamp)} in {card.duration_seconds:.1f} s")
+    click.echo(f"history     {show_span(Span(card.start_timestamp, card.end_timestamp))}, {card.rows} rows")
+    click.echo(f"rule        {card.rule}")
+    click.echo(f"horizons    {', '.join(f'{h} s' for h in card.horizons)}")
+    click.echo(f"signals     {', '.join(card.signals)}")
+    for title, table in (
+        ("losses", card.losses),
+        ("thresholds", card.thresholds),
+        ("figures", card.figures),
+    ):
+        for name, value in table.items():
+            click.echo(f"{title:<11} {name} = {value}")
+    if card.why:
+        click.echo(f"why         {card.why}")
+
+
+@command.command("rollback")
+@click.argument("version", required=False)
+@with_context
+def rollback(context: Context, *, version: str | None) -> None:
+    """Make VERSION, or the one before the current, the current one; a running daemon takes it up."""
+    store = ModelStore(context.state_directory / "models")
+    click.echo(f"current model is now {store.roll_back(version)}")
