@@ -1,6 +1,7 @@
 """The stored history of one host."""
 
 import contextlib
+import itertools
 import logging
 import math
 import sqlite3
@@ -14,8 +15,9 @@ from loadwatch.clock import Clock, SystemClock
 from loadwatch.errors import HistoryError
 from loadwatch.history import database, rows, schema
 from loadwatch.history.annotations import Annotations
-from loadwatch.history.database import HistoryDamagedError, HistoryUnwritableError, transaction, translated
-from loadwatch.history.salvage import SalvageReport, salvage
+from loadwatch.history.database import HistoryDamagedError, transaction, translated
+from loadwatch.history.salvage import SalvageReport
+from loadwatch.history.writer import Writer
 from loadwatch.records import Recording, Sample, Span
 from loadwatch.signals import NAMES
 
@@ -27,10 +29,7 @@ UNSAVED_LIMIT: Final = 3600
 _MOVE_SECONDS: Final = 0.001
 _NEARBY_SECONDS: Final = 3600.0
 _BATCH_ROWS: Final = 500
-_CHECK_SECONDS: Final = 2.0
 _BELIEF_SECONDS: Final = 86_400.0
-_PATIENCE_SECONDS: Final = 0.5
-_OPERATOR_PATIENCE_SECONDS: Final = 10.0
 _ALERTS_KEPT_SECONDS: Final = 400 * 86_400.0
 
 
@@ -44,21 +43,15 @@ class History(Annotations):
     waiting in memory; ``salvage`` tells of a damaged file found since the start.
     """
 
-    def __init__(
-        self, path: Path, *, clock: Clock, signals: Sequence[str], repair: bool, writable: bool
-    ) -> None:
+    def __init__(self, path: Path, *, clock: Clock, writer: Writer | None, repair: bool) -> None:
         self.path = path
         self.failures = 0
         self.lost = 0
         self.salvage: SalvageReport | None = None
         self._clock = clock
-        self._signals = tuple(signals)
+        self._writer = writer
         self._repair = repair
-        self._writable = writable
         self._lock = threading.RLock()
-        self._writer: sqlite3.Connection | None = None
-        self._file = (0, 0)
-        self._columns: tuple[str, ...] = ()
         self._unsaved: deque[Sample] = deque()
         self._storing_fails = False
         self._newest_moved = -math.inf
@@ -77,13 +70,12 @@ class History(Annotations):
             HistoryError: the file cannot be used; its subclass says whether damaged, busy or unwritable.
 
         """
-        history = cls(path, clock=clock, signals=signals, repair=repair, writable=True)
+        history = cls(path, clock=clock, writer=Writer(path, signals, owner=repair), repair=repair)
         try:
-            history._connect()
+            with history._writing("open"):
+                pass
         except HistoryDamagedError as error:
-            if not repair:
-                raise
-            history._replace_damaged(error)
+            history._mend(error)
         return history
 
     @classmethod
@@ -94,7 +86,7 @@ class History(Annotations):
             HistoryError: there is no file, or it cannot be read.
 
         """
-        history = cls(path, clock=SystemClock(), signals=(), repair=False, writable=False)
+        history = cls(path, clock=SystemClock(), writer=None, repair=False)
         with history._reading("open") as connection:
             schema.refuse_foreign(connection)
         return history
@@ -121,9 +113,7 @@ class History(Annotations):
                 try:
                     self._write_unsaved()
                 except HistoryDamagedError as error:
-                    if not self._repair:
-                        raise
-                    self._replace_damaged(error)
+                    self._mend(error)
                     self._write_unsaved()
             except HistoryError as error:
                 self.failures += 1
@@ -143,9 +133,7 @@ class History(Annotations):
             HistoryError: nothing after the last whole batch was written.
 
         """
-        with self._writing("import into") as connection:
-            schema.add_columns(connection, recording.signals)
-            self._columns = schema.columns(connection)
+        self._writable().add_columns(recording.signals)
         statement = rows.insertion(recording.signals, conflict="IGNORE")
         added = 0
         for first in range(0, len(recording), _BATCH_ROWS):
@@ -232,10 +220,7 @@ class History(Annotations):
                 )
             kept_from = now - max(keep_seconds, _ALERTS_KEPT_SECONDS)
             connection.execute("DELETE FROM alerts WHERE start_timestamp < ?", (kept_from,))
-        while self._give_back_batch():
-            pass
-        with self._writing("shrink") as connection:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._give_back()
         return removed
 
     def verify(self) -> None:
@@ -249,15 +234,12 @@ class History(Annotations):
             with self._reading("verify") as connection:
                 database.check(connection, budget_seconds=None)
         except HistoryDamagedError as error:
-            if not self._repair:
-                raise
-            with self._lock:
-                self._replace_damaged(error)
+            self._mend(error)
 
     def close(self) -> None:
         """Write what waits, if that is possible now, and close the file."""
         with self._lock:
-            if self._writer is None:
+            if self._writer is None or not self._writer.is_open:
                 return
             try:
                 self._write_unsaved()
@@ -265,7 +247,7 @@ class History(Annotations):
                 self.failures += 1
                 log.error("samples given up at the end count=%d error=%s", len(self._unsaved), error)
             finally:
-                self._disconnect()
+                self._writer.close()
 
     @contextlib.contextmanager
     def _reading(self, attempt: str) -> Iterator[sqlite3.Connection]:
@@ -281,97 +263,41 @@ class History(Annotations):
     @contextlib.contextmanager
     def _writing(self, attempt: str) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            connection = self._attached()
+            connection = self._writable().connection()
             with translated(self.path, attempt):
                 yield connection
 
-    def _attached(self) -> sqlite3.Connection:
-        """The writing connection, brought back when the file was moved or removed under it."""
-        if not self._writable:
-            raise HistoryError(f"cannot write {self.path}: it was opened for reading")
+    def _writable(self) -> Writer:
         if self._writer is None:
-            return self._connect()
-        if _identity(self.path) == self._file:
-            return self._writer
-        if self.path.exists():
-            log.warning("history file was replaced, using the new one path=%s", self.path)
-            self._disconnect()
-            return self._connect()
-        return self._restore()
+            raise HistoryError(f"cannot write {self.path}: it was opened for reading")
+        return self._writer
 
-    def _connect(self) -> sqlite3.Connection:
-        patience = _PATIENCE_SECONDS if self._repair else _OPERATOR_PATIENCE_SECONDS
-        with translated(self.path, "open"):
-            connection = database.connect_writer(self.path, busy_seconds=patience, durable=not self._repair)
-            try:
-                schema.prepare(connection, self._signals)
-                if self._repair:
-                    database.check(connection, budget_seconds=_CHECK_SECONDS)
-                self._columns = schema.columns(connection)
-            except BaseException:
-                connection.close()
-                raise
-        self._writer, self._file = connection, _identity(self.path)
-        return connection
-
-    def _disconnect(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    def _restore(self) -> sqlite3.Connection:
-        """Write the file anew after it was removed: the open connection still holds all of it."""
-        assert self._writer is not None  # noqa: S101 - the caller found it so
-        log.error("history file was removed, writing it anew path=%s", self.path)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise HistoryUnwritableError(f"cannot make {self.path.parent} again: {error.strerror}") from error
-        with translated(self.path, "write anew"):
-            copy = sqlite3.connect(self.path)
-            try:
-                self._writer.backup(copy)
-            finally:
-                copy.close()
-        # In this order: a closing connection removes the log that lies at its path, even a newer one.
-        self._disconnect()
-        return self._connect()
-
-    def _replace_damaged(self, reason: HistoryDamagedError) -> None:
-        self._disconnect()
-        try:
-            with translated(self.path, "salvage"):
-                self.salvage = salvage(
-                    self.path,
-                    timestamp=self._clock.wall(),
-                    reason=str(reason.__cause__ or reason),
-                    signals=self._signals,
-                )
-        except OSError as error:
-            raise HistoryUnwritableError(f"cannot salvage {self.path}: {error.strerror}") from error
-        log.error("%s", self.salvage)
-        self._connect()
+    def _mend(self, damage: HistoryDamagedError) -> None:
+        """Replace the damaged file, or raise the damage where that is not for this process to do."""
+        if not self._repair:
+            raise damage
+        with self._lock:
+            self.salvage = self._writable().replace_damaged(self._clock.wall(), damage)
 
     def _write_unsaved(self) -> None:
+        writer = self._writable()
         while self._unsaved:
-            batch = [self._unsaved[place] for place in range(min(len(self._unsaved), _BATCH_ROWS))]
-            with self._writing("append to") as connection:
-                self._add_new_columns(connection, batch)
-                with transaction(connection):
-                    for sample in batch:
-                        self._insert_sample(connection, sample)
+            batch = list(itertools.islice(self._unsaved, _BATCH_ROWS))
+            connection = writer.connection()
+            for sample in batch:
+                if any(signal not in writer.columns for signal in sample.values):
+                    writer.add_columns(sample.values)
+            with translated(self.path, "append to"), transaction(connection):
+                for sample in batch:
+                    self._insert_sample(connection, sample, writer.columns)
             for _ in batch:
                 self._unsaved.popleft()
 
-    def _add_new_columns(self, connection: sqlite3.Connection, batch: Sequence[Sample]) -> None:
-        for sample in batch:
-            if new := [signal for signal in sample.values if signal not in self._columns]:
-                schema.add_columns(connection, new)
-                self._columns = schema.columns(connection)
-
-    def _insert_sample(self, connection: sqlite3.Connection, sample: Sample) -> None:
-        statement = rows.insertion(self._columns)
-        cells = rows.row(sample.timestamp, sample.values, self._columns)
+    def _insert_sample(
+        self, connection: sqlite3.Connection, sample: Sample, columns: tuple[str, ...]
+    ) -> None:
+        statement = rows.insertion(columns)
+        cells = rows.row(sample.timestamp, sample.values, columns)
         room = sample.timestamp
         if 0 <= self._newest_moved - room < _NEARBY_SECONDS:
             # Begin where the last one found room: a clock that stands still must not cost ever more tries.
@@ -402,18 +328,16 @@ class History(Annotations):
                 (before, _BATCH_ROWS),
             ).rowcount
 
-    def _give_back_batch(self) -> bool:
-        """Return some free pages to the disk; whether there may be more."""
+    def _give_back(self) -> None:
+        """Return the free pages to the disk."""
+        before, free = math.inf, self._free_pages()
+        while 0 < free < before:
+            with self._writing("shrink") as connection:
+                connection.execute(f"PRAGMA incremental_vacuum({_BATCH_ROWS})").fetchall()
+            before, free = free, self._free_pages()
         with self._writing("shrink") as connection:
-            connection.execute(f"PRAGMA incremental_vacuum({_BATCH_ROWS})").fetchall()
-            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-        return bool(free)
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Which file lies at ``path``; (0, 0) for none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    return status.st_dev, status.st_ino
+    def _free_pages(self) -> int:
+        with self._writing("shrink") as connection:
+            return int(connection.execute("PRAGMA freelist_count").fetchone()[0])

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from loadwatch.files import sync_folder
 from loadwatch.history import database, schema
+from loadwatch.history.pages import Row, find_samples
+from loadwatch.history.rows import insertion
+from loadwatch.signals import BY_NAME
 
 _FURTHEST_SKIP: Final = 1 << 40
 _BATCH_ROWS: Final = 500
@@ -18,16 +21,12 @@ _BATCH_ROWS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class SalvageReport:
-    """What became of a damaged file.
-
-    ``rows`` counts what was saved, by table; ``complete`` says that nothing unreadable was met on the way.
-    """
+    """What became of a damaged file; ``rows`` counts what was saved, by table."""
 
     aside: Path
     timestamp: float
     reason: str
     rows: dict[str, int]
-    complete: bool
 
     def __str__(self) -> str:
         """One line for the log and for people."""
@@ -51,7 +50,7 @@ def salvage(path: Path, *, timestamp: float, reason: str, signals: tuple[str, ..
     target = database.connect_writer(fresh, busy_seconds=1.0, durable=False)
     try:
         schema.prepare(target, signals)
-        rows, complete = _copy(path, target)
+        rows = {"samples": _copy_samples(path, target, signals), **_copy(path, target)}
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         target.close()
@@ -65,97 +64,100 @@ def salvage(path: Path, *, timestamp: float, reason: str, signals: tuple[str, ..
     _shared(path).unlink(missing_ok=True)
     fresh.replace(path)
     sync_folder(path.parent)
-    return SalvageReport(aside, timestamp, reason, rows, complete)
+    return SalvageReport(aside, timestamp, reason, rows)
 
 
-def _copy(path: Path, target: sqlite3.Connection) -> tuple[dict[str, int], bool]:
-    """Copy every readable row of every known table; (rows by table, whether all was readable)."""
+def _copy(path: Path, target: sqlite3.Connection) -> dict[str, int]:
+    """Copy every readable row of every small table; returns rows by table."""
     tables = [name for (name,) in target.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    wanted = [name for name in tables if not name.startswith("sqlite_")]
-    rows = dict.fromkeys(wanted, 0)
-    complete = True
-    source = sqlite3.connect(path, isolation_level=None)
-    try:
-        # Lets SQLite open a file that is shorter than its header says.
-        source.execute("PRAGMA writable_schema = ON")
-        for table in wanted:
-            rows[table], whole = _copy_table(source, target, table)
-            complete = complete and whole
-    except sqlite3.Error:
-        complete = False
-    finally:
-        source.close()
-    return rows, complete
+    rows = {name: 0 for name in tables if name != "samples" and not name.startswith("sqlite_")}
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as source:
+        for table in rows:
+            try:
+                # Lets SQLite open a file that is shorter than its header says.
+                source.execute("PRAGMA writable_schema = ON")
+                names = [name for _, name, *_ in source.execute(f"PRAGMA table_info({table})")]
+            except sqlite3.DatabaseError:
+                continue
+            statement = (
+                f"INSERT OR IGNORE INTO {table} ({', '.join(map(schema.quoted, names))}) "  # noqa: S608
+                f"VALUES ({', '.join('?' * len(names))})"
+            )
+            for row in _rows(source, table):
+                rows[table] += _insert(target, statement, [row])
+    return rows
 
 
-def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> tuple[int, bool]:
-    reader = _Reader(source, table)
+def _rows(source: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table in the order of its key, jumping over what cannot be read.
+
+    After an unreadable place the next try is 1, 2, 4, ... rows further on, so that a damaged page costs its
+    own rows and at most as many again, and the end of the table is found in a few dozen tries.
+    """
+    key = "key" if table == "state" else "rowid"
+    position: Any = "" if key == "key" else 0
+    skip = 1
+    while skip < _FURTHEST_SKIP:
+        try:
+            for last, *row in source.execute(
+                f"SELECT {key}, * FROM {table} WHERE {key} >= ? ORDER BY {key}",  # noqa: S608 - own names
+                (position,),
+            ):
+                if last < position:  # a page of nonsense leads back: going there again would never end
+                    raise sqlite3.DatabaseError("rows out of order")
+                yield tuple(row)
+                position, skip = last if key == "key" else last + 1, 1
+        except sqlite3.DatabaseError:
+            if key == "key":
+                return
+            position, skip = position + skip, skip * 2
+        else:
+            return
+
+
+def _copy_samples(path: Path, target: sqlite3.Connection, signals: tuple[str, ...]) -> int:
+    """Copy the samples out of the bare pages; returns how many.
+
+    SQL would find fewer of them, and worse: it takes the missing end of a cut page for zeros, and would make
+    values of them that nobody measured.
+    """
+    names = _columns_of(path) or signals
+    schema.add_columns(target, names)
     saved = 0
-    try:
-        names = reader.columns()
-        if table == "samples":
-            schema.add_columns(target, names[1:])
-        statement = (
-            f"INSERT OR IGNORE INTO {table} ({', '.join(map(schema.quoted, names))}) "  # noqa: S608
-            f"VALUES ({', '.join('?' * len(names))})"
-        )
-    except sqlite3.Error:
-        return 0, False
-    batch: list[tuple[Any, ...]] = []
-    for row in reader.rows():
-        batch.append(row)
+    waiting: dict[int, list[Row]] = {}
+    never_negative = [place for place, name in enumerate(names, start=1) if name in BY_NAME]
+    for row in find_samples(path):
+        known = row[: len(names) + 1]
+        if any((known[place] or 0.0) < 0 for place in never_negative if place < len(known)):
+            continue  # partly overwritten
+        batch = waiting.setdefault(len(known), [])
+        batch.append(known)
         if len(batch) == _BATCH_ROWS:
-            saved += _insert(target, statement, batch)
-            batch.clear()
-    return saved + _insert(target, statement, batch), reader.whole
+            saved += _insert_samples(target, names, waiting.pop(len(known)))
+    return saved + sum(_insert_samples(target, names, batch) for batch in waiting.values())
 
 
-def _insert(target: sqlite3.Connection, statement: str, batch: list[tuple[Any, ...]]) -> int:
+def _insert_samples(target: sqlite3.Connection, names: Sequence[str], batch: Sequence[Row]) -> int:
+    """Add rows of one width, which is that of the first columns; those already there win."""
+    return _insert(target, insertion(names[: len(batch[0]) - 1], conflict="IGNORE"), batch)
+
+
+def _insert(target: sqlite3.Connection, statement: str, batch: Sequence[tuple[Any, ...]]) -> int:
+    """Add the rows that the tables allow; returns how many."""
     before = target.total_changes
     with database.transaction(target):
-        for row in batch:
-            # A row may be readable and yet nonsense (a text where a time should be): it is left behind.
-            with contextlib.suppress(sqlite3.IntegrityError):
-                target.execute(statement, row)
+        target.executemany(statement, batch)
     return target.total_changes - before
 
 
-class _Reader:
-    """Reads a table in the order of its row numbers, jumping over what cannot be read."""
-
-    def __init__(self, source: sqlite3.Connection, table: str) -> None:
-        self._source = source
-        self._table = table
-        self.whole = True
-
-    def columns(self) -> list[str]:
-        """Names of the columns; empty where the table itself is lost."""
-        return [name for _, name, *_ in self._source.execute(f"PRAGMA table_info({self._table})")]
-
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Every row that can be read.
-
-        After an unreadable place the next try is 1, 2, 4, ... rows further on, so that a damaged page costs
-        its own rows and at most as many again, and the end of the table is found in a few dozen tries.
-        """
-        key = "key" if self._table == "state" else "rowid"
-        position: Any = "" if key == "key" else 0
-        skip = 1
-        while skip < _FURTHEST_SKIP:
-            try:
-                for last, *row in self._source.execute(
-                    f"SELECT {key}, * FROM {self._table} WHERE {key} >= ? ORDER BY {key}",  # noqa: S608
-                    (position,),
-                ):
-                    yield tuple(row)
-                    position, skip = last if key == "key" else last + 1, 1
-            except sqlite3.DatabaseError:
-                self.whole = False
-                if key == "key":
-                    return
-                position, skip = position + skip, skip * 2
-            else:
-                return
+def _columns_of(path: Path) -> tuple[str, ...]:
+    """The signals in the order of the damaged file's columns; nothing if it does not say."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as source:
+        try:
+            source.execute("PRAGMA writable_schema = ON")
+            return schema.columns(source)
+        except sqlite3.DatabaseError:
+            return ()
 
 
 def _free_name(path: Path, timestamp: float) -> Path:
