@@ -97,6 +97,7 @@ class Daemon:
         self._web = WebServer(
             config.web.listen_address,
             self._board.providers(self._exporter.scrape, self._exporter.is_ready),
+            config_file=config.web.config_file,
             systemd_socket=config.web.systemd_socket,
             route_prefix=config.web.route_prefix,
         )
@@ -109,6 +110,7 @@ class Daemon:
 
     def _serve(self) -> None:
         self._keeper.load()
+        self._board.refill(self._history.recording)
         self._web.start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.put(received))

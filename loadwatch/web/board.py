@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loadwatch.clock import Clock, age_of
-from loadwatch.records import Snapshot
+from loadwatch.records import Recording, Snapshot
 from loadwatch.web.facts import Facts
 from loadwatch.web.routes import Providers
 from loadwatch.web.status import build_status
@@ -27,6 +27,16 @@ class Board:
         self._posted = None if snapshot is None else (snapshot, self._clock.boottime())
         if snapshot is not None:
             self.timeline.add(snapshot)
+
+    def refill(self, read: Callable[[float, float], Recording]) -> None:
+        """Draw the last day again after a start; ``read`` gives the recording between two epoch seconds.
+
+        Hour by hour: a day of samples at once would be the largest piece of memory the daemon ever holds.
+        """
+        now = self._clock.wall()
+        for hours_ago in range(24, 0, -1):
+            start = now - hours_ago * 3_600.0
+            self.timeline.load(read(start, start + 3_600.0))
 
     def status(self) -> dict[str, Any]:
         """The status document of this moment."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 from typing import Final, Protocol, cast
 
@@ -27,7 +27,7 @@ class Site(Protocol):
         """The answer to a GET."""
         ...
 
-    def extra_headers(self) -> dict[str, str]:
+    def extra_headers(self) -> Mapping[str, str]:
         """Headers for every answer, as configured."""
         ...
 
@@ -60,9 +60,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         """Nothing here reads a body."""
 
     def on_connection_close(self) -> None:
-        """Stop working for a client that has gone."""
-        if self._later is not None:
-            self._later.cancel()
+        """Do nothing: a password check is not cut short, or hanging up would be a way past its rests."""
 
     def finish(self) -> None:
         """The request is complete: answer it, or first find out whether the client may ask."""

@@ -8,7 +8,8 @@ from typing import Final
 
 from loadwatch.errors import ConfigurationError, ServiceError
 
-_BACKLOG: Final = 512
+# More than the connections of a siege that all come at once; the kernel caps it at somaxconn.
+_BACKLOG: Final = 1024
 _FIRST_PASSED_DESCRIPTOR: Final = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
 
 

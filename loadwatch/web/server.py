@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, cast
 
 from tornado import httputil
@@ -17,11 +19,13 @@ from loadwatch.web.connections import Acceptor, Connection, Connections, Limits
 from loadwatch.web.exchange import Exchange
 from loadwatch.web.listen import bind_all, close_all, passed_by_systemd, url_of
 from loadwatch.web.logs import route_tornado_logs
+from loadwatch.web.policy import PolicyFile
 from loadwatch.web.responses import Response
 from loadwatch.web.routes import Providers, Routes
 
 log: Final = logging.getLogger(__name__)
 _SWEEP_MILLISECONDS: Final = 500
+_REFRESH_MILLISECONDS: Final = 2_000
 _CLOSE_SECONDS: Final = 1.0
 
 
@@ -29,7 +33,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
     """Serves the routes on every address until closed.
 
     ``addresses`` as ``parse_address`` reads them, or with ``systemd_socket`` the sockets that systemd passed;
-    ``route_prefix`` such as ``/loadwatch`` goes before every path. Port 0 takes a free one, see ``urls``.
+    ``route_prefix`` such as ``/loadwatch`` goes before every path; ``config_file`` is the web configuration
+    with TLS and authentication, looked at every two seconds. Port 0 takes a free one, see ``urls``.
     """
 
     def __init__(
@@ -37,12 +42,15 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         addresses: Sequence[str],
         providers: Providers,
         *,
+        config_file: Path | None = None,
         systemd_socket: bool = False,
         route_prefix: str = "/",
         limits: Limits | None = None,
     ) -> None:
         self._addresses = addresses
         self._systemd_socket = systemd_socket
+        self._config_file = config_file
+        self._policy_file: PolicyFile | None = None
         self._prefix = f"/{route_prefix.strip('/')}".rstrip("/")
         self._routes = Routes(providers, prefix=self._prefix)
         self._limits = limits or Limits()
@@ -55,6 +63,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._exhausted = 0
         self._sockets: list[socket.socket] = []
         self._thread: threading.Thread | None = None
+        self._acceptor: Acceptor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self.urls: list[str] = []
@@ -63,11 +72,14 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         """Bind and serve.
 
         Raises:
+            ConfigurationError: the web configuration is wrong; lists every fault.
             ServiceError: an address cannot be bound; says which, why and what to do.
 
         """
+        if self._config_file is not None:
+            self._policy_file = PolicyFile(self._config_file)
         self._sockets = passed_by_systemd() if self._systemd_socket else bind_all(self._addresses)
-        self.urls = [url_of(each, tls=False, prefix=self._prefix) for each in self._sockets]
+        self.urls = [url_of(each, tls=self._tls() is not None, prefix=self._prefix) for each in self._sockets]
         running = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(running,), name="web", daemon=True)
         self._thread.start()
@@ -84,6 +96,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
             "connection_evicted": self._connections.evicted,
             "connection_expired": self._connections.expired,
             "descriptors_exhausted": self._exhausted,
+            "config_refused": self._policy_file.failures if self._policy_file else 0,
         }
 
     def close(self) -> None:
@@ -107,16 +120,28 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._loop.set_exception_handler(self._report)
         self._stop = asyncio.Event()
         route_tornado_logs()
-        acceptor = Acceptor(self._sockets, lambda: None, self._welcome, self._make_room)
+        self._acceptor = Acceptor(self._sockets, self._tls, self._welcome, self._make_room)
         sweep = PeriodicCallback(self._connections.sweep, _SWEEP_MILLISECONDS)
         sweep.start()
+        refresh = PeriodicCallback(self._refresh, _REFRESH_MILLISECONDS)
+        refresh.start()
         running.set()
         try:
             await self._stop.wait()
         finally:
             sweep.stop()
-            acceptor.stop()
+            refresh.stop()
+            self._acceptor.stop()
             self._connections.close()
+            if self._policy_file:
+                self._policy_file.policy.close()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        return self._policy_file.policy.tls if self._policy_file else None
+
+    def _refresh(self) -> None:
+        if self._policy_file:
+            self._policy_file.refresh()
 
     def _report(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         log.error("event=web_bug what=%r error=%r", context.get("message"), context.get("exception"))
@@ -147,16 +172,15 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self, connection: Connection, headers: httputil.HTTPHeaders
     ) -> Response | Awaitable[Response | None] | None:
         """Whether the client may ask."""
-        del connection, headers
-        return None
+        return self._policy_file.policy.admit(connection, headers) if self._policy_file else None
 
     def answer(self, target: str, accept: str) -> Response:
         """The answer to a GET."""
         return self._routes.answer(target, accept)
 
-    def extra_headers(self) -> dict[str, str]:
+    def extra_headers(self) -> Mapping[str, str]:
         """Headers for every answer, as configured."""
-        return {}
+        return self._policy_file.policy.headers if self._policy_file else {}
 
 
 def _connection_of(server_conn: object) -> Connection:

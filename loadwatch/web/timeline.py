@@ -20,6 +20,7 @@ from loadwatch.records import Floats, Recording, Snapshot
 
 RINGS: Final = {"hour": (10.0, 360), "day": (300.0, 288)}
 _DIGITS: Final = 4
+_NOTHING: Final = 1e-12
 
 
 class _Ring:
@@ -142,7 +143,7 @@ class Timeline:
 
 def _rounded(values: Floats) -> list[float | None]:
     """To four significant digits, which is more than a curve shows and half the bytes."""
-    magnitude = np.floor(np.log10(np.abs(values), out=np.zeros_like(values), where=values != 0))
+    magnitude = np.floor(np.log10(np.maximum(np.abs(values), _NOTHING)))
     exponent = np.nan_to_num(_DIGITS - 1 - magnitude)
     small, large = 10.0 ** np.maximum(exponent, 0), 10.0 ** np.maximum(-exponent, 0)
     rounded = np.round(values / large * small) * large / small

@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadwatch.clock import ManualClock
 from loadwatch.records import Recording, Sample, Snapshot
+from loadwatch.web import Board
 from loadwatch.web.timeline import RINGS, Timeline, _Ring, _rounded
 
 NOW = 1_700_000_000.0
@@ -81,6 +83,27 @@ def test_a_restart_refills_the_curves_it_had(steps: list[float], values: st.Data
     loaded.load(Recording(timestamps, ("cpu",), np.array(drawn)[:, None]))
     for span in RINGS:
         assert loaded.series(span) == live.series(span)
+
+
+def test_a_board_refills_the_last_day_hour_by_hour() -> None:
+    """A restart draws the day again, from pieces that never hold a day of samples at once."""
+    clock = ManualClock(NOW)
+    timestamps = np.arange(NOW - 100_000.0, NOW, 60.0)
+    history = Recording(timestamps, ("cpu",), np.linspace(0.0, 1.0, len(timestamps))[:, None])
+    spans = []
+
+    def read(start: float, end: float) -> Recording:
+        spans.append(end - start)
+        return history.between(start, end)
+
+    board = Board(clock, interval=60.0)
+    board.refill(read)
+    assert set(spans) == {3_600.0}
+    whole = Timeline()
+    whole.load(history.between(NOW - 86_400.0, NOW))
+    for span in RINGS:
+        assert board.timeline.series(span) == whole.series(span)
+    assert None not in board.timeline.series("day")["signals"]["cpu"]
 
 
 def test_an_empty_history_changes_nothing() -> None:

@@ -1,0 +1,111 @@
+// Asks the daemon every few seconds and shows what it says; says so when it does not answer or has grown old.
+
+import { ShareChart } from "./chart.js";
+import { byId, say } from "./dom.js";
+import { duration, horizonName, timeOfDay } from "./format.js";
+import { showAlerts, showContributions, showModel, showSignals, showTiles, showVerdict } from "./view.js";
+
+const ASK_EVERY = 5_000;
+const PATIENCE = 4_000;
+const CURVES_EVERY = { hour: 10_000, day: 60_000 };
+
+// Relative, so that it works behind a prefix; without the user:password of an address typed in full, which
+// browsers refuse to fetch from although they have already let the user in by it.
+const endpoint = new URL("api/v1/status", document.baseURI);
+endpoint.username = endpoint.password = "";
+
+const chart = new ShareChart(byId("probability-chart"), "Probability of high load and anomaly score");
+const page = { status: null, series: null, heardAt: 0, curvesAt: -Infinity, span: "hour", unreachableSince: null, trouble: "" };
+
+async function ask() {
+  const now = performance.now();
+  const wantsCurves = now - page.curvesAt >= CURVES_EVERY[page.span];
+  const span = page.span;
+  endpoint.search = wantsCurves ? `?series=${span}` : "";
+  const answer = await fetch(endpoint, { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
+  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
+  const status = await answer.json();
+  if (span !== page.span) return;
+  page.status = status;
+  page.heardAt = performance.now();
+  page.unreachableSince = null;
+  if (status.series) {
+    page.series = status.series;
+    page.curvesAt = now;
+  }
+  show(status);
+}
+
+function show(status) {
+  showVerdict(status);
+  showTiles(status);
+  showContributions(status);
+  showSignals(status, page.series);
+  showAlerts(status);
+  showModel(status);
+  if (page.series) showCourse(status, page.series);
+}
+
+function showCourse(status, series) {
+  const horizons = Object.keys(series.probabilities).sort((one, other) => one - other);
+  const curves = horizons.map((horizon, place) => ({ name: horizonName(Number(horizon)), mark: Math.min(place, 3), values: series.probabilities[horizon] }));
+  if (series.anomaly.length) curves.push({ name: "Unlike itself", mark: "odd", values: series.anomaly });
+  const until = (end) => end ?? status.now_timestamp;
+  const bands = [
+    ...status.maintenance.map((each) => ({ kind: "maintenance", start: each.start_timestamp, end: until(each.end_timestamp), name: `Maintenance: ${each.why}` })),
+    ...status.alerts.map((each) => ({ kind: each.verdict, start: each.start_timestamp, end: until(each.end_timestamp), name: `Alert since ${timeOfDay(each.start_timestamp)}` })),
+  ];
+  chart.show({ start: series.start_timestamp, resolution: series.resolution_seconds, curves, bands });
+}
+
+/** Once a second: how old the verdict is, and whether there is still a daemon to believe. */
+function tick() {
+  const { status } = page;
+  const silence = (performance.now() - page.heardAt) / 1000;
+  const away = page.unreachableSince !== null;
+  const age = status?.verdict ? status.verdict.age_seconds + silence : null;
+  say(byId("age"), age === null ? "" : `Sampled ${age < 1.5 ? "just now" : `${duration(age)} ago`}`);
+  const notice = byId("notice");
+  if (away) {
+    say(notice, `loadwatch has not answered since ${timeOfDay(page.unreachableSince)} (${page.trouble}). What you see below is from then; the page keeps asking.`);
+    say(byId("headline"), "No answer");
+    say(byId("detail"), "The daemon does not answer, so nothing is known about this host now.");
+    document.title = "No answer – loadwatch";
+  }
+  notice.hidden = !away;
+  const state = away ? "unreachable" : status?.state ?? "unknown";
+  if (document.body.dataset.state !== state) {
+    document.body.dataset.state = state;
+    say(byId("announcement"), `${byId("headline").textContent}. ${byId("detail").textContent}`);
+  }
+}
+
+async function turn() {
+  try {
+    await ask();
+  } catch (error) {
+    page.unreachableSince ??= Date.now() / 1000;
+    page.trouble = error.message;
+  }
+  tick();
+}
+
+for (const choice of document.querySelectorAll('input[name="span"]')) {
+  choice.addEventListener("change", () => {
+    page.span = choice.value;
+    page.curvesAt = -Infinity;
+    turn();
+  });
+}
+
+let timer = null;
+function watch() {
+  clearInterval(timer);
+  // A hidden page costs the host nothing; shown again it asks at once.
+  if (document.hidden) return;
+  turn();
+  timer = setInterval(turn, ASK_EVERY);
+}
+document.addEventListener("visibilitychange", watch);
+setInterval(tick, 1_000);
+watch();

@@ -1,0 +1,60 @@
+// Numbers and times in words for people: per cent on the page, ratios everywhere else.
+
+const WORDS = { cpu: "CPU", tcp: "TCP", udp: "UDP", iowait: "I/O wait", io: "I/O", per: "per", max: "busiest" };
+
+const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const moment = new Intl.DateTimeFormat([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
+/** The name of a signal as people read it: "cpu_max_core" is "CPU busiest core". */
+export function signalName(name) {
+  const words = name.split("_").map((word) => WORDS[word] ?? word).join(" ");
+  return words[0].toUpperCase() + words.slice(1);
+}
+
+export function percent(share) {
+  if (share === null || share === undefined) return "–";
+  const hundredths = share * 100;
+  return `${hundredths !== 0 && hundredths < 10 ? hundredths.toFixed(1) : hundredths.toFixed(0)} %`;
+}
+
+/** A value with the unit it is sampled in. */
+export function quantity(value, unit) {
+  if (value === null || value === undefined) return "–";
+  if (unit === "ratio") return percent(value);
+  if (unit === "bytes_per_second") return `${scaled(value)}B/s`;
+  if (unit === "per_second") return `${scaled(value)}/s`;
+  return unit === "connections" ? scaled(value).trim() : digits(value);
+}
+
+function scaled(value) {
+  const step = [[1e9, "G"], [1e6, "M"], [1e3, "k"]].find(([size]) => value >= size);
+  return step ? `${digits(value / step[0])} ${step[1]}` : `${digits(value)} `;
+}
+
+function digits(value) {
+  return value.toLocaleString([], { maximumSignificantDigits: 3 });
+}
+
+export function signed(value) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+}
+
+export const timeOfDay = (timestamp) => clock.format(timestamp * 1000);
+export const dateAndTime = (timestamp) => moment.format(timestamp * 1000);
+
+/** A duration in its largest fitting unit. */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  for (const [size, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
+    if (seconds >= 2 * size || seconds === size) return plural(Math.round(seconds / size), unit);
+  }
+  return plural(Math.round(seconds), "second");
+}
+
+export function horizonName(seconds) {
+  return seconds === 0 ? "Now" : `Within ${duration(seconds)}`;
+}
+
+function plural(count, unit) {
+  return `${count.toLocaleString()} ${unit}${count === 1 ? "" : "s"}`;
+}

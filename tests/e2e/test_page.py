@@ -1,0 +1,215 @@
+"""The status page in a real Chromium: it loads, lives, tells the truth, and is open to everyone."""
+
+import io
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+from web.certificates import make_authority
+from web.fake_daemon import SCENES, FakeDaemon
+
+from e2e.browser import Browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = "axe-core@4.10.3"
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium of Debian's package of that name"),
+]
+
+Starter = Callable[..., FakeDaemon]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(CHROMIUM or "") as browser:
+        yield browser
+
+
+@pytest.fixture
+def start() -> Iterator[Starter]:
+    started: list[FakeDaemon] = []
+
+    def begin(scene: str = "calm", **options: Any) -> FakeDaemon:
+        daemon = FakeDaemon(scene=scene, **options)
+        daemon.start()
+        started.append(daemon)
+        return daemon
+
+    yield begin
+    for daemon in started:
+        daemon.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The accessibility checker, as its makers publish it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm to fetch axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    done = subprocess.run(
+        [npm, "pack", AXE], check=False, cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    if done.returncode:
+        pytest.skip(f"axe-core could not be fetched: {done.stderr.strip()[-200:]}")
+    with tarfile.open(next(folder.glob("*.tgz"))) as package:
+        script = package.extractfile("package/axe.min.js")
+        assert isinstance(script, io.BufferedReader)
+        return script.read().decode()
+
+
+def loaded(browser: Browser) -> bool:
+    return browser.until(lambda: browser.evaluate("document.querySelectorAll('.spark').length >= 27"))
+
+
+def state(browser: Browser) -> str:
+    return str(browser.evaluate("document.body.dataset.state"))
+
+
+def test_the_page_loads_whole_and_in_silence(browser: Browser, start: Starter) -> None:
+    """Verdict, curves, drivers, signals, alerts and model are there; the console has nothing to say."""
+    daemon = start("calm")
+    browser.screen(1280, 900)
+    browser.open(daemon.server.urls[0])
+    assert loaded(browser)
+    assert browser.text("#headline") == "All is well"
+    assert browser.text("#host") == "web-03.example.net"
+    assert browser.evaluate("document.querySelectorAll('#tiles li').length") == 5
+    assert browser.evaluate("document.querySelectorAll('#probability-chart .curve[d]').length") >= 5
+    assert "CPU pressure" in browser.text("#contributions")
+    assert "kernel update" in browser.text("#alerts")
+    assert "trained on this host" in browser.text("#model")
+    assert browser.errors == []
+
+
+def test_nothing_is_asked_of_anyone_else(browser: Browser, start: Starter) -> None:
+    """A server without a way out shows the same page; nobody else learns that it was opened."""
+    daemon = start("calm")
+    browser.open(daemon.server.urls[0])
+    assert loaded(browser)
+    assert {url for url in browser.requests if not url.startswith(daemon.server.urls[0])} == set()
+
+
+@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in ("stale", "starting")])
+def test_the_page_follows_the_verdict_without_reloading(browser: Browser, start: Starter, scene: str) -> None:
+    """What changes in the daemon is on the page within seconds, in words, title and colour."""
+    daemon = start("calm" if scene != "calm" else "busy")
+    browser.open(daemon.server.urls[0])
+    assert loaded(browser)
+    daemon.scene = scene
+    expected = {"calm": "fine", "busy": "high_load"}.get(scene, scene)
+    assert browser.until(lambda: state(browser) == expected)
+    assert browser.text("#headline") in browser.evaluate("document.title")
+    assert browser.text("#headline") in browser.evaluate(
+        "document.querySelector('#announcement').textContent"
+    )
+
+
+def test_a_stale_daemon_is_shown_as_stale(browser: Browser, start: Starter) -> None:
+    """It still answers, but its sampler is dead: no figure of the old verdict remains."""
+    daemon = start("busy")
+    browser.open(daemon.server.urls[0])
+    assert loaded(browser)
+    daemon.scene = "stale"
+    assert browser.until(lambda: state(browser) == "stale")
+    assert browser.text("#headline") == "No fresh verdict"
+    figures = browser.evaluate("[...document.querySelectorAll('#tiles .figure')].map(e => e.textContent)")
+    assert figures == ["\u2013"] * 5
+    before = browser.text("#age")
+    assert browser.until(lambda: browser.text("#age") != before)
+
+
+def test_a_silent_daemon_is_shown_as_silent_and_found_again(browser: Browser, start: Starter) -> None:
+    """The page says since when it has no answer, keeps asking, and recovers by itself."""
+    daemon = start("calm")
+    url = daemon.server.urls[0]
+    browser.open(url)
+    assert loaded(browser)
+    daemon.close()
+    assert browser.until(lambda: state(browser) == "unreachable")
+    assert "has not answered since" in browser.text("#notice")
+    start("calm", address=url.removeprefix("http://").rstrip("/"))
+    assert browser.until(lambda: state(browser) == "fine")
+    assert browser.evaluate("document.querySelector('#notice').hidden")
+
+
+def test_a_daemon_without_a_verdict_is_said_to_be_starting(browser: Browser, start: Starter) -> None:
+    """Nothing is invented before the first sample."""
+    browser.open(start("starting").server.urls[0])
+    assert browser.until(lambda: browser.text("#headline") == "No verdict yet")
+    assert browser.errors == []
+
+
+def test_the_curves_can_be_walked_by_keyboard(browser: Browser, start: Starter) -> None:
+    """Arrow keys move through time and the figures of the moment are spoken; the day is one key away."""
+    browser.open(start("calm").server.urls[0])
+    assert loaded(browser)
+    before = browser.text(".readout")
+    browser.evaluate("document.querySelector('#probability-chart input').focus()")
+    for _ in range(30):
+        for kind in ("keyDown", "keyUp"):
+            browser.call("Input.dispatchKeyEvent", type=kind, key="ArrowLeft", windowsVirtualKeyCode=37)
+    assert browser.text(".readout") != before
+    spoken = "document.querySelector('#probability-chart input').getAttribute('aria-valuetext')"
+    assert browser.evaluate(spoken) == browser.text(".readout")
+    browser.evaluate("document.querySelector('input[value=day]').click()")
+    cards = "document.querySelector('[data-signal=cpu] .unseen').textContent"
+    assert browser.until(lambda: "last day" in browser.evaluate(cards))
+
+
+def test_the_page_works_behind_a_prefix_under_tls_with_a_password(
+    browser: Browser, start: Starter, tmp_path: Path
+) -> None:
+    """All links and requests are relative, so a proxy or a stricter server changes nothing."""
+    certificate, key = make_authority(tmp_path / "authority").issue("server")
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    config = tmp_path / "web.yml"
+    config.write_text(
+        f"tls_server_config: {{cert_file: {certificate}, key_file: {key}}}\n"
+        f"basic_auth_users: {{alice: {hashed}}}\n"
+    )
+    daemon = start("calm", config_file=config, route_prefix="/hosts/web-03")
+    browser.call("Security.setIgnoreCertificateErrors", ignore=True)
+    url = daemon.server.urls[0]
+    assert url.startswith("https://")
+    assert url.endswith("/hosts/web-03/")
+    browser.open(url.replace("https://", "https://alice:secret@"))
+    assert loaded(browser)
+    assert browser.text("#headline") == "All is well"
+    links = browser.evaluate("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href'))")
+    assert links[:2] == ["metrics", "api/v1/status"]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("scene", ["busy", "anomaly", "maintenance", "stale"])
+def test_everyone_can_read_it(browser: Browser, start: Starter, axe: str, scene: str, dark: bool) -> None:
+    """axe-core, the checker that browsers ship, finds no violation of WCAG 2.2 A and AA or good practice."""
+    daemon = start("calm")
+    browser.screen(1280, 900, dark=dark)
+    browser.open(daemon.server.urls[0])
+    assert loaded(browser)
+    daemon.scene = scene
+    expected = {"busy": "high_load"}.get(scene, scene)
+    assert browser.until(lambda: state(browser) == expected)
+    browser.evaluate(f"{axe}; 0")
+    found = browser.evaluate(
+        "axe.run(document).then(result => result.violations.map(one => "
+        "[one.id, one.help, one.nodes.map(node => node.html.slice(0, 120))]))"
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 820, 1280])
+def test_no_screen_is_too_small(browser: Browser, start: Starter, width: int) -> None:
+    """Nothing sticks out sideways, down to 320 pixels."""
+    browser.screen(width, 800)
+    browser.open(start("busy").server.urls[0])
+    assert loaded(browser)
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width

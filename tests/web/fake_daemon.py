@@ -1,0 +1,191 @@
+"""A web server with an exporter and a board that show a plausible host, for benchmarks, browsers and hands.
+
+``python -m web.fake_daemon [--address 127.0.0.1:0] [--scene busy] [--config-file F] [--route-prefix P]``
+prints its URL, then obeys lines on standard input: a scene's name changes the scene, the end ends it.
+"""
+
+import argparse
+import math
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from loadwatch.clock import SystemClock
+from loadwatch.exporter import Exporter
+from loadwatch.records import Contribution, Maintenance, ModelInfo, Recording, Sample, Snapshot, Span
+from loadwatch.signals import SIGNALS
+from loadwatch.web import Alert, Board, Facts, ModelCard, Training, WebServer, Worth
+
+INTERVAL = 1.0
+SCENES = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting")
+LOADS = {"calm": 0.25, "busy": 0.95, "expected": 0.7, "anomaly": 0.4, "maintenance": 0.5}
+SCALES = {"bytes_per_second": 4e7, "per_second": 900.0, "connections": 240.0, "1": 1.4, "ratio": 1.0}
+
+
+def values_at(timestamp: float, load: float, rng: np.random.Generator) -> dict[str, float]:
+    """Each signal with its own daily phase, scale and noise."""
+    values = {}
+    for place, signal in enumerate(SIGNALS):
+        day = 0.5 + 0.5 * math.sin(timestamp / 86_400 * 2 * math.pi + place)
+        bump = math.exp(-(((timestamp % 3_600) - 2_400 - 30 * place) ** 2) / 160_000)
+        level = load * (0.35 + 0.4 * day + 0.35 * bump) * (0.3 if "pressure" in signal.name else 1.0)
+        noisy = max(0.0, level + 0.03 * rng.standard_normal())
+        values[signal.name] = min(1.0, noisy) if signal.unit == "ratio" else noisy * SCALES[signal.unit]
+    return values
+
+
+def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Snapshot:
+    load = LOADS.get(scene, 0.3)
+    now = clock.wall()
+    high = min(0.99, max(0.01, load**3 + 0.02 * rng.standard_normal()))
+    probabilities = {h: min(0.99, high + (1 - high) * load * h / 2_500) for h in (0, 60, 300, 900)}
+    flags = {h: scene == "busy" or (scene == "expected" and h >= 300) for h in probabilities}
+    parts = {
+        "cpu_pressure": 0.41,
+        "cpu": 0.33,
+        "memory": 0.22,
+        "network_receive": 0.08,
+        "disk": 0.03,
+        "io_pressure": -0.02,
+        "swap": -0.05,
+        "steal": -0.11,
+    }
+    sign = 1.0 if load > 0.5 else -0.15
+    contributions = tuple(Contribution(name, round(value * sign, 3)) for name, value in parts.items())
+    odd = tuple(
+        Contribution(name, value * (1 if scene == "anomaly" else 0.1))
+        for name, value in {"tcp_retransmits": 0.46, "udp_errors": 0.19, "disk": 0.08, "cpu": 0.02}.items()
+    )
+    return Snapshot(
+        sample=Sample(now, clock.monotonic(), values_at(now, load, rng)),
+        probabilities=probabilities,
+        high_load=flags,
+        anomaly_score=0.93 if scene == "anomaly" else 0.18,
+        anomaly=scene == "anomaly",
+        contributions={"high_load": contributions, "anomaly": odd},
+        model=ModelInfo("20260412T031500-12", "trained", now - 5 * 3_600),
+        maintenance=scene == "maintenance",
+        raised_by="guard" if scene == "busy" else None,
+    )
+
+
+def facts_at(now: float, scene: str) -> Facts:
+    drivers = (Contribution("cpu_pressure", 0.41), Contribution("memory", 0.22))
+    earlier = (
+        Alert("high_load", now - 1_900, now - 1_300, 300, 0.91, 260.0, "confirmed", drivers, 41),
+        Alert("anomaly", now - 9 * 3_600, now - 8.6 * 3_600, None, 0.97, None, "false", drivers[1:], 40),
+        Alert(
+            "high_load", now - 5 * 86_400, now - 5 * 86_400 + 2_400, 0, 0.99, None, "confirmed", drivers, 39
+        ),
+    )
+    running = Alert("high_load", now - 95, None, 0, 0.97, None, None, drivers, 42)
+    return Facts(
+        host="web-03.example.net",
+        started_timestamp=now - 9 * 86_400,
+        model_card=ModelCard(
+            rows=241_920,
+            span=Span(now - 14 * 86_400, now - 5 * 3_600),
+            losses={"train": 0.0412, "validation": 0.0467},
+            brier=0.0131,
+            thresholds={"high_load": 0.62, "anomaly": 0.88},
+        ),
+        training=Training("idle", now + 3_600, now - 5 * 3_600, 38.4, 36, 1, 4, "published: better by 3 %"),
+        worth=Worth(
+            budget_per_week={"high_load": 2, "anomaly": 2},
+            raised_this_week={"high_load": 2, "anomaly": 1},
+            false_per_week={"high_load": 0.0, "anomaly": 0.5},
+            threshold_raise={"high_load": 0.0, "anomaly": 0.0},
+            forecast_hit_ratio=0.83,
+            forecast_lead_time=240.0,
+        ),
+        alerts=(running, *earlier) if scene == "busy" else earlier,
+        maintenance=(Maintenance(Span(now - 6 * 3_600, now - 5.2 * 3_600), "kernel update", 3),),
+        history_rows=482_113,
+        history_span=Span(now - 28 * 86_400, now),
+    )
+
+
+class FakeDaemon:
+    """Publishes a snapshot a second, as the scene says."""
+
+    def __init__(self, address: str = "127.0.0.1:0", scene: str = "calm", **options: object) -> None:
+        self.scene = scene
+        self._clock = SystemClock()
+        self._rng = np.random.default_rng(7)
+        self.exporter = Exporter(self._clock, INTERVAL)
+        self.board = Board(self._clock, INTERVAL)
+        providers = self.board.providers(self.exporter.scrape, self.exporter.is_ready)
+        self.server = WebServer([address], providers, **options)  # type: ignore[arg-type]
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._refill()
+        self.server.start()
+        self._publish()
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self.server.close()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(INTERVAL):
+            self._publish()
+
+    def _publish(self) -> None:
+        self.board.facts = facts_at(self._clock.wall(), self.scene)
+        if self.scene == "starting":
+            self.board.publish(None)
+            self.exporter.publish(None)
+        elif self.scene != "stale":
+            snapshot = snapshot_at(self._clock, self.scene, self._rng)
+            self.exporter.samples.inc()
+            self.exporter.publish(snapshot)
+            self.board.publish(snapshot)
+
+    def _refill(self) -> None:
+        """A day of signals from the history, and an hour of verdicts as if lived through."""
+        if self.scene == "starting":
+            return
+        now = self._clock.wall()
+        timestamps = np.arange(now - 86_400, now - 3_600, 60.0)
+        rows = [list(values_at(t, 0.45, self._rng).values()) for t in timestamps]
+        names = tuple(signal.name for signal in SIGNALS)
+        self.board.timeline.load(Recording(timestamps, names, np.array(rows)))
+        for t in np.arange(now - 3_600, now, 5.0):
+            bump = math.exp(-(((t - (now - 1_600)) / 420) ** 2))
+            load = 0.3 + 0.55 * bump
+            lived = snapshot_at(self._clock, "calm", self._rng)
+            chances = {h: min(0.99, load**2 * (1 + h / 4_000)) for h in lived.probabilities}
+            sample = Sample(float(t), 0.0, values_at(t, load, self._rng))
+            odd = 0.15 + 0.2 * bump + 0.02 * self._rng.standard_normal()
+            self.board.timeline.add(
+                replace(lived, sample=sample, probabilities=chances, anomaly_score=float(odd))
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--address", default="127.0.0.1:0")
+    parser.add_argument("--scene", choices=SCENES, default="calm")
+    parser.add_argument("--config-file", type=Path)
+    parser.add_argument("--route-prefix", default="/")
+    options = parser.parse_args()
+    daemon = FakeDaemon(
+        options.address, options.scene, config_file=options.config_file, route_prefix=options.route_prefix
+    )
+    daemon.start()
+    print(daemon.server.urls[0], flush=True)
+    for line in sys.stdin:
+        if line.strip() in SCENES:
+            daemon.scene = line.strip()
+    daemon.close()
+
+
+if __name__ == "__main__":
+    main()
