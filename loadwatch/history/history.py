@@ -40,7 +40,8 @@ class History(Annotations):
     connection of its own, so that reading weeks of history never makes a sample wait.
 
     ``failures`` counts writes of samples that failed, ``lost`` the samples given up, ``unsaved`` those
-    waiting in memory; ``salvage`` tells of a damaged file found since the start.
+    waiting in memory; ``salvage`` tells of the last damaged file found since the start, ``salvages`` counts
+    them.
     """
 
     def __init__(self, path: Path, *, clock: Clock, writer: Writer | None, repair: bool) -> None:
@@ -48,6 +49,7 @@ class History(Annotations):
         self.failures = 0
         self.lost = 0
         self.salvage: SalvageReport | None = None
+        self.salvages = 0
         self._clock = clock
         self._writer = writer
         self._repair = repair
@@ -278,6 +280,7 @@ class History(Annotations):
             raise damage
         with self._lock:
             self.salvage = self._writable().replace_damaged(self._clock.wall(), damage)
+            self.salvages += 1
 
     def _write_unsaved(self) -> None:
         writer = self._writable()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from loadwatch.clock import ManualClock
 from loadwatch.errors import HistoryError
-from loadwatch.history import Alert, History, HistoryDamagedError, schema
-from loadwatch.records import Label, Recording, Sample, Span
+from loadwatch.history import History, HistoryDamagedError, schema
+from loadwatch.records import Alert, Label, Recording, Sample, Span
 from loadwatch.signals import NAMES
 
 ROWS = 2_000
@@ -33,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Recording]:
     numbers[::13, 7] = 70_000.0
     history.merge(Recording(1.7e9 + np.arange(ROWS), NAMES, numbers))
     history.add_label(Label(Span(1.7e9, 1.7e9 + 60), "high", "kept"))
-    history.record_alert(Alert("high_load", 1.7e9, 0.9, "model"))
+    history.keep_alert(Alert(1, "high_load", 1.7e9, peak=0.9))
     history.set_state("budget", 2)
     recording = history.recording()
     history.close()
@@ -153,7 +153,7 @@ def test_damage_at_run_time_is_mended_on_the_spot(path: Path, whole: tuple[bytes
         path.write_bytes(damaged)
         history.verify()
 
-    assert len(list(path.parent.glob("history-damaged-*.db"))) == 2
+    assert len(list(path.parent.glob("history-damaged-*.db"))) == history.salvages == 2
     assert saved_rows(history, original) >= ROWS - 2 * 20
     history.close()
 

@@ -1,0 +1,94 @@
+"""What a sample costs, by source, and what storing it costs: ``python tests/benchmarks/bench_sampling.py``.
+
+CPU time of this process (user and system), the mean over many samples taken one after the other. The target
+is 3 ms for everything the daemon does a second, half a per cent of a core with the rest of it; 1 ms here.
+"""
+
+import argparse
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from loadwatch.clock import ManualClock
+from loadwatch.history import History
+from loadwatch.records import Sample
+from loadwatch.sampling import default_sources
+from loadwatch.signals import NAMES
+
+
+def microseconds(action: Callable[[], object], repetitions: int) -> float:
+    """Mean CPU time of one call, after a first one that warms up."""
+    action()
+    before = time.process_time()
+    for _ in range(repetitions):
+        action()
+    return (time.process_time() - before) / repetitions * 1e6
+
+
+def resident_mebibytes() -> float:
+    """Memory of this process that is in RAM."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def bench_sources(repetitions: int) -> None:
+    """Print a line a source."""
+    print(f"\nsampling, {os.cpu_count()} CPUs, {repetitions} samples\n")
+    print(f"{'source':<12}{'microseconds':>14}  signals")
+    total = 0.0
+    for source in default_sources():
+        cost = microseconds(lambda source=source: source.read(time.monotonic()), repetitions)  # type: ignore[misc]
+        total += cost
+        print(f"{source.name:<12}{cost:>14.0f}  {len(source.read(time.monotonic()))}")
+    print(f"{'all':<12}{total:>14.0f}")
+
+
+def bench_history(rows: int) -> None:
+    """Print what opening, appending, reading and pruning cost, and the memory they take."""
+    clock = ManualClock()
+    values = {name: math.sin(place) for place, name in enumerate(NAMES)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "history.db"
+        resident = resident_mebibytes()
+        history = History.open(path, clock=clock)
+
+        def append() -> None:
+            clock.advance(1.0)
+            history.append(Sample(clock.wall(), clock.monotonic(), values))
+
+        print(f"\nhistory, {rows} rows of {len(NAMES)} signals\n")
+        print(f"{'append':<28}{microseconds(append, rows):>10.0f} us")
+        print(f"{'memory after appending':<28}{resident_mebibytes() - resident:>10.1f} MiB")
+        day = (clock.wall() - 86_400, clock.wall())
+        timed = {
+            "open and check": lambda: History.open(path, clock=clock).close(),
+            "read all": history.recording,
+            "read all by the minute": lambda: history.recording(step=60.0),
+            "read a day by the minute": lambda: history.recording(*day, step=60.0),
+            "count": history.row_count,
+            "gaps": lambda: history.gaps(5.0),
+            "prune a tenth": lambda: history.prune(rows * 0.9),
+        }
+        for name, action in timed.items():
+            before = time.perf_counter()
+            action()
+            print(f"{name:<28}{(time.perf_counter() - before) * 1e3:>10.0f} ms")
+        print(f"{'file':<28}{path.stat().st_size / rows:>10.0f} bytes a row")
+        history.close()
+
+
+def main() -> None:
+    """Run both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=2_000)
+    parser.add_argument("--rows", type=int, default=100_000)
+    options = parser.parse_args()
+    bench_sources(options.samples)
+    bench_history(options.rows)
+
+
+if __name__ == "__main__":
+    main()
