@@ -1,7 +1,8 @@
 """The anomaly model: how far from usual is this host, and which signals say so.
 
-    raw   = mean over signals of their surprise c_j         (model/usual.py)
-    h     = raw, smoothed over a minute, peaks held         (model/holding.py)
+    c_j   = surprise of signal j                            (model/usual.py)
+    h_j   = c_j, smoothed over a minute, peaks held         (model/holding.py)
+    h     = mean of h_j over the signals
     score = h / (h + threshold)                             0.5 at the threshold, keeps the order of h
 
 Everything is causal: a score depends on the past alone.
@@ -147,14 +148,15 @@ class AnomalyStream:
         minutes = self._clock.extend(recording.timestamps, recording.values)
         features = self._features.extend(minutes.timestamps, minutes.values)
         c = usual.surprises(minutes.timestamps, features)
-        held = self._hold.extend(minutes.timestamps, usual.mean(c, minutes.values), c)
-        scores = held.scores / (held.scores + self.model.threshold)
-        contributions = held.shares() * scores[:, None]
+        held = self._hold.extend(minutes.timestamps, c)
+        mean = usual.mean(held, minutes.values)
+        scores = mean / (mean + self.model.threshold)
+        # h_j over J (mean + threshold): shares of the score, with no division by zero where all is calm.
+        judged = max(1, int(usual.judged.sum()))
+        contributions = held / (judged * (mean + self.model.threshold))[:, None]
         if len(minutes):
             self._score, self._contributions = float(scores[-1]), contributions[-1]
-            peak = int(held.peaks[-1]) - 1
-            if peak >= 0:
-                self._directions = usual.directions(features[peak : peak + 1])[0]
+            self._directions = usual.directions(features[-1:])[0]
         return minutes, scores, contributions
 
     def contributions(self) -> tuple[Contribution, ...]:
@@ -165,7 +167,7 @@ class AnomalyStream:
         return tuple(Contribution(self.model.signals[j], float(self._contributions[j])) for j in order)
 
     def directions(self) -> dict[str, int]:
-        """Which way each signal went at the peak the newest score rests on: +1 up, -1 down, 0 neither."""
+        """Which way each signal is off in the newest full minute: +1 up, -1 down, 0 neither or unknown."""
         return dict(zip(self.model.signals, self._directions.tolist(), strict=True))
 
 

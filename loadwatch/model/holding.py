@@ -1,10 +1,13 @@
-"""From the oddity of single minutes to a steady score: smooth a little, then let peaks fade slowly.
+"""From the surprises of single minutes to a steady score: smooth a little, then let peaks fade slowly.
 
-    y <- y + a (raw - y)        a = 1 - 2^(-gap / smoothing): one odd minute is no incident
+For every signal by itself:
+
+    y <- y + a (c - y)          a = 1 - 2^(-gap / smoothing): one odd minute is no incident
     h <- max(y, h 2^(-gap / hold))                            incidents flicker, their score should not
 
-Contributions follow: smoothed like y they add up to it; while h rests on a past peak, they are those of the
-peak. A minute whose raw score is unknown (NaN) has no score and changes nothing.
+The score is the mean of h over the signals. Held signal by signal, those that flare up one after another
+within a few minutes add up, as they do in an incident; held as a mean, they would not (SMD: average
+precision 0.55 in place of 0.54). And the h are the contributions: they add up to the score at every moment.
 """
 
 import math
@@ -24,60 +27,37 @@ class HoldSpec:
     """Half-lives in seconds: of the smoothing, and of a peak."""
 
     smoothing_seconds: float = 60.0
-    hold_seconds: float = 480.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Held:
-    """What `Hold` makes of M minutes.
-
-    scores: (M,) h, NaN where unknown. peaks: (M,) the row of the peak that h rests on, counted from 1;
-    0 is the peak of earlier calls. surprises: (M + 1, J) smoothed, row 0 those of that earlier peak.
-    """
-
-    scores: Floats
-    peaks: npt.NDArray[np.intp]
-    surprises: Floats
-
-    def shares(self) -> Floats:
-        """(M, J) the share of each signal in h: rows add up to 1, or to 0 where nothing is odd."""
-        amounts = self.surprises[self.peaks]
-        total = amounts.sum(axis=1, keepdims=True)
-        shares: Floats = np.divide(amounts, total, out=np.zeros_like(amounts), where=total > 0.0)
-        return shares
+    hold_seconds: float = 300.0
 
 
 class Hold:
-    """Smooths and holds raw scores; how the minutes are cut into calls changes no number."""
+    """Smooths and holds surprises; how the minutes are cut into calls changes no number."""
 
     def __init__(self, spec: HoldSpec, signals: int) -> None:
         self._spec = spec
-        self._last = -math.inf
-        self._smooth = self._held = 0.0
-        self._surprises = np.zeros(signals)
-        self._peak = np.zeros(signals)
+        self._last = math.nan
+        self._smooth = np.zeros(signals)
+        self._held = np.zeros(signals)
 
-    def extend(self, timestamps: Floats, raw: Floats, c: Reals) -> Held:
-        """Take in minutes (M,) with surprises c (M, J) of mean raw (M,)."""
-        keep = np.ones((len(raw), 1))
-        peaks = np.zeros(len(raw), np.intp)
-        scores = np.full(len(raw), math.nan)
-        peak = 0
-        for row, (timestamp, value) in enumerate(zip(timestamps.tolist(), raw.tolist(), strict=True)):
-            peaks[row] = peak
-            if math.isnan(value):
-                continue
-            gap = max(0.0, timestamp - self._last)
-            self._last = timestamp
-            keep[row] = kept = 2.0 ** (-gap / self._spec.smoothing_seconds)
-            self._smooth = kept * self._smooth + (1.0 - kept) * value
-            self._held *= 2.0 ** (-gap / self._spec.hold_seconds)
-            if self._smooth >= self._held:
-                self._held = self._smooth
-                peaks[row] = peak = row + 1
-            scores[row] = self._held
-        smoothed = decayed_sums(keep, (1.0 - keep) * c, self._surprises)
-        held = Held(scores, peaks, np.concatenate([self._peak[None], smoothed]))
-        if len(raw):
-            self._surprises, self._peak = smoothed[-1].copy(), held.surprises[peak].copy()
+    def extend(self, timestamps: Floats, c: Reals) -> Floats:
+        """The held surprises h (M, J) of minutes (M,) with surprises c (M, J)."""
+        if not len(timestamps):
+            return np.empty(c.shape)
+        # Nothing is known of before the first minute: after an endless gap only the new value counts.
+        gaps = np.diff(timestamps, prepend=self._last)
+        gaps = np.where(np.isnan(gaps), math.inf, np.maximum(gaps, 0.0))[:, None]
+        keep = np.exp2(-gaps / self._spec.smoothing_seconds)
+        smooth = decayed_sums(keep, (1.0 - keep) * c, self._smooth)
+        held = _decayed_maxima(np.exp2(-gaps / self._spec.hold_seconds), smooth, self._held)
+        self._last, self._smooth, self._held = float(timestamps[-1]), smooth[-1].copy(), held[-1].copy()
         return held
+
+
+def _decayed_maxima(decay: Floats, x: Floats, start: Floats) -> Floats:
+    """y (M, J) with ``y[i] = max(x[i], decay[i] * y[i-1])`` and ``y[-1] = start``; decay (M, 1)."""
+    y = x.copy()
+    previous = start
+    for fade, row in zip(decay.ravel().tolist(), y, strict=True):
+        np.maximum(row, fade * previous, out=row)
+        previous = row
+    return y

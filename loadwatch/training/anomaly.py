@@ -27,6 +27,7 @@ from loadwatch.training.robust import robust_scale
 LEAST_MINUTES: Final = 10  # of usable history
 LEAST_FOR_NETWORK: Final = 360  # minutes; with less, residuals are noise
 LEAST_DAYS_FOR_SEASON: Final = 3
+CALM_SHARE: Final = 0.7
 HIDDEN: Final = 16
 EPOCHS: Final = 12
 BATCH: Final = 256
@@ -59,6 +60,7 @@ def train_anomaly(
     seed: int = 0,
     stop: Stop | None = None,
     progress: Callable[[Epoch], None] | None = None,
+    settings: AnomalySettings | None = None,
 ) -> tuple[AnomalyModel, AnomalyReport]:
     """Learn what is usual from a recording; the same recording and seed give the same model.
 
@@ -66,10 +68,12 @@ def train_anomaly(
         TrainingError: there are fewer than ten usable minutes, or no signal has a value in them.
 
     """
-    settings, signals = AnomalySettings(), recording.signals
+    signals = recording.signals
     minutes = MinuteClock(len(signals)).extend(recording.timestamps, recording.values)
     taken = ~_inside(minutes.timestamps, exclude)
     _refuse_too_little(taken, minutes.values)
+    step = float(np.median(np.diff(minutes.timestamps)))
+    settings = (settings or AnomalySettings()).stretched(step)
     features = DeviationFeatures(settings.deviations, len(signals)).extend(minutes.timestamps, minutes.values)
     features, timestamps, values = features[taken], minutes.timestamps[taken], minutes.values[taken]
     normal = ~_inside(timestamps, flagged)
@@ -78,16 +82,18 @@ def train_anomaly(
     centre, spread = robust_scale(timestamps, features, signals, normal)
     usual = Usual(signals, centre, spread, np.zeros((SLOTS, len(signals)), np.float32), settings=settings)
     losses: tuple[float, ...] = ()
-    if normal.sum() >= LEAST_FOR_NETWORK:
-        network, losses = _train_network(usual.standardise(features[normal]), settings, seed, stop, progress)
+    if settings.residual_weight and normal.sum() >= LEAST_FOR_NETWORK:
+        calm = _calmest(usual.oddity(features[normal]))
+        z = usual.standardise(features[normal][calm])
+        network, losses = _train_network(z, settings, seed, stop, progress)
         usual = replace(usual, network=network)
     oddities = usual.surprises(timestamps[normal], features[normal])  # the season is still zero
     usual = replace(usual, season=season_profile(timestamps[normal], oddities))
-    c = usual.surprises(timestamps, features)
-    held = Hold(settings.hold, len(signals)).extend(timestamps, usual.mean(c, values), c).scores
-    threshold = threshold_for_budget(timestamps[normal], held[normal], budget_per_day)
+    surprises = usual.surprises(timestamps, features)
+    scores = usual.mean(Hold(settings.hold, len(signals)).extend(timestamps, surprises), values)
+    threshold = threshold_for_budget(timestamps[normal], scores[normal], budget_per_day)
     model = AnomalyModel(usual, max(threshold, LEAST_THRESHOLD))
-    blocks = len(block_maxima(timestamps[normal], held[normal])[0])
+    blocks = len(block_maxima(timestamps[normal], scores[normal])[0])
     left_out, suspect = int((~taken).sum()), int((~normal).sum())
     return model, AnomalyReport(len(minutes), left_out, suspect, losses, blocks, model.threshold)
 
@@ -123,6 +129,12 @@ def _train_network(
     narrow = np.clip(z, -settings.input_clip, settings.input_clip)
     report = train(network, Data(narrow, z), plan, seed=seed, stop=stop, progress=progress)
     return network, tuple(report.losses)
+
+
+def _calmest(S: Reals) -> Flags:
+    """Which rows of S (M, J) the network learns from: without the oddest, lest it learns incidents."""
+    mean = S.mean(axis=1)
+    return np.asarray(mean <= np.quantile(mean, CALM_SHARE))
 
 
 def _inside(timestamps: Floats, spans: Sequence[Span]) -> Flags:

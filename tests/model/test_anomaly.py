@@ -82,7 +82,8 @@ def test_nothing_of_the_future_is_used(model):
     """The score of a row does not depend on any later row."""
     recording = with_incident(host(0.3, seed=6), 200, 20, "cpu", 3.0)
     whole = model.score(recording).scores
-    np.testing.assert_array_equal(model.score(recording.rows(0, 210)).scores, whole[:210])
+    # Blocks of a recurrence are cut elsewhere, so the last place may round differently.
+    np.testing.assert_allclose(model.score(recording.rows(0, 210)).scores, whole[:210], rtol=1e-9)
 
 
 def test_a_vanished_signal_is_no_anomaly(model):

@@ -132,6 +132,13 @@ def test_a_single_column_is_enough():
     assert peak(model, fresh, 3.5, 60) > 0.5
 
 
+def test_spans_stretch_with_rows_further_apart_than_a_minute():
+    """Five-minute rows get spans five times as long; rows of seconds keep those of a minute."""
+    for step, half_life in ((5.0, 600.0), (60.0, 600.0), (300.0, 3000.0)):
+        model, _ = train_anomaly(host(1, step=step))
+        assert model.usual.settings.deviations.half_life_seconds == pytest.approx(half_life)
+
+
 def test_a_week_of_five_second_samples_trains_in_seconds_and_little_memory():
     """Seven days at five seconds with every signal stay far under half a minute and 300 MiB."""
     recording = host(7, step=5.0, signals=NAMES)
