@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadwatch.errors import ConfigurationError
+from loadwatch.records import Recurrence
 from loadwatch.times import parse_duration
 
 Reader = Callable[[object], Any]
@@ -89,16 +90,6 @@ def _horizons(value: object) -> tuple[int, ...]:
     if any(number != int(number) for number in seconds) or sorted(set(seconds)) != seconds:
         raise ValueError("expected whole seconds, each once, in rising order")
     return tuple(int(number) for number in seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Recurrence:
-    """A maintenance window that comes back: ``cron`` says when it starts, ``seconds`` how long it lasts."""
-
-    cron: str
-    seconds: float
-    timezone: str = "UTC"
-    why: str = ""
 
 
 def _recurrences(value: object) -> tuple[Recurrence, ...]:

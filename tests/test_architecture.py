@@ -31,6 +31,7 @@ HOMES: dict[str, set[str]] = {
     "click": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"pictures"},
+    "cronsim": {"judge"},
 }
 
 

@@ -7,6 +7,7 @@ that time (`habit`). `alerts` says afterwards what they were worth; `maintenance
 
 from loadwatch.judge.alerts import AlertStatistics, count_caught, is_false, summarise, with_labels
 from loadwatch.judge.judge import Judge
+from loadwatch.judge.maintenance import MaintenanceCalendar
 from loadwatch.judge.verdict import Evidence, EvidenceBatch, Judgement, Judgements
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Judge",
     "Judgement",
     "Judgements",
+    "MaintenanceCalendar",
     "count_caught",
     "is_false",
     "summarise",

@@ -3,11 +3,10 @@
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from loadwatch.records import Alert, Contribution, Label, Span, Verdict
+from loadwatch.records import Alert, Label, Span, Verdict
 
 WEEK = 604_800.0
 LEAST_WEEKS = 1.0
@@ -99,19 +98,3 @@ def with_labels(alert: Alert, labels: Iterable[Label]) -> Alert:
     if newest.kind == "normal":
         return dataclasses.replace(alert, judged="wrong")
     return dataclasses.replace(alert, judged="right", confirmed_by=alert.confirmed_by or "label")
-
-
-def alert_to_plain(alert: Alert) -> dict[str, Any]:
-    """The alert as values that JSON can hold."""
-    return dataclasses.asdict(alert)
-
-
-def alert_from_plain(plain: Mapping[str, Any]) -> Alert:
-    """The inverse of `alert_to_plain`.
-
-    Raises:
-        TypeError: a field is missing or unknown.
-
-    """
-    signals = tuple(Contribution(**signal) for signal in plain["signals"])
-    return Alert(**{**plain, "signals": signals})

@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from loadwatch.judge.alerts import alert_from_plain, alert_to_plain
 from loadwatch.judge.budget import Purse, finite_or_none, value_or
 from loadwatch.judge.habit import Habit, log_odds
 from loadwatch.judge.reasons import MERGE_SECONDS, Reason
@@ -232,7 +231,7 @@ class Pager:
             "forecast": self.forecast.to_state(),
             "present": self.present.to_state(),
             "anomaly": self.anomaly.to_state(),
-            "open": [[alert_to_plain(running.alert), running.active] for running in self.open.values()],
+            "open": [[running.alert.to_plain(), running.active] for running in self.open.values()],
             "joined": sorted(self.joined),
             "excess": self._excess,
             "last_flagged": finite_or_none(self._last_flagged),
@@ -246,7 +245,7 @@ class Pager:
         self.forecast.restore(state["forecast"])
         self.present.restore(state["present"])
         self.anomaly.restore(state["anomaly"])
-        running = [OpenAlert(alert_from_plain(plain), active) for plain, active in state["open"]]
+        running = [OpenAlert(Alert.from_plain(plain), active) for plain, active in state["open"]]
         self.open = {one.alert.verdict: one for one in running}
         self.joined = set(state["joined"])
         self._excess = state["excess"]
