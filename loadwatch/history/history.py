@@ -135,7 +135,8 @@ class History(Annotations):
             HistoryError: nothing after the last whole batch was written.
 
         """
-        self._writable().add_columns(recording.signals)
+        with self._lock:
+            self._writable().add_columns(recording.signals)
         statement = rows.insertion(recording.signals, conflict="IGNORE")
         added = 0
         for first in range(0, len(recording), _BATCH_ROWS):
@@ -266,8 +267,14 @@ class History(Annotations):
     def _writing(self, attempt: str) -> Iterator[sqlite3.Connection]:
         with self._lock:
             connection = self._writable().connection()
-            with translated(self.path, attempt):
-                yield connection
+            try:
+                with translated(self.path, attempt):
+                    yield connection
+            except HistoryDamagedError as damage:
+                self._mend(damage)
+                raise HistoryError(
+                    f"cannot {attempt} {self.path} now: it was damaged and is mended"
+                ) from damage
 
     def _writable(self) -> Writer:
         if self._writer is None:

@@ -151,8 +151,13 @@ def _insert(target: sqlite3.Connection, statement: str, batch: Sequence[tuple[An
 
 
 def _columns_of(path: Path) -> tuple[str, ...]:
-    """The signals in the order of the damaged file's columns; nothing if it does not say."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as source:
+    """The signals in the order of the damaged file's columns; nothing if it does not say.
+
+    Read without the write-ahead log: the last connection to close would empty it, and samples are still to be
+    found there.
+    """
+    uri = f"{path.absolute().as_uri()}?immutable=1"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as source:
         try:
             source.execute("PRAGMA writable_schema = ON")
             return schema.columns(source)

@@ -96,6 +96,49 @@ def test_without_its_first_page_every_sample_is_found(path: Path, whole: tuple[b
     history.close()
 
 
+@pytest.mark.parametrize("damage", ["first page", "second half", "everything"])
+def test_rows_in_the_log_outlive_the_file(path: Path, clock: ManualClock, damage: str) -> None:
+    """The newest samples lie in the write-ahead log until a checkpoint; a killed daemon leaves it behind."""
+    running = path.with_name("running.db")
+    history = History.open(running, clock=clock)
+    for _ in range(300):
+        clock.advance(1.0)
+        history.append(Sample(clock.wall(), clock.monotonic(), dict.fromkeys(NAMES, 0.5)))
+    content = running.read_bytes()
+    path.with_name("history.db-wal").write_bytes(running.with_name("running.db-wal").read_bytes())
+    history.close()
+    noise = random.Random(1).randbytes(len(content))
+    damaged = {
+        "first page": noise[:PAGE] + content[PAGE:],
+        "second half": content[: len(content) // 2],
+        "everything": noise,
+    }
+    mended = reopened(path, damaged[damage])
+
+    assert mended.row_count() == 300
+    mended.close()
+
+
+def test_damage_met_by_an_annotation_is_mended_for_the_next_try(
+    path: Path, whole: tuple[bytes, Recording]
+) -> None:
+    """The owner is told once; samples, which may not touch that page, are not what must find it."""
+    content, _ = whole
+    history = reopened(path, content)
+    (root,) = (
+        sqlite3.connect(path).execute("SELECT rootpage FROM sqlite_schema WHERE name = 'labels'").fetchone()
+    )
+    damaged = bytearray(path.read_bytes())
+    damaged[(root - 1) * PAGE : root * PAGE] = bytes(PAGE)
+    path.write_bytes(damaged)
+
+    with pytest.raises(HistoryError, match="was damaged and is mended"):
+        history.add_label(Label(Span(1.0, 2.0), "high"))
+    assert history.add_label(Label(Span(1.0, 2.0), "high")) > 0
+    assert history.row_count() == ROWS
+    history.close()
+
+
 def test_damage_to_the_samples_leaves_the_rest_alone(path: Path, whole: tuple[bytes, Recording]) -> None:
     """Labels, alerts and state come along."""
     content, _ = whole
