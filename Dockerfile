@@ -1,14 +1,23 @@
-FROM python:3.11-slim-bookworm AS build
+# Two stages: the first has pip and the source, the second Python, what loadwatch needs, and an ordinary user.
+# How to run it so that it sees the host: docs/installing.md
+FROM docker.io/library/python:3.11-slim-bookworm AS build
 COPY . /source
-RUN python -m venv /opt/loadwatch && /opt/loadwatch/bin/pip install --no-cache-dir /source
+RUN python -m venv --without-pip /opt/loadwatch \
+ && pip --python /opt/loadwatch/bin/python install --no-cache-dir /source \
+ && find /opt/loadwatch -type d -name tests -prune -exec rm -r {} +
 
-FROM python:3.11-slim-bookworm
+FROM docker.io/library/python:3.11-slim-bookworm
 COPY --from=build /opt/loadwatch /opt/loadwatch
-RUN useradd --system --uid 10074 loadwatch && install -d -o loadwatch /var/lib/loadwatch
-USER loadwatch
+# The state is all that is ever written; the root file system may be read-only.
+RUN install -d -o 10074 -g 10074 -m 0750 /var/lib/loadwatch
+USER 10074:10074
 VOLUME /var/lib/loadwatch
 EXPOSE 10074
-ENV LOADWATCH_STATE_DIRECTORY=/var/lib/loadwatch
-HEALTHCHECK --interval=30s --timeout=5s CMD ["/opt/loadwatch/bin/loadwatch", "status", "--check"]
-ENTRYPOINT ["/opt/loadwatch/bin/loadwatch"]
+ENV PATH=/opt/loadwatch/bin:$PATH \
+    LOADWATCH_STATE_DIRECTORY=/var/lib/loadwatch \
+    LOADWATCH_HEALTH_URL=http://127.0.0.1:10074/-/ready
+# Alive without a fresh verdict is not healthy: a monitor that sees nothing must not look well.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(os.environ['LOADWATCH_HEALTH_URL'], timeout=4)"]
+ENTRYPOINT ["loadwatch"]
 CMD ["run"]

@@ -6,6 +6,7 @@ command line (``--set sampling.interval=1s``).
 
 import dataclasses
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -230,6 +231,22 @@ def reference() -> Iterator[Setting]:
     for section in _SECTIONS:
         for name, entry in _fields(section).items():
             yield Setting(f"{section}.{name}", entry.metadata["written"], entry.metadata["help"])
+
+
+def example() -> str:
+    """A configuration file with every setting as a comment: its purpose and its default."""
+    lines = [
+        "# loadwatch: every setting with its default. Copy to /etc/loadwatch/loadwatch.toml and change what",
+        "# you need; `loadwatch check-config` names mistakes, `systemctl reload loadwatch` takes changes up.",
+    ]
+    shown = ""
+    for setting in reference():
+        section, _, name = setting.key.partition(".")
+        if section != shown:
+            lines += ["", f"[{section}]"]
+            shown = section
+        lines += [f"# {setting.help}", f"# {name} = {json.dumps(setting.default)}"]
+    return "\n".join(lines) + "\n"
 
 
 def default_path() -> Path | None:

@@ -1,11 +1,16 @@
 """Settings: layers, clear refusals, and documentation that cannot drift."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 from loadwatch import config
 from loadwatch.errors import ConfigurationError
+
+# Read at import, because no inherited setting reaches a test.
+UPDATE_GOLDEN = "LOADWATCH_UPDATE_GOLDEN" in os.environ
 
 
 def write(folder: Path, text: str) -> Path:
@@ -101,3 +106,13 @@ def test_every_setting_is_documented() -> None:
     settings = list(config.reference())
     assert len({setting.key for setting in settings}) == len(settings)
     assert all(setting.help for setting in settings)
+
+
+def test_the_example_file_shows_every_setting_at_its_default(tmp_path: Path) -> None:
+    """The shipped example is what the code documents; LOADWATCH_UPDATE_GOLDEN=1 rewrites it."""
+    shipped = Path(__file__).parents[1] / "systemd" / "loadwatch.toml"
+    if UPDATE_GOLDEN:
+        shipped.write_text(config.example())
+    assert shipped.read_text() == config.example()
+    uncommented = re.sub(r"(?m)^# (\w+ = )", r"\1", config.example())
+    assert config.load(write(tmp_path, uncommented), environment={}) == config.Config()

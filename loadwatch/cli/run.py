@@ -1,5 +1,7 @@
 """``loadwatch run``: the daemon."""
 
+import faulthandler
+
 import click
 
 from loadwatch import config as configuration
@@ -15,6 +17,8 @@ def command(context: Context) -> None:
     """
     config = context.config
     context.start_logging(config.log.level)
+    # The watchdog of systemd ends a hung daemon by SIGABRT: the journal then shows where each thread stood.
+    faulthandler.enable()
     # Here and not above: --help and a wrong configuration need none of the daemon.
     from loadwatch.daemon.service import Daemon  # noqa: PLC0415
 

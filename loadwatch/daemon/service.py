@@ -13,6 +13,7 @@ from loadwatch.config import Config
 from loadwatch.daemon.keeper import ModelKeeper
 from loadwatch.daemon.reporting import collect_facts
 from loadwatch.daemon.schedule import Schedule
+from loadwatch.daemon.surroundings import container_note
 from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.daemon.watch import Watch
 from loadwatch.errors import ConfigurationError, HistoryError, ServiceError
@@ -119,7 +120,9 @@ class Daemon:
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
         self._keeper.begin()
         self._schedule.start()
-        log.info("watching %s, state in %s", " ".join(self._web.urls), self._directory)
+        log.info("watching, serving %s, state in %s", " ".join(self._web.urls), self._directory)
+        if note := container_note(procfs=self._config.sampling.procfs):
+            log.warning(note)
         self._notifier.send("READY=1", f"STATUS=watching, serving {' '.join(self._web.urls)}")
         while self._beat():
             pass

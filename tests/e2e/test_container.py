@@ -1,0 +1,89 @@
+"""The image: built from the Dockerfile, run without rights on a read-only root, scraped.
+
+``container_session.py`` works with the built image; each test here looks at one part of what it found.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import free_port, parse
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[1]
+Found = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def found(shared: Path) -> Found:
+    """What the session saw."""
+    if os.geteuid() != 0:
+        pytest.skip("building the image here needs root")
+    answer = subprocess.run(
+        [
+            *(str(shared / "tools" / "image-build.sh"), "-t", "localhost/loadwatch-test:latest"),
+            *(str(CHECKOUT), "--", sys.executable, str(HERE / "container_session.py")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LOADWATCH_TEST_PORT": str(free_port())},
+    )
+    if answer.returncode != 0:
+        pytest.fail(f"ended with {answer.returncode}: {answer.stdout[-1000:]} {answer.stderr[-3000:]}")
+    session: Found = json.loads(answer.stdout.splitlines()[-1])
+    return session
+
+
+def test_it_serves_a_verdict_on_the_host_it_watches(found: Found) -> None:
+    """Read-only root, no capability, no new privileges; /proc of the host is mounted and nothing fails."""
+    assert found["start"] == ""
+    assert found["ready"], found["log"]
+    series = parse(found["metrics"])
+    failures = {key: value for key, value in series.items() if "failures" in key[0] and value}
+    assert failures == {}
+    signals = {dict(labels)["signal"] for name, labels in series if name == "loadwatch_signal"}
+    assert {"cpu", "memory"} <= signals
+
+
+def test_it_says_that_it_sees_the_host(found: Found) -> None:
+    """The limits of its control group are named, and that they are not what is measured."""
+    assert "those of the whole host" in found["log"]
+    assert "Traceback" not in found["log"]
+
+
+def test_it_is_nobody_and_writes_nothing_but_its_state(found: Found) -> None:
+    """An ordinary user on a read-only root file system."""
+    assert found["user"] == "10074"
+    assert "Read-only file system" in found["writes"]
+
+
+def test_the_health_check_passes_when_there_is_a_verdict(found: Found) -> None:
+    """The image's own HEALTHCHECK, run by podman."""
+    assert found["health"] == 0
+
+
+def test_it_stops_cleanly_and_goes_on_with_its_state(found: Found) -> None:
+    """``docker stop`` within two seconds; the next container on the volume needs no new first model."""
+    assert (found["stop"], found["exit"]) == (0, "0")
+    assert found["stop_seconds"] < 5.0
+    assert found["ready_again"], found["log_again"]
+    assert "training published" not in found["log_again"]
+
+
+def test_a_wrong_setting_ends_with_78_and_says_why(found: Found) -> None:
+    """As on a host."""
+    status, words = found["wrong"]
+    assert status == 78
+    assert "did you mean sampling.interval?" in words
+
+
+def test_the_image_is_small(found: Found) -> None:
+    """Nothing of the build is left in it: the base is 125 MB of it, numpy with its algebra 60."""
+    assert found["size"] < 260e6

@@ -1,0 +1,139 @@
+"""The shipped unit on a real systemd: installed from the wheel as the documentation says, then ill-treated.
+
+One throw-away machine is booted twice for all of it. ``systemd_machine.py`` does the checks inside; each test
+here reports the one of its name.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[1]
+PYTHON_INSIDE = "3.11"
+Outcomes = dict[str, str]
+
+
+def make_wheels(folder: Path) -> None:
+    """Our wheel and everything it needs, for the machine inside, which has no network."""
+    pip = [sys.executable, "-m", "pip", "-q"]
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(CHECKOUT)], check=True)
+    (wheel,) = folder.glob("loadwatch-*.whl")
+    inside = ["--only-binary=:all:", "--python-version", PYTHON_INSIDE]
+    subprocess.run([*pip, "download", *inside, "-d", str(folder), str(wheel)], check=True)
+
+
+@pytest.fixture(scope="module")
+def outcomes(shared: Path) -> Iterator[Outcomes]:
+    """What each check found, by the name of its test."""
+    if os.geteuid() != 0:
+        pytest.skip("booting a machine needs root")
+    # Not pytest's own folder: it is named after the user and may be read by nobody else.
+    with tempfile.TemporaryDirectory(prefix="loadwatch-systemd-") as name:
+        wheels, out = Path(name, "wheels"), Path(name, "out")
+        wheels.mkdir()
+        out.mkdir()
+        make_wheels(wheels)
+        command = [
+            str(shared / "tools" / "nspawn-test.sh"),
+            *("-b", f"{wheels}:/wheels", "-o", str(out), "-t", "280"),
+            str(HERE / "systemd_machine.py"),
+        ]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        results = out / "results"
+        if answer.returncode != 0 or not results.exists():
+            pytest.fail(f"the machine ended with {answer.returncode}: {answer.stderr[-3000:]}")
+        lines = [json.loads(line) for line in results.read_text().splitlines()]
+        for line in lines:
+            print(f"{line['seconds']:6.1f} s  {line['test']}")
+        yield {line["test"]: line["outcome"] for line in lines}
+
+
+def check(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    name = request.node.name
+    assert name in outcomes, f"{name} was not reached: {list(outcomes)}"
+    assert outcomes[name] == "", outcomes[name]
+
+
+def test_two_commands_install_it(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """The wheel brings its unit along, and systemd has nothing to say about it."""
+    check(outcomes, request)
+
+
+def test_a_taken_port_never_counts_as_started(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """The journal names the address; once it is free the daemon comes up by itself."""
+    check(outcomes, request)
+
+
+def test_stopping_during_training_leaves_no_child(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """Within two seconds nothing of it runs any more."""
+    check(outcomes, request)
+
+
+def test_it_is_started_when_metrics_are_served(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """The first scrape after ``systemctl start`` is answered."""
+    check(outcomes, request)
+
+
+def test_everything_works_under_the_hardening(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """Every source is read, the training child trains, a verdict is served; nothing is counted as failed."""
+    check(outcomes, request)
+
+
+def test_it_is_nobody_special(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """A dynamic user without any capability, whose state others cannot read."""
+    check(outcomes, request)
+
+
+def test_exposure_is_at_most_one_point_six(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """By systemd's own count."""
+    check(outcomes, request)
+
+
+def test_sighup_reloads_and_refuses_a_bad_file(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """``systemctl reload`` works, and a mistake does not stop the daemon."""
+    check(outcomes, request)
+
+
+def test_kill_9_comes_back_with_its_history_whole(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """Nothing that was sampled is lost, and the model is the same."""
+    check(outcomes, request)
+
+
+def test_a_frozen_process_is_restarted_by_the_watchdog(
+    outcomes: Outcomes, request: pytest.FixtureRequest
+) -> None:
+    """A process that is stopped (SIGSTOP) does not feed it."""
+    check(outcomes, request)
+
+
+def test_a_hung_sampler_is_restarted_by_the_watchdog(
+    outcomes: Outcomes, request: pytest.FixtureRequest
+) -> None:
+    """The process lives but no sample arrives: no verdict is served, and the journal shows where it hung."""
+    check(outcomes, request)
+
+
+def test_wrong_configuration_fails_once_and_says_why(
+    outcomes: Outcomes, request: pytest.FixtureRequest
+) -> None:
+    """No restart loop, and the nearest valid name in the journal."""
+    check(outcomes, request)
+
+
+def test_sigterm_stops_within_two_seconds(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """And the unit counts as stopped, not as failed."""
+    check(outcomes, request)
+
+
+def test_a_reboot_keeps_history_and_model(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """Enabled once, it is there after every boot and goes on where it was."""
+    check(outcomes, request)
