@@ -14,10 +14,9 @@ USER 10074:10074
 VOLUME /var/lib/loadwatch
 EXPOSE 10074
 ENV PATH=/opt/loadwatch/bin:$PATH \
-    LOADWATCH_STATE_DIRECTORY=/var/lib/loadwatch \
-    LOADWATCH_HEALTH_URL=http://127.0.0.1:10074/-/ready
+    LOADWATCH_STATE_DIRECTORY=/var/lib/loadwatch
 # Alive without a fresh verdict is not healthy: a monitor that sees nothing must not look well.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(os.environ['LOADWATCH_HEALTH_URL'], timeout=4)"]
+  CMD ["loadwatch", "status", "--check"]
 ENTRYPOINT ["loadwatch"]
 CMD ["run"]
