@@ -90,7 +90,7 @@ def learning_table(
     chosen, weights = choose_rows(recording.timestamps, truth, usable, 2 * reach, MOST_ROWS, rng)
     signals = choose_companions(recording, levels, targets[:, int(np.argmax(horizons))])
     spec = ForecastSpec.fitting(recording.timestamps, signals, reach)
-    features = _features(spec, recording, levels, chosen)
+    features = features_of(spec, recording, levels, chosen)
     times = recording.timestamps[chosen]
     return TrainingTable(spec, tuple(horizons), times, features, targets[chosen], weights)
 
@@ -113,7 +113,7 @@ def made_up_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed:
         usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1)
         reach = 2.0 * max(horizons)
         chosen, weights = choose_rows(recording.timestamps, levels, usable, reach, MADE_UP_KEPT, rng)
-        features = _features(level_only, recording, levels, chosen)
+        features = features_of(level_only, recording, levels, chosen)
         tables.append((recording.timestamps[chosen], features, targets[chosen], weights))
     times, level_features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
     everything = np.full((len(times), len(spec.names)), np.nan)
@@ -127,7 +127,7 @@ def _targets(timestamps: Floats, levels: Floats, horizons: Sequence[int]) -> Flo
     return np.hstack([table[:, :, 0], table[:, ahead, 1:].reshape(len(timestamps), -1)])
 
 
-def _features(spec: ForecastSpec, recording: Recording, levels: Floats, chosen: Integers) -> Floats:
+def features_of(spec: ForecastSpec, recording: Recording, levels: Floats, chosen: Integers) -> Floats:
     """The features (R, F) of the chosen rows only: a long history never stands in memory as a whole."""
     stream, parts = ForecastFeatures(spec), []
     values = recording.with_signals(spec.signals).values

@@ -1,0 +1,138 @@
+"""Candidate against incumbent, on the newest span, which neither has learnt.
+
+Both, and two forecasters that need no learning, are compared by the Brier score, the mean squared error of
+the probabilities, on the same rows. The candidate must be no worse than any of them, beyond what chance
+explains.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from loadwatch.features.scan import Integers
+from loadwatch.labels.horizons import exceedances, inside, labelled_levels
+from loadwatch.labels.rule import Rule
+from loadwatch.model.forecast import ForecastModel
+from loadwatch.records import Floats, Label, Recording, Span
+from loadwatch.training.table import features_of
+
+HELD_OUT: Final = 0.2  # of the history, at most
+BLOCK_SECONDS: Final = 1800.0  # errors of one half hour go together: it counts as one observation
+SURE: Final = 1.0  # standard errors by which a difference is more than chance
+TOLERANCE: Final = 2e-4  # difference of Brier scores that nobody would notice
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the candidate is published, why, and by which figures; the figures are plain values."""
+
+    published: bool
+    why: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def contest_start(timestamps: Floats, incumbent_end: float | None) -> float:
+    """Where the span begins that the candidate must not learn from, because it will be judged there.
+
+    timestamps: (N,) of the whole history; incumbent_end: up to where the incumbent has learnt, None where it
+    knows nothing of this host. Half of what is new to the incumbent is held out, at most a fifth of the
+    history: so the candidate learns something new, and is judged on what is new to both.
+    """
+    end = float(timestamps[-1])
+    new = end - (timestamps[0] if incumbent_end is None else max(incumbent_end, float(timestamps[0])))
+    return end - min(0.5 * float(new), HELD_OUT * (end - float(timestamps[0])))
+
+
+def judge_forecast(
+    candidate: ForecastModel,
+    incumbent: ForecastModel | None,
+    recording: Recording,
+    rule: Rule,
+    start: float,
+    *,
+    labels: Iterable[Label] = (),
+    masks: Iterable[Span] = (),
+) -> Decision:
+    """Compare on the rows of ``recording`` from ``start`` (epoch seconds) on; those before warm up."""
+    levels = rule.levels(recording)
+    rows = np.flatnonzero((recording.timestamps >= start) & ~inside(recording.timestamps, masks))
+    truth = labelled_levels(recording.timestamps, levels, labels)
+    targets = exceedances(recording.timestamps, truth, candidate.horizons)[:, :, 0]
+    rows = rows[np.isfinite(targets[rows]).any(axis=1)]
+    if len(rows) == 0:
+        why = "there is no incumbent" if incumbent is None else "no row of the newest span has a known future"
+        return Decision(incumbent is None, why)
+    names: dict[str, Floats] = {"candidate": _forecast(candidate, recording, levels, rows)}
+    if incumbent is not None and incumbent.horizons == candidate.horizons:
+        names["incumbent"] = _forecast(incumbent, recording, levels, rows)
+    names |= _plain(targets, levels, rows)
+    return _decide(names, targets[rows], recording.timestamps[rows], candidate.horizons)
+
+
+def _forecast(model: ForecastModel, recording: Recording, levels: Floats, rows: Integers) -> Floats:
+    return model.probabilities(features_of(model.spec, recording, levels, rows))
+
+
+def _plain(targets: Floats, levels: Floats, rows: Integers) -> dict[str, Floats]:
+    """What needs no network: it stays as it is, with the chances of that so far; or simply yes and no."""
+    high = np.nan_to_num(levels) > 1.0
+    before = np.arange(len(levels)) < rows[0]
+    persistence = np.empty((len(rows), targets.shape[1]))
+    for column in range(targets.shape[1]):
+        y = targets[:, column]
+        for state in (False, True):
+            mine = before & (high == state) & np.isfinite(y)
+            # One made-up row each way keeps the chance of what was never seen off 0 and 1.
+            persistence[high[rows] == state, column] = (y[mine].sum() + state) / (mine.sum() + 1.0)
+    static = np.repeat(high[rows, None].astype(np.float64), targets.shape[1], axis=1)
+    return {"persistence": persistence, "static threshold": static}
+
+
+def _decide(
+    forecasts: Mapping[str, Floats], targets: Floats, timestamps: Floats, horizons: tuple[int, ...]
+) -> Decision:
+    errors = {name: (forecast - targets) ** 2 for name, forecast in forecasts.items()}
+    figures = {
+        "start_timestamp": float(timestamps[0]),
+        "end_timestamp": float(timestamps[-1]),
+        "rows": len(timestamps),
+        "high_share": {str(h): _mean(targets[:, i]) for i, h in enumerate(horizons)},
+        "brier": {
+            name: {str(h): _mean(error[:, i]) for i, h in enumerate(horizons)}
+            for name, error in errors.items()
+        },
+    }
+    mine = errors.pop("candidate")
+    better_than: list[str] = []
+    for name, theirs in errors.items():
+        difference, uncertainty = _difference(mine - theirs, timestamps)
+        if difference > max(SURE * uncertainty, TOLERANCE):
+            why = (
+                f"refused: on {len(timestamps)} new rows its Brier score is worse than that of the {name} "
+                f"by {difference:.4f} (standard error {uncertainty:.4f})"
+            )
+            return Decision(False, why, figures)
+        better_than.append(name)
+    return Decision(True, f"no worse than {', '.join(better_than)} on {len(timestamps)} new rows", figures)
+
+
+def _mean(values: Floats) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _difference(difference: Floats, timestamps: Floats) -> tuple[float, float]:
+    """Mean of (N, H) over known entries, and its standard error with half hours as the observations."""
+    known = np.isfinite(difference)
+    count = known.sum(axis=1)
+    blocks = ((timestamps - timestamps[0]) // BLOCK_SECONDS).astype(np.int64)
+    sums = np.bincount(blocks, np.where(known, difference, 0.0).sum(axis=1))
+    sizes = np.bincount(blocks, count)
+    sums, sizes = sums[sizes > 0], sizes[sizes > 0]
+    mean = float(sums.sum() / sizes.sum())
+    # The deviation of a ratio of sums (Cochran, "Sampling Techniques", 1977, section 6.4).
+    spread = float(((sums - mean * sizes) ** 2).sum())
+    return mean, math.sqrt(spread) / float(sizes.sum())

@@ -1,0 +1,76 @@
+"""Only what is no worse is published, and a refusal says why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loadwatch.labels.rule import Rule
+from loadwatch.model.forecast import ForecastModel
+from loadwatch.records import Recording, Span
+from loadwatch.training.contest import contest_start, judge_forecast
+from loadwatch.training.forecast import train_forecast
+from loadwatch.training.synthetic import synthetic_recording
+
+RULE = Rule.parse("cpu > 0.8")
+START = 5_600
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return synthetic_recording(60.0, 7_000, seed=3)
+
+
+@pytest.fixture(scope="module")
+def model(recording) -> ForecastModel:
+    return train_forecast(recording.rows(0, START), RULE, (0, 300))[0]
+
+
+def spoilt(model: ForecastModel, shift: float) -> ForecastModel:
+    """The model with all its logits shifted."""
+    return replace(model, calibration=model.calibration + np.array([0.0, shift]))
+
+
+def test_a_fair_candidate_is_published(recording, model):
+    """Against itself and the plain forecasters it is no worse; the figures cover all of them."""
+    decision = judge_forecast(model, model, recording, RULE, recording.timestamps[START])
+    assert decision.published
+    assert set(decision.figures["brier"]) == {"candidate", "incumbent", "persistence", "static threshold"}
+    assert decision.figures["rows"] == 7_000 - START
+
+
+def test_a_worse_candidate_is_refused_with_the_reason(recording, model):
+    """The refusal names who was better, and by how much."""
+    decision = judge_forecast(spoilt(model, 4.0), model, recording, RULE, recording.timestamps[START])
+    assert not decision.published
+    assert "worse than that of the incumbent by" in decision.why
+
+
+def test_a_candidate_worse_than_no_learning_is_refused(recording, model):
+    """Even where the incumbent is as bad."""
+    bad = spoilt(model, 4.0)
+    decision = judge_forecast(bad, bad, recording, RULE, recording.timestamps[START])
+    assert "persistence" in decision.why
+
+
+def test_masked_rows_do_not_count(recording, model):
+    """Maintenance is judged as little as it is learnt; without any row left nothing is replaced."""
+    start = recording.timestamps[START]
+    everything = [Span(start, recording.timestamps[-1] + 1.0)]
+    decision = judge_forecast(model, model, recording, RULE, start, masks=everything)
+    assert not decision.published
+    assert "known future" in decision.why
+    assert judge_forecast(model, None, recording, RULE, start, masks=everything).published
+
+
+def test_a_small_difference_is_no_reason(recording, model):
+    """Chance decides nothing: a hair's breadth worse is no worse."""
+    assert judge_forecast(spoilt(model, 0.01), model, recording, RULE, recording.timestamps[START]).published
+
+
+@pytest.mark.parametrize(
+    ("incumbent_end", "expected"), [(None, 800.0), (200.0, 800.0), (900.0, 950.0), (-50.0, 800.0)]
+)
+def test_what_is_held_out_is_new_to_both(incumbent_end, expected):
+    """A fifth at most, and never more than half of what the incumbent has not learnt."""
+    assert contest_start(np.arange(1001.0), incumbent_end) == pytest.approx(expected)
