@@ -4,15 +4,22 @@ Few weights, so few high moments are enough to fit them: on hosts with a handful
 the network, on all others much worse, and a weighted mean of the two logits is at least as good as either
 (measured on the Bitbrains hosts: benchmarks). It also ties down what is said where nothing was ever seen.
 
+With next to no onsets even that is too much to learn, and nothing beats persistence. So a logistic regression
+on the newest level alone takes the share 3 / (3 + onsets) from both: a half after three onsets, a fiftieth
+after 150. Being linear in the same features, it is added to the anchor's weights.
+
 For the horizon 0 the anchor sees only whether the rule holds, and by how much, and counts most: whether load
 is high now is a matter of the rule and of the operator's word, not of what happened before.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
+from loadwatch.nn import Array
 from loadwatch.records import Floats
+from loadwatch.training.table import TrainingTable
 
 FEATURES: Final = tuple(
     f"level:{name}"
@@ -21,12 +28,43 @@ FEATURES: Final = tuple(
         "since_high", "high_for", "calm_for", "usual_high", "usual_peak",
     )
 )  # fmt: skip
+PERSISTENCE: Final = ("level:now", "level:near")
+FEW_ONSETS: Final = 3.0
 NOW_FEATURES: Final = ("level:high", "level:near")
 SHARE: Final = 0.3  # of the logit of a horizon ahead
 NOW_SHARE: Final = 0.8
 RIDGE: Final = 1.0
 ITERATIONS: Final = 30
 ENOUGH: Final = 1e-6
+
+
+def fit_anchor(Z: Array, table: TrainingTable) -> tuple[Floats, Floats]:
+    """Weights (F + 1, H) on normalised features Z (R, F), the bias last, and the shares (H,) of the logit."""
+    weights = np.zeros((Z.shape[1] + 1, len(table.horizons)))
+    shares = np.full(len(table.horizons), NOW_SHARE)
+    doubt = FEW_ONSETS / (FEW_ONSETS + table.onsets)
+    for column, horizon in enumerate(table.horizons):
+        if horizon == 0:
+            weights[:, column] = _fit(Z, table, column, NOW_FEATURES)
+            continue
+        share = 1.0 - (1.0 - doubt) * (1.0 - SHARE)
+        simple = (1.0 - doubt) * SHARE * _fit(Z, table, column, FEATURES)
+        simplest = doubt * _fit(Z, table, column, PERSISTENCE)
+        weights[:, column], shares[column] = (simple + simplest) / share, share
+    return weights, shares
+
+
+def _fit(Z: Array, table: TrainingTable, column: int, wanted: Sequence[str]) -> Floats:
+    """(F + 1,) a logistic regression of one horizon on the wanted features; 0 for all others."""
+    names = table.spec.names
+    places = [names.index(name) for name in wanted if name in names]
+    y = table.targets[:, column]
+    known = np.isfinite(y)
+    answer = np.zeros(Z.shape[1] + 1)
+    answer[[*places, -1]] = fit_logistic(
+        Z[known][:, places].astype(np.float64), y[known], table.weights[known]
+    )
+    return answer
 
 
 def fit_logistic(X: Floats, y: Floats, weights: Floats, ridge: float = RIDGE) -> Floats:

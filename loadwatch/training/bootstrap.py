@@ -25,5 +25,5 @@ def train_bootstrap(
     table = made_up_table(spec, rule, horizons, seed)
     learner = Learner(table, table.take(np.arange(0)), 1.0, np.random.default_rng(seed))
     model, loss = learner.learn()
-    report = ForecastReport(len(table), 0, time.perf_counter() - started, loss, ())
+    report = ForecastReport(len(table), table.onsets, time.perf_counter() - started, loss, ())
     return model, report

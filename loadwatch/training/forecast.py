@@ -31,7 +31,7 @@ from loadwatch.nn import (
     warm_up,
 )
 from loadwatch.records import Floats, Label, Recording, Span
-from loadwatch.training import anchor
+from loadwatch.training.anchor import fit_anchor
 from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability
 from loadwatch.training.table import LIMITS, TrainingTable, learning_table, made_up_table
 
@@ -103,10 +103,9 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     unseen = learner.forecast_unseen()
     model, loss = learner.learn()
     model = adjusted(model, own, unseen, budget_per_week)
-    onsets = int(((levels[1:] > 1.0) & ~(levels[:-1] > 1.0)).sum())
     figures = _figures(own, unseen * model.calibration[:, 0] + model.calibration[:, 1])
     return model, ForecastReport(
-        len(own), onsets, time.perf_counter() - started, loss, own.spec.signals, *figures
+        len(own), own.onsets, time.perf_counter() - started, loss, own.spec.signals, *figures
     )
 
 
@@ -127,18 +126,15 @@ class Learner:
         moments = Moments.of(own.features)
         moments.merge(Moments.of(ballast.features).thinned(share))
         self._normaliser = Normaliser.from_moments(moments)
-        self._shares = np.where(np.array(own.horizons) > 0, anchor.SHARE, anchor.NOW_SHARE)
         self._folds = FOLDS if len(own) >= FOLDS * LEAST_FOLD_ROWS else 0
 
     def learn(self) -> tuple[ForecastModel, float]:
         """A model of all rows, not yet calibrated, and the loss of its last epoch."""
         table = self._own.joined(self._ballast, self._share)
-        network, weights, loss = self._fit(table, self._folds)
+        network, (weights, shares), loss = self._fit(table, self._folds)
         count = len(table.horizons)
         plain = np.tile([1.0, 0.0], (count, 1)), np.full(count, 0.5)
-        model = ForecastModel(
-            table.spec, self._normaliser, network, weights, self._shares, table.horizons, *plain
-        )
+        model = ForecastModel(table.spec, self._normaliser, network, weights, shares, table.horizons, *plain)
         return model, loss
 
     def forecast_unseen(self) -> Floats:
@@ -153,12 +149,12 @@ class Learner:
                 return np.full_like(logits, np.nan)
             part = rows * self._folds // len(rows) == fold
             table = self._own.take(rows[~part]).joined(self._ballast, self._share)
-            network, weights, _ = self._fit(table, fold)
+            network, (weights, shares), _ = self._fit(table, fold)
             Z = self._normaliser.apply(self._own.features[part])
-            logits[part] = mixed_logits(network, weights, self._shares, Z)
+            logits[part] = mixed_logits(network, weights, shares, Z)
         return logits
 
-    def _fit(self, table: TrainingTable, turn: int) -> tuple[Network, Floats, float]:
+    def _fit(self, table: TrainingTable, turn: int) -> tuple[Network, tuple[Floats, Floats], float]:
         Z = self._normaliser.apply(table.features)
         turns = self._folds + 1
 
@@ -168,20 +164,6 @@ class Learner:
 
         network, loss = fit_network(Z, table, self._rng, stop=self._stop, tell=tell)
         return network, fit_anchor(Z, table), loss
-
-
-def fit_anchor(Z: Array, table: TrainingTable) -> Floats:
-    """Weights (F + 1, H) of the anchor on normalised features Z (R, F)."""
-    names = table.spec.names
-    answer = np.zeros((len(names) + 1, len(table.horizons)))
-    for column, horizon in enumerate(table.horizons):
-        wanted = anchor.FEATURES if horizon > 0 else anchor.NOW_FEATURES
-        places = [names.index(name) for name in wanted if name in names]
-        y = table.targets[:, column]
-        known = np.isfinite(y)
-        X = Z[known][:, places].astype(np.float64)
-        answer[[*places, -1], column] = anchor.fit_logistic(X, y[known], table.weights[known])
-    return answer
 
 
 def fit_network(

@@ -40,6 +40,7 @@ class TrainingTable:
     features: Floats
     targets: Floats
     weights: Floats
+    onsets: int  # in the history the rows are of
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -47,7 +48,7 @@ class TrainingTable:
     def take(self, rows: Integers) -> Self:
         """Some of the rows."""
         parts = (self.timestamps[rows], self.features[rows], self.targets[rows], self.weights[rows])
-        return type(self)(self.spec, self.horizons, *parts)
+        return type(self)(self.spec, self.horizons, *parts, self.onsets)
 
     def joined(self, other: "TrainingTable", share: float) -> Self:
         """With the rows of another table below, which weigh ``share`` of what they weigh there."""
@@ -58,6 +59,7 @@ class TrainingTable:
             np.vstack([self.features, other.features]),
             np.vstack([self.targets, other.targets]),
             np.concatenate([self.weights, share * other.weights]),
+            self.onsets,
         )
 
 
@@ -92,7 +94,9 @@ def learning_table(
     spec = ForecastSpec.fitting(recording.timestamps, signals, reach)
     features = features_of(spec, recording, levels, chosen)
     times = recording.timestamps[chosen]
-    return TrainingTable(spec, tuple(horizons), times, features, targets[chosen], weights)
+    return TrainingTable(
+        spec, tuple(horizons), times, features, targets[chosen], weights, count_onsets(truth)
+    )
 
 
 def made_up_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:
@@ -102,13 +106,14 @@ def made_up_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed:
     Where ``rule`` is never (or mostly) true of a made-up server, a plain limit on its CPU stands in for it.
     """
     level_only = replace(spec, signals=())
-    tables = []
+    tables, onsets = [], 0
     for host in range(MADE_UP_HOSTS):
         rng = np.random.default_rng([seed, host])
         recording = synthetic_recording(spec.step, MADE_UP_ROWS, seed=int(rng.integers(2**31)))
         levels = rule.levels(recording)
         if not 0.002 < float((levels > 1.0).mean()) < 0.3:
             levels = Rule.parse(PLAIN_RULE).levels(recording)
+        onsets += count_onsets(levels)
         targets = _targets(recording.timestamps, levels, horizons)
         usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1)
         reach = 2.0 * max(horizons)
@@ -118,7 +123,13 @@ def made_up_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed:
     times, level_features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
     everything = np.full((len(times), len(spec.names)), np.nan)
     everything[:, [spec.names.index(name) for name in level_only.names]] = level_features
-    return TrainingTable(spec, tuple(horizons), times, everything, futures, weighed)
+    return TrainingTable(spec, tuple(horizons), times, everything, futures, weighed, onsets)
+
+
+def count_onsets(levels: Floats) -> int:
+    """How often high load begins; what is unknown is not high."""
+    high = np.nan_to_num(levels) > 1.0
+    return int((high[1:] & ~high[:-1]).sum())
 
 
 def _targets(timestamps: Floats, levels: Floats, horizons: Sequence[int]) -> Floats:
