@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS: Final = 1.0
 RETENTION_SECONDS: Final = 3600.0
+VERIFY_SECONDS: Final = 86400.0
+"""How often the whole history is read for damage; the check at the start looks only for two seconds."""
 REFRESH_SECONDS: Final = 10.0
 """How soon what an operator typed (a label, a maintenance window) takes effect."""
 LARGEST_RATE: Final = "sampling.largest_rate"
@@ -105,9 +107,6 @@ class Daemon:
         rate = self._history.state(LARGEST_RATE)
         if isinstance(rate, int | float) and math.isfinite(rate):
             self._sampler.largest_rate = rate
-        if self._history.salvage is not None:
-            self._exporter.history_salvaged.inc()
-            log.error("history damaged, salvaged: %s", self._history.salvage)
 
     def _serve(self) -> None:
         self._keeper.load()
@@ -117,12 +116,15 @@ class Daemon:
             signal.signal(number, lambda received, _frame: self._signals.put(received))
         self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
         self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
+        self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
         self._keeper.begin()
         self._schedule.start()
         log.info("watching, serving %s, state in %s", " ".join(self._web.urls), self._directory)
         if note := container_note(procfs=self._config.sampling.procfs):
             log.warning(note)
+        for source, note in self._sampler.notes.items():
+            log.info("source=%s note: %s", source, note)
         self._notifier.send("READY=1", f"STATUS=watching, serving {' '.join(self._web.urls)}")
         while self._beat():
             pass
@@ -142,6 +144,7 @@ class Daemon:
         self._feed_watchdog()
         self._keeper.report(self._exporter)
         self._exporter.notify_failures.set(self._notifier.failures)
+        self._exporter.history_salvaged.set(self._history.salvages)
         for kind, count in self._web.faults().items():
             self._exporter.web_faults.set(count, kind)
         if not self._web.alive:
