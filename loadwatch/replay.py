@@ -134,6 +134,7 @@ class Replay:
                 material,
                 self._rule,
                 settings.horizons,
+                self._scorer.model,
                 seed=settings.seed,
                 progress=lambda _stage, _share: None,
             )
@@ -147,7 +148,7 @@ class Replay:
             scorer.extend(memory.rows(start, start + CHUNK))
         self._scorer = scorer
         self._judge.adopt(thresholds_of(model))
-        self.findings.trainings.append((now, "published"))
+        self.findings.trainings.append((now, candidate.refusal or "published"))
 
     def _first_model(self) -> Model:
         settings = self._settings
@@ -156,9 +157,11 @@ class Replay:
         return Model(self._card("bootstrap", start, Recording(*_no_rows()), report.rows), forecast)
 
     def _model_of(self, candidate: Candidate, now: float, learned: Recording) -> Model:
-        forecast = candidate.forecast or self._scorer.model.forecast
-        anomaly = candidate.anomaly or self._scorer.model.anomaly
-        return Model(self._card("trained", now, learned, candidate.rows), forecast, anomaly)
+        incumbent = self._scorer.model
+        origin = incumbent.card.origin if candidate.refusal else "trained"
+        card = self._card(origin, now, learned, candidate.rows)
+        card = replace(card, end_timestamp=candidate.learned_until)
+        return Model(card, candidate.forecast, candidate.anomaly or incumbent.anomaly)
 
     def _card(self, origin: Origin, now: float, learned: Recording, rows: int) -> Card:
         settings, times = self._settings, learned.timestamps

@@ -140,7 +140,7 @@ class Learning:
             mark = self._history.add_training(Span(start, start + TIMEOUT_SECONDS))
             outcome = self._child.run(self._order(first), timeout_seconds=TIMEOUT_SECONDS, progress=log.debug)
             self._history.end_training(mark, self._clock.wall())
-            if outcome.result == "published":
+            if outcome.version:
                 self._adopt()
         except (LoadwatchError, OSError) as error:
             if not self._stopped.is_set():

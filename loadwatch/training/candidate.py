@@ -1,15 +1,19 @@
 """A candidate model from a stretch of history: what both the daemon's training and a replay make."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from loadwatch.errors import TrainingError
 from loadwatch.labels.rule import Rule
 from loadwatch.model.anomaly import AnomalyModel
+from loadwatch.model.file import Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Label, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
+from loadwatch.training.contest import contest_start, judge_forecast
 from loadwatch.training.forecast import train_forecast
 
 log = logging.getLogger(__name__)
@@ -45,30 +49,43 @@ class Material:
 class Candidate:
     """What came of it.
 
-    ``forecast`` is None where the rule's signals are not in the history; ``anomaly`` is None where the masks
-    leave too little to say what is usual. Not both.
+    ``forecast`` is the new one if the contest was won, otherwise the incumbent's, which ``refusal`` then
+    explains. ``learned_until`` is up to where that forecast has learned. ``anomaly`` is None where the masks
+    leave too little to say what is usual.
     """
 
-    forecast: ForecastModel | None
+    forecast: ForecastModel
     anomaly: AnomalyModel | None
+    learned_until: float
     rows: int
+    why: str
+    refusal: str = ""
     losses: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
 
 
 def make_candidate(
-    material: Material, rule: Rule, horizons: Sequence[int], *, seed: int, progress: Progress
+    material: Material,
+    rule: Rule,
+    horizons: Sequence[int],
+    incumbent: Model,
+    *,
+    seed: int,
+    progress: Progress,
 ) -> Candidate:
-    """Learn to forecast, and what is usual.
+    """Learn to forecast and what is usual, and let the forecast win its place on the newest span.
 
     Raises:
-        TrainingError: no row has a known level and future.
+        TrainingError: nothing at all can be learned from this history.
 
     """
+    recording, card = material.recording, incumbent.card
+    known_until = card.end_timestamp if card.origin == "trained" else None
+    start = contest_start(recording.timestamps, known_until)
     progress("learning to forecast", 0.0)
-    forecast, report, refusal = None, None, None
     try:
         forecast, report = train_forecast(
-            material.recording,
+            recording.between(-math.inf, start),
             rule,
             horizons,
             labels=material.labels,
@@ -77,15 +94,38 @@ def make_candidate(
             progress=lambda share: progress("learning to forecast", share),
         )
     except TrainingError as error:
-        refusal = error
+        progress("learning what is usual", 0.0)
+        anomaly = _usual(material, seed)
+        if anomaly is None:
+            raise
+        kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
+        return Candidate(*kept, why="only what is usual was learned", refusal=str(error))
+    progress("judging against the incumbent", 0.0)
+    decision = judge_forecast(
+        forecast,
+        incumbent.forecast,
+        recording,
+        rule,
+        start,
+        labels=material.labels,
+        masks=material.masks,
+    )
     progress("learning what is usual", 0.0)
-    anomaly = _usual(material, seed)
-    if report is not None:
-        return Candidate(forecast, anomaly, report.rows, {"train": report.loss})
-    if anomaly is None and refusal is not None:
-        raise refusal
-    log.info("no forecast model: %s", refusal)
-    return Candidate(None, anomaly, len(material.recording))
+    figures = {
+        **decision.figures,
+        "reliability": {str(h): rows for h, rows in report.reliability.items()},
+        "unseen_brier": {str(h): score for h, score in report.brier.items()},
+    }
+    return Candidate(
+        forecast if decision.published else incumbent.forecast,
+        _usual(material, seed),
+        start if decision.published else card.end_timestamp,
+        report.rows,
+        decision.why,
+        "" if decision.published else decision.why,
+        {"train": report.loss},
+        figures,
+    )
 
 
 def _usual(material: Material, seed: int) -> AnomalyModel | None:

@@ -105,36 +105,39 @@ def _learn(order: Order, store: ModelStore, started: float, progress: Progress) 
         return Outcome(
             "too_little", f"{material.seconds:.0f} s of history in {rows} rows, {needed}", rows=rows
         )
+    incumbent = _incumbent(store)
     candidate = make_candidate(
-        material, Rule.parse(order.rule), order.horizons, seed=order.seed, progress=progress
+        material, Rule.parse(order.rule), order.horizons, incumbent, seed=order.seed, progress=progress
     )
-    forecast = candidate.forecast or _incumbent_forecast(store)
     card = Card(
         version=new_version(order.now, store),
-        origin="trained",
+        origin=incumbent.card.origin if candidate.refusal else "trained",
         trained_timestamp=order.now,
         host=order.host,
         rule=order.rule,
         horizons=tuple(order.horizons),
         signals=material.recording.signals,
-        row_seconds=forecast.spec.step,
+        row_seconds=candidate.forecast.spec.step,
         start_timestamp=float(material.recording.timestamps[0]),
-        end_timestamp=float(material.recording.timestamps[-1]),
+        end_timestamp=candidate.learned_until,
         rows=candidate.rows,
         duration_seconds=time.monotonic() - started,
         losses=candidate.losses,
-        thresholds=_thresholds(forecast),
+        thresholds=_thresholds(candidate.forecast),
+        figures=candidate.figures,
+        why=candidate.why,
     )
-    store.publish(Model(card, forecast, candidate.anomaly))
-    return _outcome("published", card)
+    # A refused forecast keeps its place, but what is usual has been learned anew and is put beside it.
+    store.publish(Model(card, candidate.forecast, candidate.anomaly or incumbent.anomaly))
+    return _outcome("rejected" if candidate.refusal else "published", card)
 
 
-def _incumbent_forecast(store: ModelStore) -> ForecastModel:
-    """The forecaster in use, which stays while this host's rule cannot be learned."""
+def _incumbent(store: ModelStore) -> Model:
+    """The model in use."""
     loaded = store.load_current()
     if loaded is None:
-        raise TrainingError("there is no forecast model to keep; start the daemon, it makes a first one")
-    return loaded.model.forecast
+        raise TrainingError("there is no model to compare with; start the daemon, it makes a first one")
+    return loaded.model
 
 
 def _material(order: Order) -> Material:
