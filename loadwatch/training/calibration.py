@@ -4,6 +4,7 @@ Both are found on forecasts for rows the network had not learnt from: the histor
 is forecast by a network that learnt the others.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -50,7 +51,7 @@ def choose_threshold(
     crossed = np.sort(worst[np.isfinite(worst)])[::-1]
     weeks = span / WEEK_SECONDS
     allowed = int(budget_per_week * weeks)
-    found = float(crossed[allowed]) if allowed < len(crossed) else 0.0
+    found = math.nextafter(float(crossed[allowed]), 1.0) if allowed < len(crossed) else 0.0
     trust = min(1.0, weeks)
     return float(np.clip(trust * found + (1.0 - trust) * 0.5, 0.05, 0.95))
 

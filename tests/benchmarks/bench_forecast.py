@@ -1,9 +1,9 @@
 """Forecasts of high load beside plain ones, on recorded hosts: the same command for every file.
 
 Each file is learnt to its half and forecast, frozen, from there on; the forecasts are written as
-``loadwatch replay`` would write them and scored by the scorer that comes with the data. Beside loadwatch stand
-persistence (the load level itself), and scikit-learn's logistic regression and gradient boosting on the
-same features.
+``loadwatch replay`` would write them and scored by the scorer that comes with the data. Beside loadwatch
+stand persistence (the load level itself), and scikit-learn's logistic regression and gradient boosting on
+the same features.
 
     bench_forecast.py                     every Bitbrains file, cpu > 80 %, 900 s
     bench_forecast.py --walk 7d           the same, learning anew each week
