@@ -107,7 +107,8 @@ class Connections:
         """Close every connection that is past its deadline."""
         now = self._now()
         for connection in [each for each in self._open if each.deadline < now]:
-            self.expired += 1
+            # A scraper that stays away is no fault, and must not look like one in the metrics.
+            self.expired += not (connection.proven and connection.waiting)
             self._close(connection)
 
     def close(self) -> None:

@@ -150,7 +150,13 @@ def _span(span: Span | None) -> dict[str, float | None]:
 
 def _renamed(record: Mapping[str, Any], **names: str) -> dict[str, Any]:
     renamed = {names.get(name, name): value for name, value in record.items()}
-    return {name: _number(value) if isinstance(value, float) else value for name, value in renamed.items()}
+    return {name: _strict(value) for name, value in renamed.items()}
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _strict(inner) for name, inner in value.items()}
+    return _number(value) if isinstance(value, float) else value
 
 
 def _number(value: float | None) -> float | None:

@@ -1,7 +1,10 @@
 """The status page in a real Chromium: it loads, lives, tells the truth, and is open to everyone."""
 
 import io
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -10,6 +13,7 @@ from typing import Any
 
 import bcrypt
 import pytest
+from processes import Daemon, Program
 from web.certificates import make_authority
 from web.fake_daemon import SCENES, FakeDaemon
 
@@ -185,6 +189,25 @@ def test_the_page_works_behind_a_prefix_under_tls_with_a_password(
     assert browser.text("#headline") == "All is well"
     links = browser.evaluate("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href'))")
     assert links[:2] == ["metrics", "api/v1/status"]
+
+
+@pytest.mark.skipif(shutil.which("stress-ng") is None, reason="needs stress-ng of Debian's package")
+def test_the_real_daemon_is_followed_while_its_host_works(browser: Browser, tmp_path: Path) -> None:
+    """No fake: the page shows this very host getting busy and keeps up; then the daemon is frozen."""
+    with Daemon(tmp_path / "state", "--set", "sampling.interval=1s").until_ready() as daemon:
+        browser.screen(1280, 900)
+        browser.open(f"{daemon.url}/")
+        assert browser.until(lambda: browser.evaluate("document.querySelectorAll('.spark').length > 5"))
+        assert browser.until(lambda: browser.text("#host") == socket.gethostname(), seconds=60)
+        command = ["stress-ng", "--cpu", "0", "--timeout", "60s", "--quiet"]
+        with Program(command, tmp_path / "stress.log"):
+            cpu = "parseFloat(document.querySelector('[data-signal=cpu] .figure').textContent)"
+            assert browser.until(lambda: browser.evaluate(cpu) > 90)
+            assert browser.evaluate("document.body.dataset.state") not in ("stale", "unreachable")
+        os.kill(daemon.process.pid, signal.SIGSTOP)
+        assert browser.until(lambda: state(browser) == "unreachable")
+        os.kill(daemon.process.pid, signal.SIGCONT)
+        assert browser.until(lambda: state(browser) != "unreachable")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -24,7 +24,9 @@ FACTS = Facts(
     host="web-1",
     model_card=ModelCard(rows=1000, span=Span(0.0, 10.0), losses={"train": 0.125}, brier=math.nan),
     training=Training(last_duration=12.5),
-    worth=Worth(forecast_lead_time=240.0, budget_per_week={"high_load": 2.0}),
+    worth=Worth(
+        forecast_lead_time=240.0, false_per_week={"anomaly": math.nan}, budget_per_week={"high_load": 2.0}
+    ),
     alerts=(Alert("high_load", start=10.0, end=20.0), Alert("anomaly", start=30.0)),
     maintenance=(Maintenance(Span(100.0, math.inf), "disk"),),
 )

@@ -3,7 +3,8 @@
 import { ShareChart } from "./chart.js";
 import { byId, say } from "./dom.js";
 import { duration, horizonName, timeOfDay } from "./format.js";
-import { showAlerts, showContributions, showModel, showSignals, showTiles, showVerdict } from "./view.js";
+import { showAlerts } from "./events.js";
+import { showContributions, showModel, showSignals, showTiles, showVerdict } from "./view.js";
 
 const ASK_EVERY = 5_000;
 const PATIENCE = 4_000;
@@ -15,7 +16,15 @@ const endpoint = new URL("api/v1/status", document.baseURI);
 endpoint.username = endpoint.password = "";
 
 const chart = new ShareChart(byId("probability-chart"), "Probability of high load and anomaly score");
-const page = { status: null, series: null, heardAt: 0, curvesAt: -Infinity, span: "hour", unreachableSince: null, trouble: "" };
+const page = {
+  status: null,
+  series: null,
+  heardAt: 0,
+  curvesAt: -Infinity,
+  span: "hour",
+  unreachableSince: null,
+  trouble: "",
+};
 
 async function ask() {
   const now = performance.now();
@@ -48,12 +57,26 @@ function show(status) {
 
 function showCourse(status, series) {
   const horizons = Object.keys(series.probabilities).sort((one, other) => one - other);
-  const curves = horizons.map((horizon, place) => ({ name: horizonName(Number(horizon)), mark: Math.min(place, 3), values: series.probabilities[horizon] }));
+  const curves = horizons.map((horizon, place) => ({
+    name: horizonName(Number(horizon)),
+    mark: Math.min(place, 3),
+    values: series.probabilities[horizon],
+  }));
   if (series.anomaly.length) curves.push({ name: "Unlike itself", mark: "odd", values: series.anomaly });
   const until = (end) => end ?? status.now_timestamp;
   const bands = [
-    ...status.maintenance.map((each) => ({ kind: "maintenance", start: each.start_timestamp, end: until(each.end_timestamp), name: `Maintenance: ${each.why}` })),
-    ...status.alerts.map((each) => ({ kind: each.verdict, start: each.start_timestamp, end: until(each.end_timestamp), name: `Alert since ${timeOfDay(each.start_timestamp)}` })),
+    ...status.maintenance.map((each) => ({
+      kind: "maintenance",
+      start: each.start_timestamp,
+      end: until(each.end_timestamp),
+      name: `Maintenance: ${each.why}`,
+    })),
+    ...status.alerts.map((each) => ({
+      kind: each.verdict,
+      start: each.start_timestamp,
+      end: until(each.end_timestamp),
+      name: `Alert since ${timeOfDay(each.start_timestamp)}`,
+    })),
   ];
   chart.show({ start: series.start_timestamp, resolution: series.resolution_seconds, curves, bands });
 }
@@ -67,13 +90,17 @@ function tick() {
   say(byId("age"), age === null ? "" : `Sampled ${age < 1.5 ? "just now" : `${duration(age)} ago`}`);
   const notice = byId("notice");
   if (away) {
-    say(notice, `loadwatch has not answered since ${timeOfDay(page.unreachableSince)} (${page.trouble}). What you see below is from then; the page keeps asking.`);
+    say(
+      notice,
+      `loadwatch has not answered since ${timeOfDay(page.unreachableSince)} (${page.trouble}). ` +
+        "What you see below is from then; the page keeps asking.",
+    );
     say(byId("headline"), "No answer");
     say(byId("detail"), "The daemon does not answer, so nothing is known about this host now.");
     document.title = "No answer – loadwatch";
   }
   notice.hidden = !away;
-  const state = away ? "unreachable" : status?.state ?? "unknown";
+  const state = away ? "unreachable" : (status?.state ?? "unknown");
   if (document.body.dataset.state !== state) {
     document.body.dataset.state = state;
     say(byId("announcement"), `${byId("headline").textContent}. ${byId("detail").textContent}`);

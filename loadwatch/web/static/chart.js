@@ -16,7 +16,12 @@ export class ShareChart {
     this.readout = h("p", { class: "readout" });
     this.table = h("table");
     this.title = title;
-    const details = h("details", {}, h("summary", {}, "The same as a table"), h("div", { class: "scroll" }, this.table));
+    const details = h(
+      "details",
+      {},
+      h("summary", {}, "The same as a table"),
+      h("div", { class: "scroll" }, this.table),
+    );
     figure.replaceChildren(this.legend, this.svg, this.slider, this.readout, details);
     this.slider.addEventListener("input", () => this.point());
     this.svg.addEventListener("pointermove", (event) => this.follow(event));
@@ -64,9 +69,17 @@ export class ShareChart {
     const marks = [];
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
       const y = this.y(share);
-      marks.push(s("line", { class: "grid-line", x1: MARGIN.left, x2: this.width - MARGIN.right, y1: y, y2: y }));
+      marks.push(
+        s("line", { class: "grid-line", x1: MARGIN.left, x2: this.width - MARGIN.right, y1: y, y2: y }),
+      );
       if (share % 0.5 === 0) {
-        marks.push(s("text", { class: "axis-text", x: MARGIN.left - 8, y: y + 4, "text-anchor": "end" }, `${share * 100} %`));
+        marks.push(
+          s(
+            "text",
+            { class: "axis-text", x: MARGIN.left - 8, y: y + 4, "text-anchor": "end" },
+            `${share * 100} %`,
+          ),
+        );
       }
     }
     for (const timestamp of roundTimes(this.start, this.end, this.width < 520 ? 4 : 8)) {
@@ -77,36 +90,61 @@ export class ShareChart {
   }
 
   bandMarks() {
-    return this.bands.filter((band) => band.end > this.start && band.start < this.end).flatMap((band) => {
-      const x = this.x(band.start);
-      const box = { x, width: Math.max(2, this.x(band.end) - x), y: MARGIN.top };
-      const height = HEIGHT - MARGIN.top - MARGIN.bottom;
-      const tip = () => s("title", {}, band.name);
-      if (band.kind === "maintenance") return [s("rect", { ...box, height, fill: "url(#hatch)" }, tip())];
-      return [
-        s("rect", { ...box, height, class: `band-${band.kind}` }, tip()),
-        s("rect", { ...box, y: MARGIN.top - 4, height: 4, class: `edge-${band.kind}` }),
-      ];
-    });
+    return this.bands
+      .filter((band) => band.end > this.start && band.start < this.end)
+      .flatMap((band) => {
+        const x = this.x(band.start);
+        const box = { x, width: Math.max(2, this.x(band.end) - x), y: MARGIN.top };
+        const height = HEIGHT - MARGIN.top - MARGIN.bottom;
+        const tip = () => s("title", {}, band.name);
+        if (band.kind === "maintenance") return [s("rect", { ...box, height, fill: "url(#hatch)" }, tip())];
+        return [
+          s("rect", { ...box, height, class: `band-${band.kind}` }, tip()),
+          s("rect", { ...box, y: MARGIN.top - 4, height: 4, class: `edge-${band.kind}` }),
+        ];
+      });
   }
 
   lines() {
-    return this.curves.map(({ mark, values }) => s("path", {
-      class: `curve curve-${mark}`,
-      d: pathOf(values, (slot) => this.x(this.start + (slot + 0.5) * this.resolution), (share) => this.y(share)),
-    }));
+    return this.curves.map(({ mark, values }) =>
+      s("path", {
+        class: `curve curve-${mark}`,
+        d: pathOf(
+          values,
+          (slot) => this.x(this.start + (slot + 0.5) * this.resolution),
+          (share) => this.y(share),
+        ),
+      }),
+    );
   }
 
   legendMarks() {
-    const line = (mark) => s("svg", { viewBox: "0 0 26 12", "aria-hidden": "true" }, s("path", { class: `curve curve-${mark}`, d: "M1 6H25" }));
-    const box = (kind) => s("svg", { viewBox: "0 0 26 12", "aria-hidden": "true" },
-      s("rect", { width: 26, height: 12, ...(kind === "maintenance" ? { fill: "url(#hatch)" } : { class: `band-${kind}` }) }),
-      s("rect", { width: 26, height: 2.5, class: `edge-${kind}`, fill: "none" }));
+    const line = (mark) =>
+      s(
+        "svg",
+        { viewBox: "0 0 26 12", "aria-hidden": "true" },
+        s("path", { class: `curve curve-${mark}`, d: "M1 6H25" }),
+      );
+    const box = (kind) =>
+      s(
+        "svg",
+        { viewBox: "0 0 26 12", "aria-hidden": "true" },
+        s("rect", {
+          width: 26,
+          height: 12,
+          ...(kind === "maintenance" ? { fill: "url(#hatch)" } : { class: `band-${kind}` }),
+        }),
+        s("rect", { width: 26, height: 2.5, class: `edge-${kind}`, fill: "none" }),
+      );
     const kinds = { high_load: "High-load alert", anomaly: "Anomaly alert", maintenance: "Maintenance" };
-    const shown = new Set(this.bands.filter((band) => band.end > this.start && band.start < this.end).map((band) => band.kind));
+    const shown = new Set(
+      this.bands.filter((band) => band.end > this.start && band.start < this.end).map((band) => band.kind),
+    );
     return [
       ...this.curves.map(({ mark, name }) => h("li", {}, line(mark), name)),
-      ...Object.entries(kinds).filter(([kind]) => shown.has(kind)).map(([kind, name]) => h("li", {}, box(kind), name)),
+      ...Object.entries(kinds)
+        .filter(([kind]) => shown.has(kind))
+        .map(([kind, name]) => h("li", {}, box(kind), name)),
     ];
   }
 
@@ -132,7 +170,9 @@ export class ShareChart {
   summary() {
     const parts = this.curves.map(({ name, values }) => {
       const known = values.filter((value) => value !== null);
-      return known.length ? `${name} between ${percent(Math.min(...known))} and ${percent(Math.max(...known))}` : `${name} not known`;
+      return known.length
+        ? `${name} between ${percent(Math.min(...known))} and ${percent(Math.max(...known))}`
+        : `${name} not known`;
     });
     return `${this.title} from ${timeOfDay(this.start)} to ${timeOfDay(this.end)}: ${parts.join("; ")}.`;
   }
@@ -144,8 +184,16 @@ export class ShareChart {
       const time = h("th", { scope: "row" }, timeOfDay(this.start + slot * this.resolution));
       rows.push(h("tr", {}, time, ...this.curves.map(({ values }) => h("td", {}, percent(values[slot])))));
     }
-    const head = h("tr", {}, ...["Time", ...this.curves.map(({ name }) => name)].map((name) => h("th", { scope: "col" }, name)));
-    this.table.replaceChildren(h("caption", { class: "unseen" }, this.title), h("thead", {}, head), h("tbody", {}, ...rows));
+    const head = h(
+      "tr",
+      {},
+      ...["Time", ...this.curves.map(({ name }) => name)].map((name) => h("th", { scope: "col" }, name)),
+    );
+    this.table.replaceChildren(
+      h("caption", { class: "unseen" }, this.title),
+      h("thead", {}, head),
+      h("tbody", {}, ...rows),
+    );
   }
 }
 
@@ -158,19 +206,26 @@ export function drawSparkline(svg, values, unit) {
   const line = pathOf(values, x, y);
   svg.setAttribute("viewBox", "0 0 100 32");
   svg.setAttribute("preserveAspectRatio", "none");
-  svg.replaceChildren(s("path", { class: "spark-area", d: areaOf(values, x, y, 32) }), s("path", { class: "spark", d: line }));
+  svg.replaceChildren(
+    s("path", { class: "spark-area", d: areaOf(values, x, y, 32) }),
+    s("path", { class: "spark", d: line }),
+  );
 }
 
 /** A path that breaks where a value is not known. */
 function pathOf(values, x, y) {
-  return runs(values).map((run) => `M${run.map((slot) => `${round(x(slot))} ${round(y(values[slot]))}`).join("L")}`).join("");
+  return runs(values)
+    .map((run) => `M${run.map((slot) => `${round(x(slot))} ${round(y(values[slot]))}`).join("L")}`)
+    .join("");
 }
 
 function areaOf(values, x, y, floor) {
-  return runs(values).map((run) => {
-    const points = run.map((slot) => `${round(x(slot))} ${round(y(values[slot]))}`).join("L");
-    return `M${round(x(run[0]))} ${floor}L${points}L${round(x(run.at(-1)))} ${floor}Z`;
-  }).join("");
+  return runs(values)
+    .map((run) => {
+      const points = run.map((slot) => `${round(x(slot))} ${round(y(values[slot]))}`).join("L");
+      return `M${round(x(run[0]))} ${floor}L${points}L${round(x(run.at(-1)))} ${floor}Z`;
+    })
+    .join("");
 }
 
 function runs(values) {
@@ -185,16 +240,22 @@ function runs(values) {
 }
 
 function roundTimes(start, end, most) {
-  const step = [300, 600, 900, 1800, 3600, 7200, 10800, 21600].find((size) => (end - start) / size <= most) ?? 21600;
+  const step =
+    [300, 600, 900, 1800, 3600, 7200, 10800, 21600].find((size) => (end - start) / size <= most) ?? 21600;
   const shift = new Date(start * 1000).getTimezoneOffset() * 60;
   const times = [];
-  for (let time = Math.ceil((start - shift) / step) * step + shift; time < end; time += step) times.push(time);
+  for (let time = Math.ceil((start - shift) / step) * step + shift; time < end; time += step)
+    times.push(time);
   return times.filter((time) => time - start > step * 0.2 && end - time > step * 0.2);
 }
 
 function hatching() {
   const stripe = s("path", { class: "hatch", d: "M-2 2L2 -2M0 8L8 0M6 10L10 6" });
-  return s("defs", {}, s("pattern", { id: "hatch", width: 8, height: 8, patternUnits: "userSpaceOnUse" }, stripe));
+  return s(
+    "defs",
+    {},
+    s("pattern", { id: "hatch", width: 8, height: 8, patternUnits: "userSpaceOnUse" }, stripe),
+  );
 }
 
 const round = (value) => Math.round(value * 10) / 10;

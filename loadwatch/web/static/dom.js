@@ -12,6 +12,9 @@ export function s(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/** Whether the daemon knows a value; it says null where it does not. */
+export const known = (value) => value !== null && value !== undefined;
+
 export const byId = (id) => document.getElementById(id);
 
 /** Change text only where it differs, so that a selection survives and nothing is announced twice. */

@@ -1,13 +1,30 @@
 // Numbers and times in words for people: per cent on the page, ratios everywhere else.
 
-const WORDS = { cpu: "CPU", tcp: "TCP", udp: "UDP", iowait: "I/O wait", io: "I/O", per: "per", max: "busiest" };
+const WORDS = {
+  cpu: "CPU",
+  tcp: "TCP",
+  udp: "UDP",
+  iowait: "I/O wait",
+  io: "I/O",
+  per: "per",
+  max: "busiest",
+};
 
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const moment = new Intl.DateTimeFormat([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const moment = new Intl.DateTimeFormat([], {
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
 
 /** The name of a signal as people read it: "cpu_max_core" is "CPU busiest core". */
 export function signalName(name) {
-  const words = name.split("_").map((word) => WORDS[word] ?? word).join(" ");
+  const words = name
+    .split("_")
+    .map((word) => WORDS[word] ?? word)
+    .join(" ");
   return words[0].toUpperCase() + words.slice(1);
 }
 
@@ -27,11 +44,16 @@ export function quantity(value, unit) {
 }
 
 function scaled(value) {
-  const step = [[1e9, "G"], [1e6, "M"], [1e3, "k"]].find(([size]) => value >= size);
+  const step = [
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ].find(([size]) => value >= size);
   return step ? `${digits(value / step[0])} ${step[1]}` : `${digits(value)} `;
 }
 
-function digits(value) {
+/** Three significant digits. */
+export function digits(value) {
   return value.toLocaleString([], { maximumSignificantDigits: 3 });
 }
 
@@ -45,7 +67,11 @@ export const dateAndTime = (timestamp) => moment.format(timestamp * 1000);
 /** A duration in its largest fitting unit. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
-  for (const [size, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
+  for (const [size, unit] of [
+    [86400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+  ]) {
     if (seconds >= 2 * size || seconds === size) return plural(Math.round(seconds / size), unit);
   }
   return plural(Math.round(seconds), "second");
