@@ -1,0 +1,145 @@
+"""History from a real Prometheus over a real node_exporter is what our own sampler measured meanwhile."""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+
+from loadwatch.clock import SystemClock
+from loadwatch.importers.prometheus import PrometheusHistory
+from loadwatch.importers.query_api import QueryApi
+from loadwatch.records import Recording
+from loadwatch.sampling import Sampler
+from loadwatch.sampling.devices import disks, interfaces
+from loadwatch.signals import BY_NAME
+
+from .programs import Database, free_port, running, wait_for
+
+PROGRAMS = ("prometheus", "prometheus-node-exporter")
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        any(shutil.which(program) is None for program in PROGRAMS), reason=f"needs {', '.join(PROGRAMS)}"
+    ),
+]
+
+SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Recording]]:
+    """The address of a Prometheus, and what the sampler saw while it scraped, with some load half way."""
+    folder = tmp_path_factory.mktemp("import")
+    with ExitStack() as servers:
+        node = f"127.0.0.1:{free_port()}"
+        servers.enter_context(
+            running(
+                "prometheus-node-exporter",
+                f"--web.listen-address={node}",
+                ready_url=f"http://{node}/",
+                log=folder / "node.log",
+            )
+        )
+        static = [{"targets": [node], "labels": {"instance": "this-host:9100"}}]
+        config = {
+            "global": {"scrape_interval": "1s"},
+            "scrape_configs": [{"job_name": "node", "static_configs": static}],
+        }
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        address = f"127.0.0.1:{free_port()}"
+        servers.enter_context(
+            running(
+                "prometheus",
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'tsdb'}",
+                f"--web.listen-address={address}",
+                ready_url=f"http://{address}/-/ready",
+                log=folder / "prometheus.log",
+            )
+        )
+        database = Database(f"http://{address}")
+        wait_for("the first scrapes", lambda: database.query("rate(node_load1[5s])"))
+        recording = _sample()
+        wait_for(
+            "the last scrape", lambda: max(database.query("timestamp(node_load1)").values()) > time.time() - 1
+        )
+        yield database.url, recording
+
+
+def _sample() -> Recording:
+    """Sample every second, the second half of the time with every CPU busy."""
+    sampler = Sampler(SystemClock())
+    begin, taken, burners = time.time(), [], []
+    try:
+        while time.time() < begin + SECONDS:
+            if not burners and time.time() > begin + SECONDS / 2:
+                program = [sys.executable, "-c", "while True: pass"]
+                burners = [subprocess.Popen(program) for _ in range(os.cpu_count() or 1)]
+            taken.append(sampler.sample())
+            time.sleep(max(0.0, begin + len(taken) - time.time()))
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    samples = [sample for sample in taken if sample is not None]
+    names = tuple(sorted({name for sample in samples for name in sample.values}))
+    values = np.array([[sample.values.get(name, math.nan) for name in names] for sample in samples])
+    return Recording(np.array([sample.timestamp for sample in samples]), names, values)
+
+
+def test_import_gives_what_the_sampler_measured(measured: tuple[str, Recording]) -> None:
+    """Side by side on one machine: every signal, in both halves of the time, quiet and loaded."""
+    url, ours = measured
+    sysfs = Path("/sys")
+    history = PrometheusHistory(
+        QueryApi(url),
+        "this-host",
+        interfaces=interfaces(sysfs).choose(psutil.net_io_counters(pernic=True)),
+        disks=disks(sysfs).choose(psutil.disk_io_counters(perdisk=True)),
+    )
+    begin, end = ours.timestamps[0], ours.timestamps[-1]
+    (theirs,) = history.recordings(begin, end)
+    assert len(theirs) >= SECONDS * 0.8
+    assert (np.diff(theirs.timestamps) > 0).all()
+    # The kernel has the pressures of the machine, not of this moment's container: both read the same.
+    assert set(theirs.signals) == set(ours.signals)
+    wrong = []
+    for name in ours.signals:
+        for first, last in ((0.1, 0.45), (0.65, 0.95)):
+            stretch = begin + first * (end - begin), begin + last * (end - begin)
+            expected = np.nanmean(ours.between(*stretch).column(name))
+            actual = np.nanmean(theirs.between(*stretch).column(name))
+            if not _close(name, float(actual), float(expected)):
+                wrong.append(
+                    f"{name}: imported {actual:.4g}, sampled {expected:.4g} in {first:.0%} to {last:.0%}"
+                )
+    assert wrong == []
+
+
+def _close(name: str, actual: float, expected: float) -> bool:
+    """Means over ten seconds, read at other moments of each second by two programs that load the host."""
+    if BY_NAME[name].unit == "ratio":
+        # avg10 remembers what happened before the stretch, our approximation of it for a little longer.
+        return actual == pytest.approx(expected, abs=0.15 if name.endswith("_pressure") else 0.08)
+    slack = {"bytes_per_second": 2e6, "1": 0.3}.get(BY_NAME[name].unit, 30.0)
+    return actual == pytest.approx(expected, rel=0.35, abs=slack)
+
+
+def test_unknown_host_is_told_which_there_are(measured: tuple[str, Recording]) -> None:
+    """A wrong name costs one look at the message."""
+    url, ours = measured
+    history = PrometheusHistory(QueryApi(url), "that-host")
+    with pytest.raises(Exception, match=r"for 'that-host'; it knows 1 hosts, among them this-host:9100"):
+        list(history.recordings(ours.timestamps[0], ours.timestamps[-1]))
