@@ -9,8 +9,7 @@ Group = Literal["loadwatch-verdicts", "loadwatch-health"]
 
 PROJECT_URL: Final = "https://github.com/loadwatch/loadwatch"
 
-# A host that went down inside a maintenance window can no longer say so; its last word counts for an hour.
-MAINTENANCE: Final = "last_over_time(loadwatch_maintenance[1h]) == 1"
+MAINTENANCE: Final = "loadwatch_maintenance == 1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,10 @@ _MODEL: Final = (
     graph(
         "model_age",
         "Age of the model",
-        "Time since the model in use was trained; it falls when a new one is published.",
-        Query("time() - loadwatch_model_trained_timestamp_seconds{$host}", "{{instance}}"),
+        "Time since the model in use was trained; it falls when a new one is published. And time since a "
+        "training last ended with a candidate.",
+        Query("time() - loadwatch_model_trained_timestamp_seconds{$host}", "model, {{instance}}"),
+        Query("time() - loadwatch_last_training_success_timestamp_seconds{$host}", "success, {{instance}}"),
         unit="s",
         width=8,
     ),
@@ -77,14 +79,6 @@ _MODEL: Final = (
         Query("increase(loadwatch_training_runs_total{$host}[1d])", "runs, {{instance}}"),
         Query("increase(loadwatch_training_failures_total{$host}[1d])", "failed, {{instance}}"),
         Query("increase(loadwatch_training_rejections_total{$host}[1d])", "refused, {{instance}}"),
-        width=8,
-    ),
-    graph(
-        "since_success",
-        "Time since the last successful training",
-        "Grows until a run ends with a candidate.",
-        Query("time() - loadwatch_last_training_success_timestamp_seconds{$host}", "{{instance}}"),
-        unit="s",
         width=8,
     ),
     graph(
@@ -123,24 +117,17 @@ _WORTH: Final = (
     graph(
         "budget",
         "Alerts in a week and their budget",
-        "Alerts raised in the last seven days and the number that the configuration allows.",
+        "Alerts raised in the last seven days, the number that the configuration allows, and how many a week "
+        "neither rule, kernel pressure nor operator ever confirmed.",
         Query("increase(loadwatch_alerts_total{$host}[7d])", "{{verdict}} raised, {{instance}}"),
         Query("loadwatch_alert_budget_per_week{$host}", "{{verdict}} budget, {{instance}}"),
-        width=8,
+        Query("loadwatch_false_alarms_measured_per_week{$host}", "{{verdict}} false, {{instance}}"),
     ),
     graph(
         "threshold_raise",
         "Raised thresholds",
         "How far the alert threshold stands above the trained one because the budget is overspent.",
         Query("loadwatch_alert_threshold_raise{$host}", "{{verdict}}, {{instance}}"),
-        width=8,
-    ),
-    graph(
-        "false_alarms",
-        "False alarms a week",
-        "Alerts that neither rule, kernel pressure nor operator ever confirmed, as measured so far.",
-        Query("loadwatch_false_alarms_measured_per_week{$host}", "{{verdict}}, {{instance}}"),
-        width=8,
     ),
 )
 

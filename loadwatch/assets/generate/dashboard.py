@@ -33,8 +33,8 @@ class Dashboard:
     description: str
     rows: tuple[Row, ...]
     every_host: bool
-    since: str = "now-6h"
-    refresh: str = "30s"
+    since: str
+    refresh: str
 
     def panel_number(self, key: str) -> int:
         """The id of a panel inside this dashboard."""
@@ -111,6 +111,7 @@ def _link(uid: str) -> Json:
 
 def _variables(*, every_host: bool) -> list[Json]:
     datasource: Json = {
+        "hide": 0,
         "label": "Data source",
         "name": "datasource",
         "query": "prometheus",
@@ -128,13 +129,16 @@ def _variable(name: str, query: str, *, every: bool) -> Json:
         "allValue": ".+",
         "datasource": DATASOURCE,
         "definition": query,
+        "hide": 0,
         "includeAll": every,
         "label": name.title(),
         "multi": True,
         "name": name,
+        "options": [],
         "query": {"query": query, "refId": f"{name}-variable"},
         # Whenever the time range changes: a host that was there last week is offered for last week.
         "refresh": 2,
+        "regex": "",
         "sort": 1,
         "type": "query",
     }

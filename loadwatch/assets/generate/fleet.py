@@ -19,6 +19,9 @@ from loadwatch.assets.generate.panels import (
 )
 from loadwatch.assets.generate.tables import Column, host_table
 
+# Steps of a graph over all hosts: each costs the server a look at every one of them.
+_POINTS: Final = 200
+
 _GOOD: Final = steps((None, "green"), (1, "orange"))
 _BAD: Final = steps((None, "green"), (1, "red"))
 _NOW: Final = 'loadwatch_high_load_probability{$host,horizon="0"}'
@@ -195,8 +198,8 @@ _WATCH: Final = (
     graph(
         "false_alarms",
         "Alerts and false alarms",
-        "Alerts of all hosts in the last day, and the mean of the false alarms a week that they measured.",
-        Query("sum(increase(loadwatch_alerts_total{$host}[1d]))", "alerts in a day"),
+        "New alerts of all hosts, and the mean of the false alarms a week that they measured.",
+        Query("sum(increase(loadwatch_alerts_total{$host}[$__rate_interval]))", "new alerts"),
         Query("avg(loadwatch_false_alarms_measured_per_week{$host})", "false alarms a week and host"),
     ),
 )
@@ -207,11 +210,11 @@ FLEET: Final = Dashboard(
     "drives them.",
     rows=(
         Row("Now", _COUNTS),
-        Row("Over time", _OVER_TIME),
+        Row("Over time", tuple(replace(panel, points=_POINTS) for panel in _OVER_TIME)),
         Row("The worst", _WORST_HOSTS),
         Row("How well they are watched", _WATCH),
     ),
     every_host=True,
-    since="now-6h",
+    since="now-3h",
     refresh="30s",
 )

@@ -15,6 +15,9 @@ def _events(counter: str, window: str) -> str:
     return f"{appeared} or increase({counter}[{window}])"
 
 
+# A host that went down inside a maintenance window can no longer say so; its last word counts for an hour.
+_LATELY_IN_MAINTENANCE: Final = "last_over_time(loadwatch_maintenance[1h]) == 1"
+
 DOWN: Final = Alert(
     name="LoadwatchDown",
     group="loadwatch-health",
@@ -30,6 +33,7 @@ DOWN: Final = Alert(
     action="`systemctl status loadwatch` and `journalctl -u loadwatch` on the host. Exit code 78 means a "
     "faulty configuration: `loadwatch check-config` names every fault. Daemon well: try `curl "
     "http://HOST:10074/-/healthy` from the Prometheus server (firewall, TLS, password).",
+    unless=(_LATELY_IN_MAINTENANCE,),
     clearing="With the first scrape that works. Silent for up to an hour when the last thing the host said "
     "was that it is in maintenance.",
 )

@@ -74,6 +74,11 @@ _VERDICTS: Final = (
         Query("loadwatch_anomaly{$host}", "anomaly, {{instance}}"),
         Query("loadwatch_maintenance{$host}", "maintenance, {{instance}}"),
         mappings=states(("0", "no", "green"), ("1", "yes", "red")),
+        special={
+            "/^within/": states(("0", "no", "green"), ("1", "yes", "orange")),
+            "/^anomaly/": states(("0", "no", "green"), ("1", "yes", "purple")),
+            "/^maintenance/": states(("0", "no", "green"), ("1", "yes", "blue")),
+        },
     ),
     graph(
         "probability",

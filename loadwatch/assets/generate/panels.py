@@ -3,7 +3,7 @@
 In a query ``$host`` stands for the matchers of the variables ``$job`` and ``$instance``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,7 +38,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel before it has a place; ``key`` names it to the alerts, width and height are in grid units."""
+    """A panel before it has a place; ``key`` names it to the alerts, width and height are in grid units.
+
+    ``points`` is the most steps that are asked for; None is one a pixel.
+    """
 
     key: str
     title: str
@@ -52,6 +55,7 @@ class Panel:
     defaults: Json = field(default_factory=dict)
     overrides: tuple[Json, ...] = ()
     transformations: tuple[Json, ...] = ()
+    points: int | None = None
 
     def to_json(self, number: int, x: int, y: int) -> Json:
         """The panel at its place, with its number in the dashboard."""
@@ -64,6 +68,7 @@ class Panel:
             },
             "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
             "id": number,
+            "maxDataPoints": self.points,
             "options": self.options,
             "targets": [query.to_json(chr(ord("A") + i)) for i, query in enumerate(self.queries)],
             "title": self.title,
@@ -110,6 +115,7 @@ def stat(
         "textMode": "name" if legend else "auto",
     }
     defaults: Json = {"mappings": list(mappings), "thresholds": thresholds, "color": {"mode": "thresholds"}}
+    defaults["noValue"] = "not known yet"
     queries = (Query(query, legend, instant=True),)
     return Panel(key, title, description, "stat", queries, unit, 4, 4, options, defaults)
 
@@ -146,9 +152,15 @@ def graph(
 
 
 def timeline(
-    key: str, title: str, description: str, *queries: Query, mappings: Sequence[Json], height: int = 8
+    key: str,
+    title: str,
+    description: str,
+    *queries: Query,
+    mappings: Sequence[Json],
+    special: Mapping[str, Sequence[Json]] | None = None,
+    height: int = 8,
 ) -> Panel:
-    """States over time, one lane for each series."""
+    """States over time, one lane for each series; ``special`` maps lanes, by a pattern, in their own way."""
     options: Json = {
         "alignValue": "left",
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
@@ -159,11 +171,21 @@ def timeline(
     }
     custom: Json = {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
     defaults: Json = {
+        "color": {"mode": "thresholds"},
         "custom": custom,
         "mappings": list(mappings),
         "thresholds": steps((None, "green"), (1, "red")),
     }
-    return Panel(key, title, description, "state-timeline", queries, "short", 24, height, options, defaults)
+    overrides = tuple(
+        {
+            "matcher": {"id": "byRegexp", "options": pattern},
+            "properties": [{"id": "mappings", "value": list(mapped)}],
+        }
+        for pattern, mapped in (special or {}).items()
+    )
+    return Panel(
+        key, title, description, "state-timeline", queries, "short", 24, height, options, defaults, overrides
+    )
 
 
 def bars(

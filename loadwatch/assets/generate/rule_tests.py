@@ -3,7 +3,7 @@
 from typing import Final
 
 from loadwatch.assets import DEFAULT_GRAFANA_URL
-from loadwatch.assets.generate.alert import MAINTENANCE, Alert
+from loadwatch.assets.generate.alert import Alert
 from loadwatch.assets.generate.alerts import ALERTS
 from loadwatch.assets.generate.scenarios import HOST, SCENARIOS, Scenario
 from loadwatch.assets.generate.text import Node, to_yaml
@@ -20,7 +20,7 @@ def alerting_tests() -> str:
     in_maintenance = [
         _test(scenario, maintenance=True)
         for scenario in SCENARIOS
-        if MAINTENANCE in _BY_NAME[scenario.alert].unless
+        if any("loadwatch_maintenance" in silence for silence in _BY_NAME[scenario.alert].unless)
     ]
     tests = [
         *(_test(scenario) for scenario in SCENARIOS),
