@@ -235,6 +235,8 @@ def adjusted(
         for place, horizon in enumerate(own.horizons):
             y = own.targets[:, place]
             known = np.isfinite(y)
+            if not known.any():
+                continue  # a history shorter than the horizon: what the ballast says stands
             logits, truth = unseen[known, place], y[known]
             calibration[place] = fit_calibration(logits, truth, own.weights[known])
             if horizon > 0:
