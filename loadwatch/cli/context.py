@@ -7,17 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from loadwatch import config as configuration
 from loadwatch.clock import SystemClock
 from loadwatch.config import Config
-from loadwatch.history import History
-from loadwatch.labels.rule import Rule
 
-CHECKS: Final = {"high_load.when": Rule.parse}
+if TYPE_CHECKING:
+    from loadwatch.history import History
+
+# History and rule are imported where they are used: help and completion need neither.
+
+
+def _check_rule(text: str) -> object:
+    from loadwatch.labels.rule import Rule  # noqa: PLC0415 - see above
+
+    return Rule.parse(text)
+
+
+CHECKS: Final = {"high_load.when": _check_rule}
 """What only a higher room can say of a setting."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -59,12 +69,16 @@ class Context:
         """The file of the stored history."""
         return self.state_directory / "history.db"
 
-    def read_history(self) -> History:
+    def read_history(self) -> "History":
         """Open the history beside a running daemon, for reading."""
+        from loadwatch.history import History  # noqa: PLC0415 - see above
+
         return History.read(self.history_path)
 
-    def open_history(self) -> History:
+    def open_history(self) -> "History":
         """Open the history beside a running daemon, to add what an operator says."""
+        from loadwatch.history import History  # noqa: PLC0415 - see above
+
         self.state_directory.mkdir(parents=True, exist_ok=True)
         return History.open(self.history_path, clock=SystemClock(), repair=False)
 

@@ -51,7 +51,14 @@ def import_file(context: Context, *, file: Path) -> None:
 
 
 @command.command("export")
-@click.option("--format", "form", type=click.Choice(["csv", "openmetrics"]), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "openmetrics"]),
+    default="csv",
+    show_default=True,
+    help="What to write.",
+)
 @click.option("--since", default=None, help="From when, by default all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to, by default standard output.")
 @with_context

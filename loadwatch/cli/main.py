@@ -1,11 +1,13 @@
 """The ``loadwatch`` command: its subcommands, what they share, and how errors become exit codes."""
 
 import importlib
+import platform
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from loadwatch import __version__
 from loadwatch.cli.context import Context, shared_options
@@ -16,6 +18,7 @@ from loadwatch.errors import LoadwatchError
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "Watch this host: sample, judge, learn, serve metrics."),
     "status": ("status", "Is this host fine, why, and can I trust that?"),
+    "top": ("top", "The same, live, with lines of history."),
     "alerts": ("alerts", "List past alerts and what they were worth."),
     "label": ("label", "Tell what really was: high load, normal, an incident."),
     "maintenance": ("maintenance", "Windows in which nothing is flagged or learned."),
@@ -26,7 +29,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "check-config": ("check_config", "Check the configuration and show what is in force."),
     "assets": ("assets", "Rules, dashboards and provisioning to export."),
     "selftest": ("selftest", "Prove the network on this machine."),
+    "completion": ("completion", "Print the completion script of a shell."),
 }
+
+HELP_ERRORS: Final = {"NoArgsIsHelpError"}
+"""What newer clicks raise to show the help of a command without arguments; older ones lack the class."""
 
 
 class LazyGroup(click.Group):
@@ -49,9 +56,36 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands without importing them: a key press must not cost seconds."""
+        names = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """Print which build runs on what: what a report of a fault has to say."""
+    if not wanted or context.resilient_parsing:
+        return
+    from importlib import metadata  # noqa: PLC0415 - costs a tenth of a second, which no other command needs
+
+    libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "psutil"))
+    click.echo(f"loadwatch {__version__} (Python {platform.python_version()}, {libraries})")
+    context.exit()
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="loadwatch")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_version,
+    help="Show the version and what it runs on.",
+)
 @shared_options
 @click.pass_context
 def cli(context: click.Context, /, **options: Any) -> None:
@@ -63,29 +97,41 @@ def main() -> NoReturn:
     """Run the command line; every error ends in one or two lines and the exit code of its class."""
     debug = "--debug" in sys.argv
     try:
-        cli.main(standalone_mode=False, auto_envvar_prefix=None)
+        cli.main(prog_name="loadwatch", standalone_mode=False, auto_envvar_prefix=None)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except LoadwatchError as error:
-        if debug:
-            raise
-        click.echo(f"loadwatch: {error}", err=True)
-        sys.exit(error.exit_code)
+        sys.exit(_refuse(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
         if debug:
             raise
-        click.echo(
-            f"loadwatch: unexpected {type(error).__name__}: {error}; "
-            "this is a fault of loadwatch, please report it with the output of the same command and --debug",
-            err=True,
-        )
-        sys.exit(1)
+        click.echo(f"loadwatch: {_in_words(error)}", err=True)
+        sys.exit(error.exit_code if isinstance(error, LoadwatchError) else 1)
     sys.exit(0)
+
+
+def _refuse(error: click.ClickException) -> int:
+    """Say what is wrong with the command line in two lines; answer the exit code."""
+    if not isinstance(error, click.UsageError) or not error.message or type(error).__name__ in HELP_ERRORS:
+        error.show()
+        return error.exit_code
+    command = error.ctx.command_path if error.ctx else "loadwatch"
+    message = error.format_message().rstrip(".")
+    click.echo(f"loadwatch: {message[:1].lower()}{message[1:]}\nTry: {command} --help", err=True)
+    return error.exit_code
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, LoadwatchError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the system'}: {error.strerror}"
+    return (
+        f"unexpected {type(error).__name__}: {error}; "
+        "this is a fault of loadwatch, please report it with the output of the same command and --debug"
+    )

@@ -150,7 +150,8 @@ def _span(span: Span | None) -> dict[str, float | None]:
 
 def _renamed(record: Mapping[str, Any], **names: str) -> dict[str, Any]:
     renamed = {names.get(name, name): value for name, value in record.items()}
-    return {name: _strict(value) for name, value in renamed.items()}
+    # A moment is not rounded: six digits of epoch seconds are half an hour.
+    return {name: value if name.endswith("_timestamp") else _strict(value) for name, value in renamed.items()}
 
 
 def _strict(value: Any) -> Any:

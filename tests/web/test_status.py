@@ -23,7 +23,7 @@ CALM = Snapshot(
 FACTS = Facts(
     host="web-1",
     model_card=ModelCard(rows=1000, span=Span(0.0, 10.0), losses={"train": 0.125}, brier=math.nan),
-    training=Training(last_duration=12.5),
+    training=Training(last_duration=12.5, next_timestamp=1_700_000_123.5),
     worth=Worth(
         forecast_lead_time=240.0, false_per_week={"anomaly": math.nan}, budget_per_week={"high_load": 2.0}
     ),
@@ -49,6 +49,7 @@ def test_a_fresh_verdict_is_told_whole() -> None:
     assert status["model"]["version"] == "v7"
     assert status["model"]["brier"] is None
     assert status["training"]["last_duration_seconds"] == 12.5
+    assert status["training"]["next_timestamp"] == 1_700_000_123.5
     assert status["worth"]["forecast_lead_time_seconds"] == 240
     assert [alert["start_timestamp"] for alert in status["alerts"]] == [30, 10]
     assert status["maintenance"][0]["end_timestamp"] is None

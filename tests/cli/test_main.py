@@ -1,0 +1,138 @@
+"""Every end of the command line has its exit code and says in one or two lines what to do."""
+
+import importlib
+import inspect
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.conftest import Invoke, program
+from loadwatch import __version__
+from loadwatch.cli.main import COMMANDS, cli
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--help"], 0, "Is this host fine, why, and can I trust that?"),
+        (["status", "--url", "http://127.0.0.1:1"], 1, "start `loadwatch run`, or name another with --url"),
+        (["history", "--state-directory", "{empty}"], 1, "no history there; has the daemon run yet?"),
+        (["model", "show", "--state-directory", "{empty}"], 1, "the daemon makes the first one"),
+        (["stauts"], 2, "no such command 'stauts'"),
+        (["status", "--jsno"], 2, "loadwatch status --help"),
+        (["status", "--url", "ftp://host"], 2, "expected http://host:port"),
+        (["maintenance", "start", "--for", "soon"], 2, "soon"),
+        (["check-config", "--set", "sampling.intervall=1s"], 78, "did you mean sampling.interval?"),
+        (["run", "--config", "{empty}/none.toml"], 78, "does not exist"),
+    ],
+)
+def test_exit_codes(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    """0 done, 1 failed, 2 wrong usage, 78 wrong configuration; errors are short and name what to do."""
+    end = program(*(argument.format(empty=tmp_path) for argument in arguments))
+    assert (end.returncode, words in end.stdout + end.stderr) == (code, True), end
+    assert "Traceback" not in end.stderr
+    if code:
+        assert len(end.stderr.splitlines()) <= 2
+        assert end.stderr.startswith("loadwatch: ")
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    """Who asks for it gets everything, for any error."""
+    end = program("history", "--state-directory", tmp_path, "--debug")
+    assert end.returncode == 1
+    assert "Traceback" in end.stderr
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    """``loadwatch ... | head -1`` ends quietly."""
+    command = f"{sys.executable} -m loadwatch check-config | head -1"
+    end = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60)
+    assert end.stderr == ""
+
+
+def test_version_says_what_runs() -> None:
+    """A report of a fault needs no second question."""
+    end = program("--version")
+    assert re.fullmatch(
+        rf"loadwatch {__version__} \(Python 3\.\d+\.\S+, numpy \S+, psutil \S+\)\n", end.stdout
+    )
+
+
+def test_listing_commands_imports_none() -> None:
+    """Help and completion answer at once: they load no scheduler, no server, no database."""
+    code = (
+        "import sys; from loadwatch.cli.main import cli; cli.main(['--help'], standalone_mode=False); "
+        "print({'rich', 'tornado', 'apscheduler', 'sqlite3', 'psutil'} & sys.modules.keys())"
+    )
+    end = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert end.stdout.endswith("set()\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself(invoke: Invoke, name: str) -> None:
+    """Its module answers to its name, and every option of it and of what is below has a help text."""
+    module = importlib.import_module(f"loadwatch.cli.{COMMANDS[name][0]}")
+    assert inspect.getdoc(module)
+    assert module.command.name == name
+    assert invoke(name, "--help").exit_code == 0
+    for command in every_command(cli.get_command(click.Context(cli), name)):
+        options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
+        assert [option.name for option in options if not option.help] == []
+        assert command.help
+
+
+def every_command(command: click.Command | None) -> list[click.Command]:
+    assert command is not None
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return [command, *(each for child in below for each in every_command(child))]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/other:/x"}, "/var/lib/other"),
+        ({"XDG_STATE_HOME": "/home/me/state"}, "/home/me/state/loadwatch"),
+        ({"HOME": "/home/me"}, "/home/me/.local/state/loadwatch"),
+        ({"LOADWATCH_STATE_DIRECTORY": "/srv/lw", "STATE_DIRECTORY": "/var/lib/other"}, "/srv/lw"),
+    ],
+)
+def test_a_user_s_state_lies_where_users_keep_it(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str
+) -> None:
+    """Option or variable first, then systemd's directory, then the XDG base directories."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert invoke("check-config").output.splitlines()[-1] == f"state directory: {expected}"
+
+
+def test_root_s_state_lies_where_services_keep_it(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place a Debian administrator looks first."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/me/state")
+    assert invoke("check-config").output.splitlines()[-1] == "state directory: /var/lib/loadwatch"
+
+
+def test_the_terminal_gets_the_same_words(tmp_path: Path) -> None:
+    """On a real terminal an error is no different from one in a pipe."""
+    leader, follower = pty.openpty()
+    process = subprocess.run(
+        [sys.executable, "-m", "loadwatch", "history", "--state-directory", tmp_path],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        check=False,
+        timeout=60,
+    )
+    os.close(follower)
+    output = os.read(leader, 4096).decode()
+    os.close(leader)
+    assert process.returncode == 1
+    assert output.startswith("loadwatch: cannot open")

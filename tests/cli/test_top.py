@@ -1,0 +1,133 @@
+"""``loadwatch top`` lives in a real terminal, follows its size, and is plain in a pipe."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from web.fake_daemon import FakeDaemon
+
+from cli.conftest import Invoke, program
+
+Start = Callable[..., FakeDaemon]
+
+
+class Terminal:
+    """A terminal with ``loadwatch top`` in it."""
+
+    def __init__(self, url: str, *, rows: int, columns: int, **environment: str) -> None:
+        self.leader, follower = pty.openpty()
+        self.before = termios.tcgetattr(follower)
+        self._follower = follower
+        self.resize(rows, columns)
+        inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "loadwatch", "top", "--url", url, "--interval", "200ms"],
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env={**inherited, "TERM": "xterm-256color", **environment},
+            start_new_session=True,
+        )
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def press(self, key: str) -> None:
+        os.write(self.leader, key.encode())
+
+    def until(self, words: str, *, seconds: float = 30.0) -> str:
+        """Everything shown up to and with these words."""
+        shown, deadline = b"", time.monotonic() + seconds
+        while words not in shown.decode(errors="ignore"):
+            left = deadline - time.monotonic()
+            assert left > 0, f"not within {seconds} s: {words!r} in {shown[-9000:]!r}"
+            if select.select([self.leader], [], [], left)[0]:
+                shown += os.read(self.leader, 65536)
+        return shown.decode(errors="ignore")
+
+    def settings(self) -> list[object]:
+        return termios.tcgetattr(self._follower)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.leader)
+        os.close(self._follower)
+
+
+@contextmanager
+def terminal(
+    fake: FakeDaemon, *, rows: int = 40, columns: int = 110, **environment: str
+) -> Iterator[Terminal]:
+    it = Terminal(fake.server.urls[0], rows=rows, columns=columns, **environment)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def test_top_lives_and_leaves_the_terminal_as_it_was(daemon: Start) -> None:
+    """Verdict, lines of history and keys; after q the terminal is itself again."""
+    with terminal(daemon("busy")) as it:
+        shown = it.until("history: the last hour")
+        assert "\x1b[?1049h" in shown
+        assert any(level in shown for level in "▂▃▄▅▆▇")
+        it.press("d")
+        it.until("history: the last day")
+        it.press("q")
+        it.until("\x1b[?1049l")
+        assert it.process.wait(timeout=10) == 0
+        assert it.settings() == it.before
+
+
+def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
+    """Drawn anew within moments, wider or narrower, without being told."""
+    with terminal(daemon("busy"), columns=110) as it:
+        it.until("history: the last hour")
+        it.resize(50, 160)
+        it.until("udp_out_datagrams")  # there is room for every signal now
+
+
+def test_top_outlives_the_daemon(daemon: Start) -> None:
+    """Where nobody answers, the last screen stays and says so; no traceback, no end."""
+    fake = daemon("calm")
+    with terminal(fake) as it:
+        it.until("All is well")
+        fake.server.close()
+        it.until("no loadwatch answers")
+        it.press("q")
+        it.until("\x1b[?1049l")
+        assert it.process.wait(timeout=10) == 0
+
+
+def test_colours_respect_no_color(daemon: Start) -> None:
+    """https://no-color.org: bold and dim stay, colours go."""
+    with terminal(daemon("busy"), NO_COLOR="1") as it:
+        shown = it.until("history: the last hour")
+    assert "\x1b[31m" not in shown
+    assert "\x1b[1;31m" not in shown
+
+
+def test_a_pipe_gets_a_line_for_each_sample(daemon: Start) -> None:
+    """Time, state, probability by horizon with flags, anomaly score, and why."""
+    end = program("top", "--url", daemon("busy").server.urls[0], "--interval", "200ms", "--count", "2")
+    lines = end.stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[0] != lines[1]
+    assert " high_load    now=" in lines[0]
+    assert "cpu_pressure +0.41" in lines[0]
+
+
+def test_once_prints_one_screen(invoke: Invoke, daemon: Start) -> None:
+    """With its lines of history, for a report or a first look."""
+    end = invoke("top", "--once", "--url", daemon().server.urls[0], env={"COLUMNS": "120"})
+    assert end.exit_code == 0
+    assert "▂" in end.output
