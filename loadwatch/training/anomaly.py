@@ -1,8 +1,9 @@
 """From history to an anomaly model: scale, network, season and threshold of what is usual on this host.
 
-Two kinds of rows are not taken as they are. ``exclude`` (labelled incidents, maintenance, our own training
-time) is left out of everything. ``flagged`` (what the daemon itself alarmed about, right or wrong) is left
-out of centre, network, season and threshold, but counts in the spread (see training/robust.py). Beyond that
+Two kinds of rows are not taken as they are. ``exclude`` (labelled incidents, maintenance, our own training)
+is left out of everything. ``flagged`` (what the daemon itself alarmed about, right or wrong) is left out of
+centre, network and season, but counts in the spread (see training/robust.py) and in the threshold: the budget
+is one of alarms, and a threshold that forgot its own alarms would sink from training to training. Beyond that
 every estimate is robust, so that an incident nobody flagged is no new normal either.
 """
 
@@ -79,23 +80,45 @@ def train_anomaly(
     normal = ~_inside(timestamps, flagged)
     if not normal.any():
         normal[:] = True
-    centre, spread = robust_scale(timestamps, features, signals, normal)
-    usual = Usual(signals, centre, spread, np.zeros((SLOTS, len(signals)), np.float32), settings=settings)
-    losses: tuple[float, ...] = ()
-    if settings.residual_weight and normal.sum() >= LEAST_FOR_NETWORK:
-        calm = _calmest(usual.oddity(features[normal]))
-        z = usual.standardise(features[normal][calm])
-        network, losses = _train_network(z, settings, seed, stop, progress)
-        usual = replace(usual, network=network)
-    oddities = usual.surprises(timestamps[normal], features[normal])  # the season is still zero
-    usual = replace(usual, season=season_profile(timestamps[normal], oddities))
+    usual, losses = _learn_usual(
+        Usual(
+            signals, *robust_scale(timestamps, features, signals, normal), _no_season(signals), None, settings
+        ),
+        timestamps[normal],
+        features[normal],
+        seed,
+        stop,
+        progress,
+    )
     surprises = usual.surprises(timestamps, features)
     scores = usual.mean(Hold(settings.hold, len(signals)).extend(timestamps, surprises), values)
-    threshold = threshold_for_budget(timestamps[normal], scores[normal], budget_per_day)
+    threshold = threshold_for_budget(timestamps, scores, budget_per_day)
     model = AnomalyModel(usual, max(threshold, LEAST_THRESHOLD))
-    blocks = len(block_maxima(timestamps[normal], scores[normal])[0])
+    blocks = len(block_maxima(timestamps, scores)[0])
     left_out, suspect = int((~taken).sum()), int((~normal).sum())
     return model, AnomalyReport(len(minutes), left_out, suspect, losses, blocks, model.threshold)
+
+
+def _learn_usual(
+    usual: Usual,
+    timestamps: Floats,
+    features: Floats,
+    seed: int,
+    stop: Stop | None,
+    progress: Callable[[Epoch], None] | None,
+) -> tuple[Usual, tuple[float, ...]]:
+    """To a scale without network and season add both, from normal minutes (M,) with features (M, 2J)."""
+    losses: tuple[float, ...] = ()
+    if usual.settings.residual_weight and len(timestamps) >= LEAST_FOR_NETWORK:
+        z = usual.standardise(features[_calmest(usual.oddity(features))])
+        network, losses = _train_network(z, usual.settings, seed, stop, progress)
+        usual = replace(usual, network=network)
+    oddities = usual.surprises(timestamps, features)  # the season is still zero
+    return replace(usual, season=season_profile(timestamps, oddities)), losses
+
+
+def _no_season(signals: tuple[str, ...]) -> Reals:
+    return np.zeros((SLOTS, len(signals)), np.float32)
 
 
 def season_profile(timestamps: Floats, S: Reals) -> Reals:

@@ -71,14 +71,15 @@ def test_a_labelled_incident_leaves_no_trace():
     np.testing.assert_allclose(model.usual.spread, without.usual.spread, rtol=1e-3)
 
 
-def test_a_flagged_span_moves_neither_centre_nor_threshold():
-    """What the daemon alarmed about is not learned as normal, even where nobody labelled it."""
-    incident = odd(host(6), 5.0, 300)
-    span = Span(START + 5.0 * 86400.0, START + 5.0 * 86400.0 + 6 * 3600.0)
+def test_a_flagged_span_is_not_learned_but_counts_against_the_budget():
+    """What the daemon alarmed about is not learned as normal; the alarm still counts against the budget."""
+    incident = odd(host(6), 2.0, 4 * 1440)
+    span = Span(START + 2.0 * 86400.0, START + 6.0 * 86400.0)
     model, report = train_anomaly(incident, flagged=[span])
     seen, _ = train_anomaly(incident)
-    assert report.flagged == 360
-    assert model.threshold < seen.threshold
+    assert report.flagged == 4 * 1440
+    assert model.usual.centre[0] < 0.6 * seen.usual.centre[0]
+    assert model.threshold > seen.threshold
 
 
 def test_a_long_window_adapts_to_a_new_normal():
