@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from loadwatch.errors import HistoryError, UsageError
 from loadwatch.importers import node_exporter
 from loadwatch.importers.query_api import Labels, Points, QueryApi, TooMuchAtOnceError
 from loadwatch.records import Floats, Recording
+from loadwatch.sampling import devices
 from loadwatch.signals import NAMES
 
 Progress = Callable[[float, float], None]
@@ -166,6 +168,16 @@ class PrometheusHistory:
         columns = exporter.finish(moments, {name: _column(points, rows) for name, points in fetched.items()})
         known = [name for name in (*NAMES, *sorted(columns.keys() - set(NAMES))) if name in columns]
         return Recording(moments, tuple(known), np.column_stack([columns[name] for name in known]))
+
+
+def local_devices(sysfs: Path = Path("/sys")) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The physical interfaces and disks of this machine, as the sampler chooses them.
+
+    For an import of this machine's own history: what is physical is known here, and not to Prometheus.
+    """
+    network = [path.name for path in (sysfs / "class" / "net").glob("*")]
+    block = [path.name.replace("!", "/") for path in (sysfs / "block").glob("*")]
+    return devices.interfaces(sysfs).choose(network), devices.disks(sysfs).choose(block)
 
 
 class _NodeExporter:

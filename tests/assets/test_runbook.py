@@ -7,6 +7,7 @@ import pytest
 
 from loadwatch.assets.generate.alerts import ALERTS
 from loadwatch.assets.generate.runbook import END, START, runbook, with_runbook
+from loadwatch.cli.main import COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -20,6 +21,13 @@ def test_every_runbook_url_leads_to_a_section() -> None:
 def test_every_alert_named_in_the_runbook_exists() -> None:
     """A section refers to others by names that are there."""
     assert set(re.findall(r"\bLoadwatch[A-Z]\w+", runbook())) == {alert.name for alert in ALERTS}
+
+
+def test_every_command_named_in_the_runbook_exists() -> None:
+    """Who follows a section is not sent into a void."""
+    commands = set(re.findall(r"`loadwatch ([a-z-]+)", runbook()))
+    assert commands
+    assert commands <= COMMANDS.keys()
 
 
 def test_the_runbook_replaces_what_stands_between_its_marks() -> None:

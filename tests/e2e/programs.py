@@ -48,8 +48,8 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def running(*command: str | Path, ready_url: str, log: Path) -> Iterator[None]:
-    """Run a server until the block ends; it and its children are then killed."""
+def running(*command: str | Path, ready_url: str, log: Path) -> Iterator[int]:
+    """Run a server until the block ends, then kill it and its children; gives its process id."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -57,7 +57,7 @@ def running(*command: str | Path, ready_url: str, log: Path) -> Iterator[None]:
     try:
         wait_for(f"{command[0]} (see {log})", lambda: process.poll() is not None or answers(ready_url))
         assert process.poll() is None, log.read_text()[-2000:]
-        yield
+        yield process.pid
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -8,19 +8,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import yaml
 
 from loadwatch.clock import SystemClock
-from loadwatch.importers.prometheus import PrometheusHistory
+from loadwatch.importers.prometheus import PrometheusHistory, local_devices
 from loadwatch.importers.query_api import QueryApi
 from loadwatch.records import Recording
 from loadwatch.sampling import Sampler
-from loadwatch.sampling.devices import disks, interfaces
 from loadwatch.signals import BY_NAME
 
 from .programs import Database, free_port, running, wait_for
@@ -102,13 +99,8 @@ def _sample() -> Recording:
 def test_import_gives_what_the_sampler_measured(measured: tuple[str, Recording]) -> None:
     """Side by side on one machine: every signal, in both halves of the time, quiet and loaded."""
     url, ours = measured
-    sysfs = Path("/sys")
-    history = PrometheusHistory(
-        QueryApi(url),
-        "this-host",
-        interfaces=interfaces(sysfs).choose(psutil.net_io_counters(pernic=True)),
-        disks=disks(sysfs).choose(psutil.disk_io_counters(perdisk=True)),
-    )
+    interfaces, disks = local_devices()
+    history = PrometheusHistory(QueryApi(url), "this-host", interfaces=interfaces, disks=disks)
     begin, end = ours.timestamps[0], ours.timestamps[-1]
     (theirs,) = history.recordings(begin, end)
     assert len(theirs) >= SECONDS * 0.8

@@ -48,11 +48,10 @@ HIGH_LOAD: Final = Alert(
     meaning="The host is at its limit now: work waits for CPU, memory, storage or the network. The daemon "
     "raised its flag after hysteresis and a minimum duration, so this is no short peak.",
     action="Read the top signals in the alert: they say which resource to look at. On the host, `loadwatch "
-    "status` explains the verdict and `loadwatch top` follows it live. `cpu_pressure` high: find the "
-    "process with `top`; `memory_pressure`: look for a leak before the kernel kills something; "
-    "`io_pressure`: `iotop`, or a failing disk. If this load was meant (a backup, a deployment), say so "
-    "with `loadwatch label --from ... --to ... normal`, or announce it next time with `loadwatch "
-    "maintenance start`.",
+    "status` explains the verdict. `cpu_pressure` high: find the process with `top`; `memory_pressure`: "
+    "look for a leak before the kernel kills something; `io_pressure`: `iotop`, or a failing disk. If this "
+    "load was meant (a backup, a deployment), say so with `loadwatch label --from ... --to ... normal`, or "
+    "announce it next time with `loadwatch maintenance start`.",
     clearing="Two minutes after the daemon lowers its flag.",
 )
 
