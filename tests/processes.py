@@ -85,7 +85,13 @@ class Program:
 class Daemon(Program):
     """The installed ``loadwatch run`` on a port of its own."""
 
-    def __init__(self, state: Path, *options: str, port: int | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *options: str,
+        port: int | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = state
@@ -98,6 +104,7 @@ class Daemon(Program):
                 *options,
             ],
             state.parent / "daemon.log",
+            environment=environment,
         )
 
     def __enter__(self) -> "Daemon":
@@ -112,6 +119,11 @@ class Daemon(Program):
     def metrics(self) -> Metrics:
         """The series it serves now."""
         return parse(self.get("/metrics"))
+
+    def children(self) -> list[int]:
+        """The processes it has started that still are there."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
 
     def value(self, name: str, **labels: str) -> float | None:
         """One series, or None where it is absent."""

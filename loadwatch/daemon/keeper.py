@@ -7,9 +7,10 @@ from typing import Final
 from loadwatch.clock import Clock
 from loadwatch.config import Config
 from loadwatch.daemon.child import TrainingChild
-from loadwatch.daemon.learning import Learning
+from loadwatch.daemon.learning import FIRST_RETRY_SECONDS, Learning
 from loadwatch.daemon.schedule import Schedule
 from loadwatch.daemon.watch import Watch
+from loadwatch.errors import LoadwatchError
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
@@ -62,11 +63,11 @@ class ModelKeeper:
     def load(self) -> None:
         """Take up the current model; a damaged one, or another host's, is set aside for the one before."""
         loaded = self._store.load_current(accept=self._why_foreign)
-        if loaded is None:
-            return
         for words in loaded.set_aside:
             self.set_aside += 1
             log.error("model set aside: %s", words)
+        if loaded.model is None:
+            return
         if loaded.model.card.horizons != self._config.high_load.horizons:
             log.warning("the current model forecasts other horizons; a new first model is made")
             return
@@ -89,7 +90,10 @@ class ModelKeeper:
         if config.high_load.horizons != old.high_load.horizons:
             self._schedule.once(JOB, JOB, 0.0, self._bootstrap)
             return
-        self._put_to_work(self._store.load(self.card.version))
+        try:
+            self._put_to_work(self._store.load(self.card.version))
+        except LoadwatchError as error:
+            log.error("the new settings wait for the next model: %s", error)
         self._schedule.once(JOB, JOB, SETTLE_SECONDS, self._train)
 
     @property
@@ -104,6 +108,8 @@ class ModelKeeper:
         exporter.training_failures.set(state.failures)
         exporter.training_rejections.set(state.rejections)
         exporter.training_waiting.set(state.waiting)
+        if self.set_aside:
+            exporter.models_set_aside.set(self.set_aside)
         exporter.last_training_success.set(state.last_success_timestamp)
         if state.last is not None and state.last.version:
             exporter.training_duration.set(state.last.duration_seconds)
@@ -116,12 +122,20 @@ class ModelKeeper:
         self.learning.stop()
 
     def _bootstrap(self) -> None:
-        delay = self.learning.bootstrap()
-        # Without any model the same is tried again; with one, the host's own history is next.
-        self._schedule.once(JOB, JOB, delay, self._train if self.card else self._bootstrap)
+        delay = FIRST_RETRY_SECONDS
+        try:
+            delay = self.learning.bootstrap()
+        finally:
+            # Whatever went wrong, the chain goes on: without any model the same is tried again, with one the
+            # host's own history is next.
+            self._schedule.once(JOB, JOB, delay, self._train if self.card else self._bootstrap)
 
     def _train(self) -> None:
-        self._schedule.once(JOB, JOB, self.learning.train(), self._train)
+        delay = FIRST_RETRY_SECONDS
+        try:
+            delay = self.learning.train()
+        finally:
+            self._schedule.once(JOB, JOB, delay, self._train)
 
     def _order(self, bootstrap: bool) -> Order:
         config = self._config
@@ -142,7 +156,7 @@ class ModelKeeper:
 
     def _adopt_newest(self) -> None:
         loaded = self._store.load_current()
-        if loaded is not None:
+        if loaded.model is not None:
             self._put_to_work(loaded.model)
 
     def _put_to_work(self, model: Model) -> None:

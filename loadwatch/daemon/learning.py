@@ -13,7 +13,7 @@ from typing import Final
 from loadwatch.clock import Clock
 from loadwatch.config import Config
 from loadwatch.daemon.child import TrainingChild
-from loadwatch.errors import LoadwatchError
+from loadwatch.errors import HistoryError, LoadwatchError
 from loadwatch.history import History
 from loadwatch.records import Span
 from loadwatch.training.candidate import next_interval
@@ -27,7 +27,7 @@ SETTLE_SECONDS: Final = 20.0
 """How long to look again while the host suffers."""
 DUE: Final = "training.due"
 LAST_SUCCESS: Final = "training.last_success"
-FIRST_RETRY_SECONDS: Final = 60.0
+FIRST_RETRY_SECONDS: Final = 10.0
 FLEET_JITTER: Final = 0.1
 """Trainings spread over this share of the interval, so that a fleet does not train at once."""
 
@@ -142,11 +142,12 @@ class Learning:
             self._history.end_training(mark, self._clock.wall())
             if outcome.version:
                 self._adopt()
-        except (LoadwatchError, OSError) as error:
+        except Exception as error:
             if not self._stopped.is_set():
                 state.failures += 1
-                state.last_failure = str(error)
-                log.error("training failed: %s", error)
+                state.last_failure = str(error) or type(error).__name__
+                foreseen = isinstance(error, LoadwatchError | OSError)
+                log.error("training failed: %s", state.last_failure, exc_info=not foreseen)
             return None
         finally:
             state.running = False
@@ -159,7 +160,7 @@ class Learning:
             log.info("training waits for more history: %s", outcome.why)
             return
         self.state.last_success_timestamp = self._clock.wall()
-        self._history.set_state(LAST_SUCCESS, self.state.last_success_timestamp)
+        self._remember(LAST_SUCCESS, self.state.last_success_timestamp)
         if outcome.result == "rejected":
             self.state.rejections += 1
         log.info("training %s version=%s %s", outcome.result, outcome.version, outcome.why)
@@ -186,5 +187,12 @@ class Learning:
         return 0.0 if span is None else span.end - span.start
 
     def _plan(self, seconds: float) -> float:
-        self._history.set_state(DUE, self._clock.wall() + seconds)
+        self._remember(DUE, self._clock.wall() + seconds)
         return seconds
+
+    def _remember(self, key: str, timestamp: float) -> None:
+        """Keep a time for the next start; a full disk costs only that."""
+        try:
+            self._history.set_state(key, timestamp)
+        except HistoryError as error:
+            log.warning("%s is not kept for the next start: %s", key, error)

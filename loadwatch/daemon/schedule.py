@@ -13,8 +13,8 @@ from typing import Any, Final
 from apscheduler import events
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 # One thread each, so that a long training or a slow disk never delays a sample, and so that CPU times are
 # always read by the same thread.
@@ -28,6 +28,24 @@ class _Plan:
     lane: str
     function: Callable[[], None]
     seconds: float | None
+
+
+class Pace(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no type information
+    """Every so many seconds, on a grid that does not drift, and never in the past.
+
+    APScheduler's own interval walks through every run that was missed: after a wall clock without battery is
+    set from 1970 to today that is a list of a billion entries.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._step = datetime.timedelta(seconds=seconds)
+
+    def get_next_fire_time(
+        self, previous_fire_time: datetime.datetime | None, now: datetime.datetime
+    ) -> datetime.datetime:
+        """The first moment of the grid after ``now``, whatever was missed; called by APScheduler."""
+        previous = now if previous_fire_time is None else previous_fire_time
+        return previous + max(1, (now - previous) // self._step + 1) * self._step
 
 
 class Schedule:
@@ -55,7 +73,7 @@ class Schedule:
     def every(self, name: str, lane: str, seconds: float, function: Callable[[], None]) -> None:
         """Run ``function`` every ``seconds``, for the first time one interval from now."""
         self._plans[name] = _Plan(lane, function, seconds)
-        self._add(name, IntervalTrigger(seconds=seconds, timezone=datetime.UTC))
+        self._add(name, Pace(seconds))
 
     def once(self, name: str, lane: str, delay_seconds: float, function: Callable[[], None]) -> None:
         """Run ``function`` once after a delay; a run of this name that still waits is replaced."""
@@ -80,7 +98,7 @@ class Schedule:
             if plan.seconds is None:
                 job.reschedule(DateTrigger(job.next_run_time + shift, timezone=datetime.UTC))
             else:
-                job.reschedule(IntervalTrigger(seconds=plan.seconds, timezone=datetime.UTC))
+                job.reschedule(Pace(plan.seconds))
 
     def start(self) -> None:
         """Begin to run jobs."""

@@ -65,6 +65,7 @@ class Daemon:
         self._wall_offset = self._clock.wall() - self._clock.boottime()
         self._started = self._clock.wall()
         self._hung = False
+        self._told: dict[str, str] = {}
 
     def run(self) -> None:
         """Watch until told to stop.
@@ -122,7 +123,7 @@ class Daemon:
         self._schedule.start()
         log.info("watching, serving %s, state in %s", " ".join(self._web.urls), self._directory)
         if note := container_note(procfs=self._config.sampling.procfs):
-            log.warning(note)
+            log.info(note)
         for source, note in self._sampler.notes.items():
             log.info("source=%s note: %s", source, note)
         self._notifier.send("READY=1", f"STATUS=watching, serving {' '.join(self._web.urls)}")
@@ -195,7 +196,8 @@ class Daemon:
         log.info("configuration reloaded")
 
     def _refresh(self) -> None:
-        """Take in what operators said, and renew what is told about the daemon."""
+        """Bring the samples onto the disk, take in what operators said, renew what is told of the daemon."""
+        self._history.checkpoint()
         self._verdicts.is_training = self._keeper.learning.state.running
         self._verdicts.refresh()
         self._board.facts = collect_facts(
@@ -216,7 +218,11 @@ class Daemon:
 
     def _job_failed(self, job: str, error: BaseException) -> None:
         self._exporter.scheduler_missed.inc(job)
-        log.error("job %s failed: %s: %s", job, type(error).__name__, error)
+        words = f"{type(error).__name__}: {error}"
+        # A full disk fails the same job every minute: one line tells it, the metric counts on.
+        if self._told.get(job) != words:
+            self._told[job] = words
+            log.error("job %s failed: %s", job, words)
 
     def _close(self) -> None:
         """Stop in the order that loses nothing: no new work, the child, the server, the file."""

@@ -231,6 +231,12 @@ HISTORY_SALVAGED: Final = Metric(
     "Times a damaged history was set aside and what was readable saved; appears when it first happens.",
     series=None,
 )
+MODELS_SET_ASIDE: Final = Metric(
+    "loadwatch_models_set_aside_total",
+    "counter",
+    "Stored models that were damaged or another host's and were set aside; appears when it first happens.",
+    series=None,
+)
 NOTIFY_FAILURES: Final = Metric(
     "loadwatch_notify_failures_total",
     "counter",

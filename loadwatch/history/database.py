@@ -2,7 +2,7 @@
 
 Durability: with a write-ahead log and ``synchronous=NORMAL`` a commit is in the kernel's hands when the call
 returns, so killing the process loses nothing; a power cut loses at most what was committed since the last
-checkpoint (some hundred samples) and never leaves a broken file. The stricter ``FULL`` would wait for the
+checkpoint (a minute) and never leaves a broken file. The stricter ``FULL`` would wait for the
 disk at every sample, and a slow disk is exactly what is to be measured. What a person typed is worth that
 wait: see ``durable``.
 """
@@ -17,6 +17,7 @@ from typing import Final
 from loadwatch.errors import HistoryError
 
 _CACHE_KIBIBYTES: Final = 512
+_LOG_PAGES: Final = 8000
 _CHECK_STEPS: Final = 10_000
 
 
@@ -83,12 +84,25 @@ def connect_writer(path: Path, *, busy_seconds: float, durable: bool) -> sqlite3
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+        # The daemon calls ``checkpoint`` every minute; only where that fails does a commit do it by itself,
+        # and wait for the disk.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         # Once grown by a long reader or an import, the log is cut back to this at the next checkpoint.
         connection.execute("PRAGMA journal_size_limit = 8388608")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def checkpoint(path: Path) -> None:
+    """Move what the write-ahead log holds into the file, and wait for the disk; writers need not wait."""
+    uri = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=rw", uri=True, timeout=0.0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    finally:
+        connection.close()
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

@@ -345,8 +345,17 @@ class History(Annotations):
             with self._writing("shrink") as connection:
                 connection.execute(f"PRAGMA incremental_vacuum({_BATCH_ROWS})").fetchall()
             before, free = free, self._free_pages()
-        with self._writing("shrink") as connection:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Bring what was committed so far onto the disk; appending goes on meanwhile.
+
+        Raises:
+            HistoryError: the disk did not take it; it stays in the log and is tried again the next time.
+
+        """
+        with translated(self.path, "checkpoint"):
+            database.checkpoint(self.path)
 
     def _free_pages(self) -> int:
         with self._writing("shrink") as connection:

@@ -22,9 +22,9 @@ KEPT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The model in use, and the damaged files that were set aside on the way to it."""
+    """The model in use, None where there is no usable one, and what was set aside on the way to it."""
 
-    model: Model
+    model: Model | None
     set_aside: tuple[str, ...] = ()
 
 
@@ -71,7 +71,7 @@ class ModelStore:
         path = self._existing(version)
         try:
             return Model.from_bytes(path.read_bytes())
-        except ModelError as error:
+        except (ModelError, OSError) as error:
             raise ModelError(f"cannot use model {path}: {error}") from error
 
     def card(self, version: str) -> Card:
@@ -79,38 +79,36 @@ class ModelStore:
         path = self._existing(version)
         try:
             return read_card(path.read_bytes())
-        except ModelError as error:
+        except (ModelError, OSError) as error:
             raise ModelError(f"cannot read model {path}: {error}") from error
 
-    def load_current(self, *, accept: Callable[[Card], str | None] = lambda _: None) -> Loaded | None:
+    def load_current(self, *, accept: Callable[[Card], str | None] = lambda _: None) -> Loaded:
         """Load the current model; a damaged or unacceptable one is set aside and the one before is tried.
 
         Args:
             accept: answers why a model's card does not fit this host, or None where it fits.
 
-        Returns:
-            None where no version is usable. Damaged files keep their content under ``*.damaged``.
-
+        Damaged files keep their content under ``*.damaged``. A file that merely cannot be read at this moment
+        is passed over and stays what it is.
         """
         aside: list[str] = []
+        passed_over: set[str] = set()
         version = self.current()
         while version is not None:
             try:
                 model = self.load(version)
-                reason = accept(model.card)
-                if reason:
+                if reason := accept(model.card):
                     raise ModelError(f"model {self._path(version)} does not fit: {reason}")
             except ModelError as error:
                 aside.append(str(error))
-                self._set_aside(version)
-                remaining = self.versions()
-                earlier = [other for other in remaining if other < version]
-                version = earlier[-1] if earlier else (remaining[-1] if remaining else None)
+                if isinstance(error.__cause__, OSError) or not self._set_aside(version, aside):
+                    passed_over.add(version)
+                version = self._next_best(version, passed_over)
             else:
-                if aside:
+                if aside and not passed_over:
                     self._point_at(version)
                 return Loaded(model, tuple(aside))
-        return None
+        return Loaded(None, tuple(aside))
 
     def roll_back(self, version: str | None = None) -> str:
         """Make ``version``, or the one before the current, the current one; answer it.
@@ -141,9 +139,21 @@ class ModelStore:
     def _point_at(self, version: str) -> None:
         write_atomically(self.folder / "current", json.dumps({"version": version}).encode())
 
-    def _set_aside(self, version: str) -> None:
-        self._path(version).replace(self.folder / f"{version}.damaged")
-        sync_folder(self.folder)
+    def _next_best(self, version: str, passed_over: set[str]) -> str | None:
+        """The version before ``version``, or the newest one left."""
+        remaining = [other for other in self.versions() if other not in passed_over]
+        earlier = [other for other in remaining if other < version]
+        return next(iter(reversed(earlier or remaining)), None)
+
+    def _set_aside(self, version: str, told: list[str]) -> bool:
+        """Rename a damaged file; where that is not possible, tell so and answer False."""
+        try:
+            self._path(version).replace(self.folder / f"{version}.damaged")
+            sync_folder(self.folder)
+        except OSError as error:
+            told.append(f"cannot rename {self._path(version)}: {error.strerror}")
+            return False
+        return True
 
     def _remove_old(self) -> None:
         current = self.current()

@@ -134,10 +134,10 @@ def _learn(order: Order, store: ModelStore, started: float, progress: Progress) 
 
 def _incumbent(store: ModelStore) -> Model:
     """The model in use."""
-    loaded = store.load_current()
-    if loaded is None:
+    model = store.load_current().model
+    if model is None:
         raise TrainingError("there is no model to compare with; start the daemon, it makes a first one")
-    return loaded.model
+    return model
 
 
 def _material(order: Order) -> Material:

@@ -236,6 +236,7 @@ def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot:
     exporter.history_lost.inc()
     exporter.history_salvaged.inc()
     exporter.inference_failures.inc()
+    exporter.models_set_aside.inc()
     exporter.notify_failures.inc()
     exporter.web_faults.inc("tls")
     assert {family.name for family in exporter.collect()} == {
