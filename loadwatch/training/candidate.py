@@ -13,8 +13,8 @@ from loadwatch.model.file import Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Label, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
-from loadwatch.training.contest import contest_start, judge_forecast
-from loadwatch.training.forecast import train_forecast
+from loadwatch.training.contest import Decision, contest_start, judge_forecast
+from loadwatch.training.forecast import ForecastReport, train_forecast
 
 log = logging.getLogger(__name__)
 
@@ -82,49 +82,52 @@ def make_candidate(
     recording, card = material.recording, incumbent.card
     known_until = card.end_timestamp if card.origin == "trained" else None
     start = contest_start(recording.timestamps, known_until)
-    progress("learning to forecast", 0.0)
     try:
-        forecast, report = train_forecast(
-            recording.between(-math.inf, start),
+        progress("learning to forecast", 0.0)
+        contestant, _ = _forecast(material, rule, horizons, seed, until=start)
+        progress("judging against the incumbent", 0.3)
+        decision = judge_forecast(
+            contestant,
+            incumbent.forecast,
+            recording,
             rule,
-            horizons,
+            start,
             labels=material.labels,
             masks=material.masks,
-            seed=seed,
-            progress=lambda share: progress("learning to forecast", share),
         )
+        if decision.published:
+            # The contest was about the recipe on this history; what it won is learned from all of it.
+            progress("learning from the newest span too", 0.4)
+            forecast, report = _forecast(material, rule, horizons, seed)
     except TrainingError as error:
-        progress("learning what is usual", 0.0)
-        anomaly = _usual(material, seed)
+        decision = Decision(False, str(error))
+    progress("learning what is usual", 0.7)
+    anomaly = _usual(material, seed)
+    if not decision.published:
         if anomaly is None:
-            raise
+            raise TrainingError(f"nothing was learned: {decision.why}")
         kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
-        return Candidate(*kept, why="only what is usual was learned", refusal=str(error))
-    progress("judging against the incumbent", 0.0)
-    decision = judge_forecast(
-        forecast,
-        incumbent.forecast,
-        recording,
-        rule,
-        start,
-        labels=material.labels,
-        masks=material.masks,
-    )
-    progress("learning what is usual", 0.0)
+        return Candidate(*kept, why=decision.why, refusal=decision.why, figures=decision.figures)
     figures = {
         **decision.figures,
         "reliability": {str(h): rows for h, rows in report.reliability.items()},
         "unseen_brier": {str(h): score for h, score in report.brier.items()},
     }
-    return Candidate(
-        forecast if decision.published else incumbent.forecast,
-        _usual(material, seed),
-        start if decision.published else card.end_timestamp,
-        report.rows,
-        decision.why,
-        "" if decision.published else decision.why,
-        {"train": report.loss},
-        figures,
+    end = float(recording.timestamps[-1])
+    losses = {"train": report.loss}
+    return Candidate(forecast, anomaly, end, report.rows, decision.why, losses=losses, figures=figures)
+
+
+def _forecast(
+    material: Material, rule: Rule, horizons: Sequence[int], seed: int, *, until: float = math.inf
+) -> tuple[ForecastModel, ForecastReport]:
+    return train_forecast(
+        material.recording.between(-math.inf, until),
+        rule,
+        horizons,
+        labels=material.labels,
+        masks=material.masks,
+        seed=seed,
     )
 
 
