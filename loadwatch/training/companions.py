@@ -26,7 +26,7 @@ def choose_companions(recording: Recording, levels: Floats, future: Floats) -> t
         known = x[np.isfinite(x)]
         if len(known) < max(3, LEAST_KNOWN * len(x)) or (np.diff(known) != 0).mean() < LEAST_MOVING:
             continue
-        z = np.sign(x) * np.log1p(np.abs(x))
+        z = np.where(np.isfinite(x), np.sign(x) * np.log1p(np.abs(x)), np.nan)
         if np.nanstd(z) > 0.0:
             columns[name] = _standardised(z)
     level, target = _standardised(levels[::step]), _standardised(future[::step])

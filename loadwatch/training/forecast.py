@@ -255,7 +255,9 @@ def _figures(
     for place, horizon in enumerate(own.horizons):
         y = own.targets[:, place]
         known = np.isfinite(y)
-        weights = own.weights[known] / max(float(own.weights[known].sum()), 1e-9)
+        if not known.any():
+            continue
+        weights = own.weights[known] / own.weights[known].sum()
         shares[horizon] = float((weights * y[known]).sum())
         if np.isfinite(logits).all():
             p = sigmoid(logits[known, place])

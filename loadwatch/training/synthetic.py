@@ -68,10 +68,11 @@ def _jobs(rng: np.random.Generator, t: Floats) -> Floats:
 def _bursts(rng: np.random.Generator, t: Floats, per_day: float) -> Floats:
     """(N,) unannounced work: from seconds to an hour, sudden or swelling."""
     load = np.zeros(len(t))
-    for _ in range(rng.poisson(per_day * (t[-1] - t[0]) / 86400)):
+    before = t[0] - 3600.0  # some are under way when the recording begins
+    for _ in range(rng.poisson(per_day * (t[-1] - before) / 86400)):
         length = float(np.exp(rng.uniform(np.log(20.0), np.log(3600.0))))
         swelling = 900.0 * rng.uniform(0, 1) ** 2
-        _add(load, t, rng.uniform(t[0], t[-1]), length, rng.uniform(0.2, 1.1), swelling)
+        _add(load, t, rng.uniform(before, t[-1]), length, rng.uniform(0.2, 1.1), swelling)
     return load
 
 

@@ -22,7 +22,7 @@ LIMITS: Final = (1.0, 0.375, 0.5, 0.625, 0.75, 0.875, 0.9375, 1.0625, 1.125)
 MOST_ROWS: Final = 40_000
 
 MADE_UP_HOSTS: Final = 5
-MADE_UP_ROWS: Final = 12_000  # samples of each
+MADE_UP_ROWS: Final = (12_000, 40_000)  # samples of each: a day of them, but within these bounds
 MADE_UP_KEPT: Final = 1_200  # rows of each that are learnt from
 PLAIN_RULE: Final = "cpu > 0.8"
 
@@ -106,10 +106,12 @@ def made_up_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed:
     Where ``rule`` is never (or mostly) true of a made-up server, a plain limit on its CPU stands in for it.
     """
     level_only = replace(spec, signals=())
+    least, most = MADE_UP_ROWS
+    rows = min(max(least, int(86400 / spec.step)), most)
     tables, onsets = [], 0
     for host in range(MADE_UP_HOSTS):
         rng = np.random.default_rng([seed, host])
-        recording = synthetic_recording(spec.step, MADE_UP_ROWS, seed=int(rng.integers(2**31)))
+        recording = synthetic_recording(spec.step, rows, seed=int(rng.integers(2**31)))
         levels = rule.levels(recording)
         if not 0.002 < float((levels > 1.0).mean()) < 0.3:
             levels = Rule.parse(PLAIN_RULE).levels(recording)

@@ -54,3 +54,11 @@ def test_a_model_learnt_from_a_quiet_host_still_knows_high_load(rows):
     probabilities = forecast(model, rule, recording)
     assert (probabilities[high, 0] > 0.8).all()
     assert (probabilities[~high, 0] < 0.1).all()
+
+
+@pytest.mark.parametrize("step", [1.0, 5.0, 60.0])
+def test_a_host_that_was_high_from_the_start_is_expected_to_stay_so(step):
+    """The daemon may start in the middle of the trouble: all horizons say so."""
+    rule = Rule.parse(DEFAULT_RULE)
+    model, _ = train_bootstrap(rule, HORIZONS, step=step)
+    assert forecast(model, rule, host(step, 1.0, rows=1_000))[5:].min() > 0.5

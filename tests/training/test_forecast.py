@@ -132,3 +132,25 @@ def test_the_default_rule_is_now_and_then_true_on_a_made_up_server():
     """Otherwise the first model would have nothing to learn."""
     levels = Rule.parse(DEFAULT_RULE).levels(synthetic_recording(5.0, 50_000))
     assert 0.002 < (levels > 1.0).mean() < 0.3
+
+
+@pytest.mark.parametrize("horizons", [(0,), (900,), (0, 7, 5_000), (86_400,)])
+@pytest.mark.parametrize("step", [0.25, 60.0, 3_600.0])
+def test_any_horizons_and_steps_will_do(horizons, step):
+    """Horizons longer than the history, shorter than a step, or now alone; rows of all spacings."""
+    recording = synthetic_recording(step, 1_500, seed=1)
+    if max(horizons) > step * 1_500 and 0 not in horizons and len(horizons) == 1:
+        with pytest.raises(TrainingError):
+            train_forecast(recording.rows(0, 2), RULE, horizons)
+        return
+    model, _ = train_forecast(recording, RULE, horizons)
+    assert np.isfinite(forecast(model, recording)).all()
+
+
+def test_infinite_values_are_unknown_ones():
+    """A counter gone wild in an imported history harms nobody."""
+    rng = np.random.default_rng(0)
+    wild = np.where(np.arange(500) % 5 == 0, -np.inf, rng.normal(size=500) * 1e300)
+    poor = history(cpu=np.where(np.arange(500) % 7 == 0, np.nan, rng.random(500)), wild=wild)
+    model, _ = train_forecast(poor, RULE, (0, 60))
+    assert np.isfinite(forecast(model, poor)).all()
