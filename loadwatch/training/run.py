@@ -1,6 +1,7 @@
 """One training from order to outcome: read the history, learn, judge, publish or refuse."""
 
 import contextlib
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from loadwatch.training.candidate import Material, Progress, make_candidate
 
 Result = Literal["published", "rejected", "too_little"]
 LEAST_ROWS: Final = 60
+MOST_ROWS: Final = 250_000
+"""Two weeks of samples of five seconds; with 27 signals 54 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,17 @@ def _material(order: Order) -> Material:
         recurring = [Span(start, end) for start, end in order.maintenance]
         alerts = history.alerts(span, verdict="anomaly")
         return Material(
-            history.recording(span.start, span.end),
+            history.recording(span.start, span.end, step=_step(order)),
             history.labels(span),
             [*own, *typed, *recurring],
             [Span(alert.start, alert.end or order.now) for alert in alerts],
         )
+
+
+def _step(order: Order) -> float | None:
+    """Seconds to average over so that a long history at a short interval fits into memory, None for none."""
+    merged = math.ceil(order.history_seconds / order.interval_seconds / MOST_ROWS)
+    return None if merged <= 1 else merged * order.interval_seconds
 
 
 def _thresholds(forecast: ForecastModel) -> dict[str, float]:
