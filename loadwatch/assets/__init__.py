@@ -1,4 +1,4 @@
-"""What loadwatch ships for its neighbours: Prometheus rules, Alertmanager routes, Grafana dashboards.
+"""What loadwatch ships for its neighbours: systemd, shells and man, Prometheus, Alertmanager, Grafana.
 
 The files lie beside this module as plain text and are written out by ``loadwatch assets export``. Nothing
 here parses them, so that the daemon need not carry a YAML library; ``loadwatch.assets.generate`` writes the
@@ -15,6 +15,8 @@ from loadwatch.errors import LoadwatchError, UsageError
 from loadwatch.files import write_atomically
 
 FILES: Final = Path(__file__).parent / "files"
+# The unit lies where packagers look for it; only a wheel has it among the others.
+CHECKOUT: Final = Path(__file__).parents[2]
 
 # Where alert texts point their reader; the address of Grafana is known only where the files are used.
 DEFAULT_GRAFANA_URL: Final = "http://localhost:3000"
@@ -36,6 +38,12 @@ _DESCRIPTIONS: Final[dict[str, str]] = {
     "grafana/provisioning/alerting/loadwatch-rules.yaml": "the alerting rules, managed by Grafana itself",
     "grafana/provisioning/alerting/loadwatch-contact-points.yaml": "example contact points and routes",
     "grafana/provisioning/alerting/loadwatch-mute-timings.yaml": "example mute timings",
+    "systemd/loadwatch.service": "unit: a user of its own, no privileges, a watchdog",
+    "systemd/loadwatch.toml": "configuration: every setting with its purpose and default",
+    "man/loadwatch.1": "manual page",
+    "completion/loadwatch.bash": "completion for bash",
+    "completion/_loadwatch": "completion for zsh",
+    "completion/loadwatch.fish": "completion for fish",
 }
 
 
@@ -50,9 +58,15 @@ class Asset:
     name: str
     description: str
 
+    @property
+    def path(self) -> Path:
+        """Where it lies in this installation, or in this checkout."""
+        installed = FILES / self.name
+        return installed if installed.is_file() else CHECKOUT / self.name
+
     def text(self, *, grafana_url: str = DEFAULT_GRAFANA_URL) -> str:
         """The content, with links that lead to the Grafana at ``grafana_url``."""
-        content = (FILES / self.name).read_text(encoding="utf-8")
+        content = self.path.read_text(encoding="utf-8")
         return content.replace(DEFAULT_GRAFANA_URL, grafana_url.rstrip("/"))
 
 

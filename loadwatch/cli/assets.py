@@ -1,4 +1,4 @@
-"""``loadwatch assets``: what is shipped for Prometheus, Alertmanager and Grafana."""
+"""``loadwatch assets``: what is shipped for systemd, shells, Prometheus, Alertmanager and Grafana."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from loadwatch import assets
 
 @click.group("assets", no_args_is_help=True)
 def command() -> None:
-    """Rules, dashboards and provisioning shipped with loadwatch."""
+    """Unit, configuration, manual, completion, rules and dashboards to put where they belong."""
 
 
 @command.command("list")

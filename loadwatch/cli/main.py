@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "history": ("history", "Show, import and export what is stored."),
     "model": ("model", "List, show and roll back the models of this host."),
     "check-config": ("check_config", "Check the configuration and show what is in force."),
-    "assets": ("assets", "Rules, dashboards and provisioning to export."),
+    "assets": ("assets", "Unit, rules, dashboards, manual and completion to export."),
     "selftest": ("selftest", "Prove the network on this machine."),
     "completion": ("completion", "Print the completion script of a shell."),
 }

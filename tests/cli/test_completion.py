@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import program
+from loadwatch.assets import FILES
 
 
 @pytest.fixture
@@ -22,10 +23,11 @@ def on_path(tmp_path: Path) -> dict[str, str]:
 
 
 def bash(line: str, environment: dict[str, str]) -> list[str]:
-    """What bash offers after this line, with the script of ``loadwatch completion bash``."""
+    """What bash offers after this line, with the script that is shipped."""
     words = line.split(" ")
     script = (
-        'source <(loadwatch completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+        f"source {FILES / 'completion/loadwatch.bash'}; "
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
         '_loadwatch_completion loadwatch; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     end = subprocess.run(
@@ -43,11 +45,18 @@ def test_bash_completes_commands_and_options(on_path: dict[str, str]) -> None:
     assert bash("loadwatch history export --format ", on_path) == ["csv", "openmetrics"]
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_scripts_are_valid(shell: str, tmp_path: Path) -> None:
-    """The shell itself finds nothing wrong with its script."""
+@pytest.mark.parametrize(
+    ("shell", "name"), [("bash", "loadwatch.bash"), ("zsh", "_loadwatch"), ("fish", "loadwatch.fish")]
+)
+def test_scripts_are_valid(shell: str, name: str, tmp_path: Path) -> None:
+    """The shell itself finds nothing wrong with its script, the printed one and the shipped one."""
     path = tmp_path / "script"
     path.write_text(program("completion", shell).stdout)
-    assert "_LOADWATCH_COMPLETE" in path.read_text()
+    for script in (path, FILES / "completion" / name):
+        assert f"_LOADWATCH_COMPLETE={shell}_complete" in script.read_text()
+        valid(shell, script)
+
+
+def valid(shell: str, path: Path) -> None:
     if shutil.which(shell):
         subprocess.run([shell, "-n", path], check=True, timeout=60)
