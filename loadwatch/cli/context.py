@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 def _check_rule(text: str) -> object:
-    from loadwatch.labels.rule import Rule  # noqa: PLC0415 - see above
+    from loadwatch.judge.maintenance import MaintenanceCalendar
+from loadwatch.labels.rule import Rule  # noqa: PLC0415 - see above
 
     return Rule.parse(text)
 
 
-CHECKS: Final = {"high_load.when": _check_rule}
+CHECKS: Final = {"high_load.when": _check_rule, "maintenance.windows": MaintenanceCalendar}
 """What only a higher room can say of a setting."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -12,6 +12,7 @@ import click
 from loadwatch.cli.context import Context, with_context
 from loadwatch.config import Config
 from loadwatch.errors import TrainingError
+from loadwatch.judge.maintenance import MaintenanceCalendar
 from loadwatch.model.host import host_identity
 from loadwatch.training.manners import give_way
 from loadwatch.training.run import Order, Outcome, train
@@ -39,6 +40,8 @@ def order_of(context: Context) -> Order:
     """The order that the daemon would give with this configuration at this moment."""
     config: Config = context.config
     now = time.time()
+    calendar = MaintenanceCalendar(config.maintenance.windows)
+    windows = calendar.spans(now - config.training.history, now)
     return Order(
         state_directory=str(context.state_directory),
         now=now,
@@ -50,6 +53,7 @@ def order_of(context: Context) -> Order:
         budget_per_week=config.alerts.budget_per_week,
         host=host_identity(),
         seed=int(now) % 2**31,
+        maintenance=[[span.start, span.end] for span in windows],
     )
 
 

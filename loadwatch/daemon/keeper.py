@@ -9,6 +9,7 @@ from loadwatch.config import Config
 from loadwatch.daemon.child import TrainingChild
 from loadwatch.daemon.learning import FIRST_RETRY_SECONDS, Learning
 from loadwatch.daemon.schedule import Schedule
+from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.daemon.watch import Watch
 from loadwatch.errors import LoadwatchError
 from loadwatch.exporter import Exporter
@@ -39,6 +40,7 @@ class ModelKeeper:
         history: History,
         watch: Watch,
         schedule: Schedule,
+        verdicts: Verdicts,
     ) -> None:
         self._config = config
         self._directory = directory
@@ -46,6 +48,7 @@ class ModelKeeper:
         self._history = history
         self._watch = watch
         self._schedule = schedule
+        self._verdicts = verdicts
         self._store = ModelStore(directory / MODELS)
         self._host = host_identity()
         self.card: Card | None = None
@@ -96,6 +99,18 @@ class ModelKeeper:
             log.error("the new settings wait for the next model: %s", error)
         self._schedule.once(JOB, JOB, SETTLE_SECONDS, self._train)
 
+    def follow(self) -> None:
+        """Take up the current model where another process changed it: ``train``, ``model rollback``.
+
+        Raises:
+            ModelError: its file is damaged; the model at work goes on.
+
+        """
+        version = self._store.current()
+        learning = self.learning.state.running
+        if self.card is not None and version not in {None, self.card.version} and not learning:
+            self._put_to_work(self._store.load(str(version)))
+
     @property
     def next_training_seconds(self) -> float | None:
         """Seconds until the next training, None while one runs or none is planned."""
@@ -140,6 +155,7 @@ class ModelKeeper:
     def _order(self, bootstrap: bool) -> Order:
         config = self._config
         now = self._clock.wall()
+        windows = self._verdicts.calendar.spans(now - config.training.history, now)
         return Order(
             state_directory=str(self._directory),
             now=now,
@@ -152,6 +168,7 @@ class ModelKeeper:
             host=self._host,
             bootstrap=bootstrap,
             seed=int(now) % 2**31,
+            maintenance=[[span.start, span.end] for span in windows],
         )
 
     def _adopt_newest(self) -> None:

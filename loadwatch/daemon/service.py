@@ -96,7 +96,7 @@ class Daemon:
         )
         self._schedule = Schedule(on_missed=self._exporter.scheduler_missed.inc, on_failed=self._job_failed)
         self._keeper = ModelKeeper(
-            config, self._directory, self._clock, self._history, self._watch, self._schedule
+            config, self._directory, self._clock, self._history, self._watch, self._schedule, self._verdicts
         )
         self._web = WebServer(
             config.web.listen_address,
@@ -200,6 +200,7 @@ class Daemon:
         self._history.checkpoint()
         self._verdicts.is_training = self._keeper.learning.state.running
         self._verdicts.refresh()
+        self._keeper.follow()
         self._board.facts = collect_facts(
             self._clock, self._started, self._history, self._keeper, self._verdicts
         )

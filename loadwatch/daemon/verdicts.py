@@ -12,6 +12,7 @@ from loadwatch.exporter import Exporter
 from loadwatch.history import History
 from loadwatch.judge import Evidence, Judge, Judgement
 from loadwatch.judge.alerts import AlertStatistics, summarise, with_labels
+from loadwatch.judge.maintenance import MaintenanceCalendar
 from loadwatch.model.file import Model
 from loadwatch.pipeline import Scorer
 from loadwatch.records import Alert, Contribution, Maintenance, Sample, Snapshot, Span, Verdict
@@ -24,6 +25,7 @@ REASONS_EVERY_SECONDS: Final = 5.0
 """Reasons are worked out this often, and at once when a flag changes; they cost more than the verdict."""
 WORTH_SECONDS: Final = 28 * 86400.0
 CALENDAR_SECONDS: Final = 8 * 86400.0
+SHOWN_SECONDS: Final = 86400.0
 
 
 class Verdicts:
@@ -41,6 +43,7 @@ class Verdicts:
         self.is_training = False
         self.alerts: tuple[Alert, ...] = ()
         self.maintenance: tuple[Maintenance, ...] = ()
+        self.calendar = MaintenanceCalendar(config.maintenance.windows)
         self.worth: dict[Verdict, AlertStatistics] = {}
         self.raised_bars: dict[Verdict, float] = dict.fromkeys(VERDICTS, 0.0)
         self.refresh()
@@ -61,6 +64,7 @@ class Verdicts:
     def reconfigure(self, config: Config) -> None:
         """Judge by these settings from now on."""
         self._config = config
+        self.calendar = MaintenanceCalendar(config.maintenance.windows)
         self.refresh()
 
     def adopt(self, model: Model) -> None:
@@ -71,7 +75,7 @@ class Verdicts:
     def judge(self, sample: Sample, scorer: Scorer) -> Snapshot:
         """The verdict on one sample."""
         scores = scorer.update(sample)
-        window = next((each for each in self.maintenance if sample.timestamp in each.span), None)
+        window = self.calendar.active(sample.timestamp)
         score = float(scores.anomaly[0])
         before = self._judgement
         judgement = self._judgement = self._judge.update(
@@ -103,7 +107,9 @@ class Verdicts:
         """Read what operators said since: maintenance windows, labels that judge past alerts."""
         now = self._clock.wall()
         windows = self._history.maintenance(Span(now - CALENDAR_SECONDS, now + CALENDAR_SECONDS))
-        self.maintenance = tuple(windows)
+        self.calendar = self.calendar.with_windows(windows)
+        shown = self.calendar.spans(now - SHOWN_SECONDS, now + SHOWN_SECONDS)
+        self.maintenance = tuple(windows) or tuple(Maintenance(span) for span in shown)
         span = Span(now - WORTH_SECONDS, now)
         labels = self._history.labels(span)
         self.alerts = tuple(with_labels(alert, labels) for alert in self._history.alerts(span))

@@ -57,7 +57,8 @@ class Bench:
         self.verdicts = Verdicts(config, self.clock, self.history, self.exporter)
         self.watch = Watch(self.clock, self.sampler, self.history, self.exporter, self.board, self.verdicts)
         schedule = Schedule(on_missed=lambda _: None, on_failed=lambda _job, _error: None)
-        self.keeper = ModelKeeper(config, folder, self.clock, self.history, self.watch, schedule)
+        parts = (self.clock, self.history, self.watch, schedule, self.verdicts)
+        self.keeper = ModelKeeper(config, folder, *parts)
 
     def pass_seconds(self, seconds: int) -> Iterator[None]:
         for _ in range(seconds):
