@@ -3,11 +3,14 @@
 import contextlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.moments import read_moment, show_moment, show_span
+from loadwatch.cli.prometheus_import import import_from_prometheus, prometheus_options
+from loadwatch.errors import UsageError
 from loadwatch.importers.csv import read_csv, write_csv
 from loadwatch.importers.openmetrics import write_openmetrics
 from loadwatch.times import format_duration
@@ -38,10 +41,24 @@ def _show(context: Context) -> None:
 
 
 @command.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
+@prometheus_options
 @with_context
-def import_file(context: Context, *, file: Path) -> None:
-    """Add the rows of a CSV FILE (also .gz) whose moments are not stored yet."""
+def import_rows(context: Context, *, file: Path | None, **server: Any) -> None:
+    """Add the rows of a CSV FILE (also .gz), or of a Prometheus, whose moments are not stored yet.
+
+    From Prometheus come node_exporter's series of this host, or loadwatch's own, as if loadwatch had sampled
+    them. Only what is missing is asked for, so an import that was broken off goes on where it stopped.
+    """
+    if (file is None) == (server["url"] is None):
+        raise UsageError("say where the history comes from: a FILE, or --prometheus URL --instance HOST")
+    if file is None:
+        import_from_prometheus(context, **server)
+    else:
+        _import_file(context, file)
+
+
+def _import_file(context: Context, file: Path) -> None:
     read = read_csv(file)
     for warning in read.warnings:
         click.echo(f"loadwatch: {file}: {warning}", err=True)

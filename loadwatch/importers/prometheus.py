@@ -1,13 +1,15 @@
 """History from a Prometheus that has scraped this host for longer than we have watched it.
 
 Read are node_exporter's series of one host, or our own where there are none, by ``query_range``, slice by
-slice; each slice is handed on before the next is asked for, so that an import can be broken off and taken up
-again where the stored history ends. Rows carry the times of the scrapes, not those of the query's grid.
+slice; each slice is handed on before the next is asked for, so that an import can be broken off and taken
+up again with the spans that are still missing. Rows carry the times of the scrapes, not those of the query's
+grid.
 """
 
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +20,7 @@ import numpy as np
 from loadwatch.errors import HistoryError, UsageError
 from loadwatch.importers import node_exporter
 from loadwatch.importers.query_api import Labels, Points, QueryApi, TooMuchAtOnceError
-from loadwatch.records import Floats, Recording
+from loadwatch.records import Floats, Recording, Span
 from loadwatch.sampling import devices
 from loadwatch.signals import NAMES
 
@@ -63,10 +65,8 @@ class PrometheusHistory:
         self._interfaces = tuple(interfaces)
         self._disks = tuple(disks)
 
-    def recordings(self, start: float, end: float, progress: Progress | None = None) -> Iterator[Recording]:
-        """Yield what was measured from ``start`` up to ``end``, epoch seconds, in time order.
-
-        To go on with an import, give as ``start`` the moment after the last row that was stored.
+    def recordings(self, spans: Sequence[Span], progress: Progress | None = None) -> Iterator[Recording]:
+        """Yield what was measured in ``spans``, which must be in time order, slice by slice.
 
         ``progress`` is told after each slice how many seconds are done, and of how many.
 
@@ -75,16 +75,27 @@ class PrometheusHistory:
             HistoryError: no such host, or the server does not answer as it should.
 
         """
-        host, has_node_exporter = self._find(start, end)
+        start, end = spans[0].start, spans[-1].end
+        # Up to now: a host that is known, but has nothing in these spans, is no error.
+        host, has_node_exporter = self._find(start, max(end, time.time()))
         clock = f"max(timestamp({node_exporter.CLOCK}{{{host}}}))"
         own = f"max(loadwatch_last_sample_timestamp_seconds{{{host}}})"
         step = self._interval(clock if has_node_exporter else own, start, end)
+        if step is None:
+            return
         exporter: _Exporter = (
             _NodeExporter(clock, host, step, self._interfaces, self._disks)
             if has_node_exporter
             else _Loadwatch(own, host)
         )
-        yield from self._slices(exporter, start, end, step, progress)
+        done, whole = 0.0, sum(span.end - span.start for span in spans)
+        for span in spans:
+            for seconds, recording in self._slices(exporter, span, step):
+                done += seconds
+                if len(recording):
+                    yield recording
+                if progress:
+                    progress(done, whole)
 
     def _find(self, start: float, end: float) -> tuple[str, bool]:
         """The matchers of the host, and whether node_exporter's series are there."""
@@ -111,11 +122,11 @@ class PrometheusHistory:
         hint = f"it knows {len(names)} hosts, among them {', '.join(near)}" if names else "it knows no host"
         return f"{self._api.url} has no series of node_exporter or loadwatch for {self._instance!r}; {hint}"
 
-    def _interval(self, clock: str, start: float, end: float) -> float:
-        """The seconds between two scrapes, from the newest stretch that has any."""
+    def _interval(self, clock: str, start: float, end: float) -> float | None:
+        """The seconds between two scrapes, from the newest stretch that has any; None without samples."""
         coarse = _single(self._api.query_range(clock, start, end, max((end - start) / _PROBE_POINTS, 1.0)))
         if not coarse:
-            raise HistoryError(f"{self._api.url} has no samples of {self._instance!r} in that time")
+            return None
         last = coarse[-1][0]
         fine = _single(self._api.query_range(clock, last - _INTERVAL_PROBE_SECONDS, last, 1.0))
         moments = np.unique([moment for _, moment in fine])
@@ -129,12 +140,11 @@ class PrometheusHistory:
             raise HistoryError(f"{interval:.0f} s between two scrapes are too long to learn from")
         return max(1.0, round(interval))
 
-    def _slices(
-        self, exporter: _Exporter, start: float, end: float, step: float, progress: Progress | None
-    ) -> Iterator[Recording]:
-        points, begin, newest = _MOST_POINTS, start, math.nextafter(start, -math.inf)
-        while begin < end:
-            until = min(begin + (points - 1) * step, end)
+    def _slices(self, exporter: _Exporter, span: Span, step: float) -> Iterator[tuple[float, Recording]]:
+        """The slices of one span, each with the seconds it covers."""
+        points, begin, newest = _MOST_POINTS, span.start, math.nextafter(span.start, -math.inf)
+        while begin < span.end:
+            until = min(begin + (points - 1) * step, span.end)
             try:
                 recording = self._slice(exporter, begin, until, step, newest)
             except TooMuchAtOnceError:
@@ -144,10 +154,8 @@ class PrometheusHistory:
                 continue
             if len(recording):
                 newest = float(recording.timestamps[-1])
-                yield recording
+            yield min(until + step, span.end) - begin, recording
             begin = until + step
-            if progress:
-                progress(min(begin, end) - start, end - start)
 
     def _slice(
         self, exporter: _Exporter, begin: float, until: float, step: float, newest: float

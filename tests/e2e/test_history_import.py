@@ -2,12 +2,14 @@
 
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ import yaml
 from loadwatch.clock import SystemClock
 from loadwatch.importers.prometheus import PrometheusHistory, local_devices
 from loadwatch.importers.query_api import QueryApi
-from loadwatch.records import Recording
+from loadwatch.records import Recording, Span
 from loadwatch.sampling import Sampler
 from loadwatch.signals import BY_NAME
 
@@ -102,7 +104,7 @@ def test_import_gives_what_the_sampler_measured(measured: tuple[str, Recording])
     interfaces, disks = local_devices()
     history = PrometheusHistory(QueryApi(url), "this-host", interfaces=interfaces, disks=disks)
     begin, end = ours.timestamps[0], ours.timestamps[-1]
-    (theirs,) = history.recordings(begin, end)
+    (theirs,) = history.recordings([Span(begin, end)])
     assert len(theirs) >= SECONDS * 0.8
     assert (np.diff(theirs.timestamps) > 0).all()
     # The kernel has the pressures of the machine, not of this moment's container: both read the same.
@@ -129,9 +131,21 @@ def _close(name: str, actual: float, expected: float) -> bool:
     return actual == pytest.approx(expected, rel=0.35, abs=slack)
 
 
+def test_the_command_stores_what_is_missing(measured: tuple[str, Recording], tmp_path: Path) -> None:
+    """A machine without history gets it in one command; a second time there is nothing left to fetch."""
+    url, _ = measured
+    command = [sys.executable, "-m", "loadwatch", "history", "import", f"--prometheus={url}", "--days=0.1"]
+    command += ["--instance=this-host", f"--state-directory={tmp_path}"]
+    first = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows, fetched = map(int, re.findall(r"(\d+) of (\d+) rows added", first.stdout)[0])
+    assert rows == fetched >= SECONDS * 0.8
+    second = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert second.stdout == f"{url} has nothing of this-host that is missing here\n"
+
+
 def test_unknown_host_is_told_which_there_are(measured: tuple[str, Recording]) -> None:
     """A wrong name costs one look at the message."""
     url, ours = measured
     history = PrometheusHistory(QueryApi(url), "that-host")
     with pytest.raises(Exception, match=r"for 'that-host'; it knows 1 hosts, among them this-host:9100"):
-        list(history.recordings(ours.timestamps[0], ours.timestamps[-1]))
+        list(history.recordings([Span(ours.timestamps[0], ours.timestamps[-1])]))

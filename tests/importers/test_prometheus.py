@@ -20,6 +20,7 @@ from loadwatch.errors import HistoryError, UsageError
 from loadwatch.importers.node_exporter import Finisher, expressions
 from loadwatch.importers.prometheus import PrometheusHistory
 from loadwatch.importers.query_api import Access, QueryApi
+from loadwatch.records import Span
 from loadwatch.signals import NAMES
 
 START = 1_700_000_000.0
@@ -113,7 +114,7 @@ def api(server: Server, access: Access | None = None) -> QueryApi:
 
 def test_rows_carry_the_times_and_values_of_the_scrapes(server: Server) -> None:
     """A row for each scrape, at the moment it was taken, with every signal the host has."""
-    (recording,) = PrometheusHistory(api(server), "web-1").recordings(START, START + 3600)
+    (recording,) = PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 3600)])
     assert recording.timestamps[:3].tolist() == [START + 0.5, START + 15.5, START + 30.5]
     assert len(recording) == 240
     assert set(recording.signals) == set(NAMES)
@@ -125,7 +126,7 @@ def test_long_times_come_in_slices_the_server_accepts(server: Server) -> None:
     told: list[tuple[float, float]] = []
     history = PrometheusHistory(api(server), "web-1:9100")
     end = START + 2 * 86_400
-    parts = list(history.recordings(START, end, lambda done, whole: told.append((done, whole))))
+    parts = list(history.recordings([Span(START, end)], lambda done, whole: told.append((done, whole))))
     assert len(parts) == 2
     timestamps = np.concatenate([part.timestamps for part in parts])
     np.testing.assert_allclose(timestamps, START + 0.5 + INTERVAL * np.arange(len(timestamps)))
@@ -135,18 +136,19 @@ def test_long_times_come_in_slices_the_server_accepts(server: Server) -> None:
 
 
 def test_an_import_goes_on_where_it_was_broken_off(server: Server) -> None:
-    """From just after the last stored row on, the rest comes and nothing twice."""
+    """Only the spans that are missing are asked for, and nothing else comes."""
     history = PrometheusHistory(api(server), "web-1")
-    (whole,) = history.recordings(START, START + 3600)
-    last = whole.timestamps[99]
-    (rest,) = history.recordings(math.nextafter(last, math.inf), START + 3600)
-    np.testing.assert_array_equal(rest.timestamps, whole.timestamps[100:])
+    (whole,) = history.recordings([Span(START, START + 3600)])
+    missing = [Span(whole.timestamps[50], whole.timestamps[60]), Span(whole.timestamps[100], START + 3600)]
+    parts = list(history.recordings(missing))
+    expected = np.concatenate([whole.timestamps[50:61], whole.timestamps[100:]])
+    np.testing.assert_array_equal(np.concatenate([part.timestamps for part in parts]), expected)
 
 
 def test_a_server_with_lower_limits_is_asked_for_less(server: Server) -> None:
     """A refusal of the size halves the slices; the rows are the same."""
     server.most_points = 3_000
-    parts = list(PrometheusHistory(api(server), "web-1").recordings(START, START + 86_400))
+    parts = list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 86_400)]))
     assert sum(len(part) for part in parts) == 86_400 / INTERVAL
     assert max(len(part) for part in parts) == 2_500
 
@@ -154,7 +156,7 @@ def test_a_server_with_lower_limits_is_asked_for_less(server: Server) -> None:
 def test_a_failed_scrape_is_a_gap_and_not_the_sample_before_once_more(server: Server) -> None:
     """What was not measured does not become a row."""
     server.gaps = lambda moment: START + 600 <= moment < START + 1200
-    (recording,) = PrometheusHistory(api(server), "web-1").recordings(START, START + 1800)
+    (recording,) = PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 1800)])
     assert len(recording) == 80
     assert np.diff(recording.timestamps).max() == 615
 
@@ -222,13 +224,13 @@ def test_a_name_of_several_hosts_is_refused(server: Server) -> None:
     """Two ports or two jobs: the message lists what can be named."""
     server.hosts = [{"job": "node", "instance": "web-1:9100"}, {"job": "old", "instance": "web-1:9101"}]
     with pytest.raises(UsageError, match=r"may be web-1:9100 of job node, web-1:9101 of job old"):
-        list(PrometheusHistory(api(server), "web-1").recordings(START, START + 60))
+        list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 60)]))
 
 
 def test_names_are_quoted_into_the_query(server: Server) -> None:
     """A name is text: it cannot become a pattern or leave its quotes."""
     name = 'web.1"} or vector(1) #'
-    list(PrometheusHistory(api(server), name).recordings(START, START + 60))
+    list(PrometheusHistory(api(server), name).recordings([Span(START, START + 60)]))
     first = server.asked[0]["query"]
     (pattern,) = re.findall(r'instance=~("(?:[^"\\]|\\.)*")', first)
     assert re.fullmatch(json.loads(pattern), name)

@@ -1,0 +1,114 @@
+"""``loadwatch history import --prometheus``: a month of another monitor's metrics becomes our history."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from loadwatch.cli.context import Context
+from loadwatch.errors import UsageError
+from loadwatch.history import History
+from loadwatch.importers.prometheus import PrometheusHistory, local_devices
+from loadwatch.importers.query_api import Access, QueryApi
+from loadwatch.records import Span
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# A shorter hole is a daemon that was restarted: not worth a question to the server.
+_SHORTEST_HOLE_SECONDS: Final = 600.0
+
+_file = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def prometheus_options(command: Command) -> Command:
+    """The options that say which server, which host and how to be let in."""
+    options: tuple[Callable[[Command], Command], ...] = (
+        click.option("--prometheus", "url", help="Address of the server."),
+        click.option("--instance", help="This host's label instance there, with or without the port."),
+        click.option(
+            "--days", type=click.FloatRange(0.001), default=30.0, show_default=True, help="How far back."
+        ),
+        click.option("--username", default="", help="For basic authentication."),
+        click.option("--password-file", type=_file, help="Holds the password."),
+        click.option("--token-file", type=_file, help="Holds a bearer token."),
+        click.option("--ca-file", type=_file, help="Certificates to trust, instead of the system's."),
+        click.option("--cert-file", type=_file, help="Our certificate, where the server wants one."),
+        click.option("--key-file", type=_file, help="The key of our certificate."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def import_from_prometheus(
+    context: Context, *, url: str, instance: str | None, days: float, **access: Any
+) -> None:
+    """Fetch what is missing of the last ``days``, storing slice by slice."""
+    if not instance:
+        raise UsageError("say which host this is to Prometheus: --instance HOST, as on its Targets page")
+    end = time.time()
+    interfaces, disks = local_devices()
+    server = PrometheusHistory(QueryApi(url, _access(**access)), instance, interfaces=interfaces, disks=disks)
+    with contextlib.closing(context.open_history()) as history:
+        holes = missing(history, Span(end - days * 86_400, end))
+        if not holes:
+            click.echo("nothing is missing in that time")
+            return
+        fetched = added = 0
+        with click.progressbar(length=1000, label=f"from {url}", file=sys.stderr) as bar:
+            for recording in server.recordings(
+                holes, lambda done, whole: bar.update(round(1000 * done / whole) - bar.pos)
+            ):
+                fetched += len(recording)
+                added += history.merge(recording)
+    if not fetched:
+        click.echo(f"{url} has nothing of {instance} that is missing here")
+        return
+    click.echo(f"{added} of {fetched} rows added; learn from them now with: loadwatch train")
+
+
+def missing(history: History, window: Span) -> list[Span]:
+    """The parts of ``window`` of which the history has nothing, in time order."""
+    stored = history.span()
+    if stored is None:
+        return [window]
+    holes = [
+        Span(window.start, stored.start),
+        *history.gaps(_SHORTEST_HOLE_SECONDS),
+        Span(stored.end, window.end),
+    ]
+    clipped = [Span(max(hole.start, window.start), min(hole.end, window.end)) for hole in holes]
+    return [hole for hole in clipped if hole.end - hole.start >= _SHORTEST_HOLE_SECONDS]
+
+
+def _access(
+    *,
+    username: str,
+    password_file: Path | None,
+    token_file: Path | None,
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+) -> Access:
+    return Access(
+        username=username,
+        password=_secret(password_file),
+        bearer_token=_secret(token_file),
+        ca_file=ca_file,
+        certificate_file=cert_file,
+        key_file=key_file,
+    )
+
+
+def _secret(file: Path | None) -> str:
+    """The content of a file, which no list of processes shows as it would an option."""
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {file}: {error}") from error
