@@ -58,6 +58,7 @@ class Host:
     def _fail(self) -> None:
         self.exporter.sample_failures.inc("pressure")
         self.exporter.inference_failures.inc()
+        self.exporter.models_set_aside.inc()
         self.exporter.scheduler_missed.inc("train")
         self.exporter.history_unsaved.set(7)
         self.exporter.history_lost.inc()

@@ -111,6 +111,12 @@ _MODEL: Final = (
         Query("loadwatch_training_samples{$host}", "{{instance}}"),
         width=8,
     ),
+    _faults(
+        "models_set_aside",
+        "Models set aside",
+        "Stored models that were damaged or another host's.",
+        "loadwatch_models_set_aside_total",
+    ),
 )
 
 _WORTH: Final = (
