@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import click
 from loadwatch import config as configuration
 from loadwatch.clock import SystemClock
 from loadwatch.config import Config
+from loadwatch.records import Recurrence
 
 if TYPE_CHECKING:
     from loadwatch.history import History
@@ -22,13 +23,21 @@ if TYPE_CHECKING:
 
 
 def _check_rule(text: str) -> object:
-    from loadwatch.judge.maintenance import MaintenanceCalendar
-from loadwatch.labels.rule import Rule  # noqa: PLC0415 - see above
+    from loadwatch.labels.rule import Rule  # noqa: PLC0415 - see above
 
     return Rule.parse(text)
 
 
-CHECKS: Final = {"high_load.when": _check_rule, "maintenance.windows": MaintenanceCalendar}
+def _check_windows(windows: Iterable[Recurrence]) -> object:
+    from loadwatch.judge.maintenance import MaintenanceCalendar  # noqa: PLC0415 - see above
+
+    return MaintenanceCalendar(windows)
+
+
+CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "high_load.when": _check_rule,
+    "maintenance.windows": _check_windows,
+}
 """What only a higher room can say of a setting."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
