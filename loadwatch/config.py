@@ -183,6 +183,9 @@ class Web:
         "", _optional_path, "TLS and passwords, in the format of Prometheus' exporter-toolkit"
     )
     systemd_socket: bool = _setting(False, _flag, "use the sockets systemd hands over instead")
+    textfile_directory: Path | None = _setting(
+        "", _optional_path, "also write loadwatch.prom there, for node_exporter's textfile collector"
+    )
     route_prefix: str = _setting("/", _text, "path under which everything is served")
 
 

@@ -18,6 +18,7 @@ from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.daemon.watch import Watch
 from loadwatch.errors import ConfigurationError, HistoryError, ServiceError
 from loadwatch.exporter import Exporter
+from loadwatch.files import write_atomically
 from loadwatch.history import History, StateLock
 from loadwatch.notify import Notifier
 from loadwatch.sampling.sampler import Sampler
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS: Final = 1.0
 RETENTION_SECONDS: Final = 3600.0
+TEXTFILE_SECONDS: Final = 5.0
 VERIFY_SECONDS: Final = 86400.0
 """How often the whole history is read for damage; the check at the start looks only for two seconds."""
 REFRESH_SECONDS: Final = 10.0
@@ -36,7 +38,13 @@ HUNG_AFTER_INTERVALS: Final = 5.0
 HUNG_AFTER_SECONDS: Final = 15.0
 CLOCK_STEP_SECONDS: Final = 2.0
 """Wall and boot clock drifting apart by more than this in a beat means that the wall clock was set."""
-NEEDS_RESTART: Final = ("sampling.procfs", "web.listen_address", "web.systemd_socket", "web.route_prefix")
+NEEDS_RESTART: Final = (
+    "sampling.procfs",
+    "web.listen_address",
+    "web.systemd_socket",
+    "web.route_prefix",
+    "web.textfile_directory",
+)
 
 
 class Daemon:
@@ -116,6 +124,8 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.put(received))
         self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
+        if self._config.web.textfile_directory is not None:
+            self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._write_textfile)
         self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
         self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
@@ -204,6 +214,15 @@ class Daemon:
         self._board.facts = collect_facts(
             self._clock, self._started, self._history, self._keeper, self._verdicts
         )
+
+    def _textfile_seconds(self) -> float:
+        return max(TEXTFILE_SECONDS, self._config.sampling.interval)
+
+    def _write_textfile(self) -> None:
+        """Leave the metrics where node_exporter collects them; a half-written page is never seen."""
+        folder = self._config.web.textfile_directory
+        if folder is not None:
+            write_atomically(folder / "loadwatch.prom", self._exporter.render())
 
     def _retain(self) -> None:
         """Keep the history within its retention, and what a restart wants to know."""

@@ -150,3 +150,28 @@ def test_the_training_child_dies_with_the_daemon(tmp_path: Path) -> None:
             seconds=10,
             what="the child is gone",
         )
+
+
+def test_metrics_also_go_to_a_textfile(tmp_path: Path) -> None:
+    """Where another open port is not welcome, node_exporter's textfile collector finds the same page."""
+    folder = tmp_path / "textfile"
+    folder.mkdir()
+    options = ("--set", "sampling.interval=1s", "--write-textfile", str(folder))
+    with Daemon(tmp_path / "state", *options).until_ready():
+        path = folder / "loadwatch.prom"
+        eventually(
+            lambda: path.exists() and "loadwatch_high_load_probability{" in path.read_text(),
+            seconds=20,
+            what="the page is in the folder",
+        )
+    assert [left.name for left in folder.iterdir()] == ["loadwatch.prom"]
+
+
+def test_exporter_flags_are_those_of_every_exporter(tmp_path: Path) -> None:
+    """--web.listen-address may be given several times, as users of Prometheus know it."""
+    first, second = free_port(), free_port()
+    options = [f"--web.listen-address=127.0.0.1:{port}" for port in (first, second)]
+    with Daemon(tmp_path / "state", "--set", "sampling.interval=1s", *options, port=first) as daemon:
+        daemon.until_ready()
+        daemon.url = f"http://127.0.0.1:{second}"
+        assert "loadwatch is alive" in daemon.get("/-/healthy")
