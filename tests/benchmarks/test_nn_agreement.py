@@ -61,6 +61,7 @@ def test_gradient_agrees_with_scikit_learn(hidden: str, kind: str) -> None:
     assert_agree(factor * loss_and_gradient(network, loss, X, T)[1], theirs)
 
 
+@pytest.mark.bench
 @pytest.mark.parametrize("hidden", ["relu", "tanh", "sigmoid", "leaky_relu"])
 @pytest.mark.parametrize(
     "loss", [BinaryCrossEntropy(), MeanSquared(), Huber(0.7)], ids=lambda loss: loss.name
