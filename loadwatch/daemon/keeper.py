@@ -8,6 +8,7 @@ from loadwatch.clock import Clock
 from loadwatch.config import Config
 from loadwatch.daemon.child import TrainingChild
 from loadwatch.daemon.learning import FIRST_RETRY_SECONDS, Learning
+from loadwatch.daemon.memory import give_back
 from loadwatch.daemon.schedule import Schedule
 from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.daemon.watch import Watch
@@ -179,6 +180,7 @@ class ModelKeeper:
     def _put_to_work(self, model: Model) -> None:
         scorer = Scorer(Rule.parse(self._config.high_load.when), model)
         warmed_until = warm_up(scorer, self._history, self._clock.wall())
+        give_back()
         self._watch.adopt(scorer, warmed_until)
         self.card = model.card
         log.info("model version=%s origin=%s at work", model.card.version, model.card.origin)

@@ -20,7 +20,7 @@ from loadwatch.web import Board
 
 log = logging.getLogger(__name__)
 
-CATCH_UP_SAMPLES: Final = 2000
+CATCH_UP_SAMPLES: Final = 400
 """Newest samples kept for a scorer that was warmed up on the history while they came in."""
 LATE_INTERVALS: Final = 1.5
 

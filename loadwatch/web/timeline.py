@@ -11,7 +11,7 @@ A curve is a list with one value a slot, null where nothing was known::
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -30,19 +30,22 @@ class _Ring:
         self.resolution = resolution
         self.slots = slots
         self._columns: dict[str, int] = {}
+        self._names: tuple[str, ...] = ()
+        self._places = np.zeros(0, np.intp)
         self._newest: int | None = None
         self._totals = np.zeros((slots, 0))
         self._counts = np.zeros((slots, 0), np.int32)
 
-    def add(self, timestamp: float, values: Mapping[str, float]) -> None:
+    def add(self, timestamp: float, names: tuple[str, ...], values: Floats) -> None:
         """Take one row into the mean of its slot."""
-        self._know(values)
-        row = np.full(len(self._columns), np.nan)
-        row[[self._columns[name] for name in values]] = list(values.values())
+        if names != self._names:
+            # Once, as long as the host and the model stay the same: this runs at every sample.
+            self._know(names)
+            self._names, self._places = names, np.array([self._columns[name] for name in names], np.intp)
         slot = self._turn_to(int(timestamp // self.resolution))
-        known = np.isfinite(row)
-        self._totals[slot, known] += row[known]
-        self._counts[slot] += known
+        known = np.isfinite(values)
+        self._totals[slot, self._places] += np.where(known, values, 0.0)
+        self._counts[slot, self._places] += known
 
     def load(self, recording: Recording) -> None:
         """Take the newest rows of a recording, as if they had come one by one."""
@@ -50,7 +53,7 @@ class _Ring:
             return
         indices = (recording.timestamps // self.resolution).astype(np.int64)
         recent = indices > indices[-1] - self.slots
-        self._know(dict.fromkeys(recording.signals, 0.0))
+        self._know(recording.signals)
         self._turn_to(int(indices[recent][0]))
         self._turn_to(int(indices[-1]))
         columns = [self._columns[name] for name in recording.signals]
@@ -70,7 +73,7 @@ class _Ring:
         start = (self._newest - self.slots + 1) * self.resolution
         return start, {name: means[:, column] for name, column in self._columns.items()}
 
-    def _know(self, names: Mapping[str, float]) -> None:
+    def _know(self, names: Sequence[str]) -> None:
         new = [name for name in names if name not in self._columns]
         if new:
             self._columns |= {name: len(self._columns) + place for place, name in enumerate(new)}
@@ -82,6 +85,8 @@ class _Ring:
 
         When the clock was set back, the slots after the new now hold a future that has not happened yet.
         """
+        if index == self._newest:
+            return index % self.slots
         newest = index if self._newest is None else self._newest
         first, last = (newest + 1, index) if index > newest else (index + 1, newest)
         if abs(index - newest) >= self.slots:
@@ -98,17 +103,26 @@ class Timeline:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._shape: tuple[tuple[str, ...], tuple[int, ...], bool] = ((), (), False)
+        self._names: tuple[str, ...] = ()
         self._rings = {span: _Ring(resolution, slots) for span, (resolution, slots) in RINGS.items()}
 
     def add(self, snapshot: Snapshot) -> None:
         """Take in one sample and its verdict."""
-        row = {f"signals/{name}": value for name, value in snapshot.sample.values.items()}
-        row |= {f"probabilities/{horizon}": value for horizon, value in snapshot.probabilities.items()}
-        if snapshot.anomaly_score is not None:
-            row["anomaly"] = snapshot.anomaly_score
+        signals, probabilities = snapshot.sample.values, snapshot.probabilities
+        score = () if snapshot.anomaly_score is None else (snapshot.anomaly_score,)
+        shape = (tuple(signals), tuple(probabilities), bool(score))
+        if shape != self._shape:
+            self._shape = shape
+            self._names = (
+                *(f"signals/{name}" for name in signals),
+                *(f"probabilities/{horizon}" for horizon in probabilities),
+                *(["anomaly"] if score else []),
+            )
+        row = np.array([*signals.values(), *probabilities.values(), *score])
         with self._lock:
             for ring in self._rings.values():
-                ring.add(snapshot.sample.timestamp, row)
+                ring.add(snapshot.sample.timestamp, self._names, row)
 
     def load(self, recording: Recording) -> None:
         """Refill the signals' curves from the history, at a start; what was judged then is not known."""
