@@ -88,7 +88,8 @@ class Ledger:
             self._drop()
         # At least a week: an hour's calm is no ground to expect calm weeks, nor an hour's storm stormy ones.
         weeks = min(max(now - self._since, WEEK), MEMORY_SECONDS) / WEEK
-        allowed = int(per_week * weeks)
+        # One less, for the one that passes makes it so many.
+        allowed = max(0, int(per_week * weeks) - 1)
         return self._ordered[-1 - allowed] if allowed < len(self._ordered) else -math.inf
 
     def _drop(self) -> None:

@@ -73,6 +73,8 @@ class Guard:
 
     def update(self, values: Mapping[str, float], elapsed: float) -> bool:
         """Whether the host is plainly at a limit, after a sample ``elapsed`` seconds after the last."""
+        if self.resting and self.is_quiet(values):
+            return False
         raised, self.resting = False, True
         for line, flag in zip(self._lines, self._flags, strict=True):
             value = values.get(line.signal, 0.0)

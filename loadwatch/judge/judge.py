@@ -8,7 +8,7 @@ import numpy as np
 
 from loadwatch.judge.batch import GAP_SECONDS, BatchReader
 from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
-from loadwatch.judge.guard import Guard, is_suffering
+from loadwatch.judge.guard import Guard
 from loadwatch.judge.pager import Pager, Scene
 from loadwatch.judge.verdict import Evidence, EvidenceBatch, Judgement, Judgements
 from loadwatch.records import Alert, Contribution, Origin, Verdict
@@ -148,7 +148,7 @@ class Judge:
             anomaly_score=score,
             anomaly_flag=bool(anomaly),
             origin=self._now.raised_by,
-            suffering=is_suffering(evidence.values),
+            values=evidence.values,
         )
         opened, over = self._pager.update(now, elapsed, scene)
         known = len(high_load) == len(self.horizons) and not math.isnan(evidence.level)

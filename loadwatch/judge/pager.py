@@ -16,9 +16,10 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from loadwatch.judge.budget import Purse, finite_or_none, value_or
+from loadwatch.judge.guard import is_suffering
 from loadwatch.judge.habit import Habit, log_odds
 from loadwatch.judge.reasons import MERGE_SECONDS, Reason
 from loadwatch.records import Alert, Contribution, Origin, Verdict, Witness
@@ -28,16 +29,15 @@ SETTLED_SECONDS: Final = 900.0
 PRESENT_LINE: Final = 600.0  # Netdata, too, averages CPU over ten minutes before it says anything
 HEIGHT_LIMIT: Final = 2.0  # twice the rule's line counts double, more no more: levels of ratios can explode
 RECOVERY: Final = 0.5  # seconds of excess forgotten in a second of calm
-LOWEST_LINE: Final = 0.1
+LOWEST_LINE: Final = 0.2
 HIGHEST_LINE: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """What one sample shows, as far as alerts care.
 
     probabilities: for each horizon of the pager, in its order; origin: who raised the flag of now, None where
-    it is not up; suffering: the kernel says that tasks wait.
+    it is not up; values: the raw signals.
     """
 
     level: float
@@ -45,7 +45,7 @@ class Scene:
     anomaly_score: float
     anomaly_flag: bool
     origin: Origin | None
-    suffering: bool
+    values: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -55,11 +55,13 @@ class OpenAlert:
     alert: Alert
     active: float
 
-    def witness(self, now: float, peak: float | None, excess: float, level: float, suffering: bool) -> None:
-        """Take in what one more active sample shows."""
+    def witness(self, now: float, peak: float | None, excess: float, scene: Scene) -> None:
+        """Take in what one more sample shows."""
         alert = self.alert
-        rule = level > 1.0
-        confirmed = alert.confirmed_by or ("rule" if rule else "pressure" if suffering else None)
+        rule = scene.level > 1.0
+        confirmed = alert.confirmed_by
+        if confirmed is None and (rule or is_suffering(scene.values)):
+            confirmed = "rule" if rule else "pressure"
         lead = (
             now - alert.start
             if alert.foretold and rule and alert.lead_seconds is None
@@ -84,15 +86,18 @@ class Pager:
     def __init__(self, per_week: float) -> None:
         self.purse = Purse(per_week)
         self.habit = Habit()
+        # Shares and margin were measured on Bitbrains and SMD (bench_alerts.py). Forecasts come first, for
+        # they come in time. Odd scores creep: without a margin every small record of a drift would call.
         self.forecast = Reason(0.0, share=1.0)
-        self.present = Reason(PRESENT_LINE, share=0.4)
-        self.anomaly = Reason(0.0, share=0.6)
+        self.present = Reason(PRESENT_LINE, share=0.25)
+        self.anomaly = Reason(0.0, share=0.4, margin=math.log(2.0))
         self.lines: tuple[float, ...] = ()
         self.open: dict[Verdict, OpenAlert] = {}
         self.joined: set[Verdict] = set()
         self._horizons: tuple[int, ...] = ()
         self._line_odds: tuple[float, ...] = ()
         self._excess = 0.0
+        self._recovered_until = 0.0
         self._last_flagged = -math.inf
         self._next_identity = 1
 
@@ -109,17 +114,12 @@ class Pager:
     @property
     def resting(self) -> bool:
         """No trouble is going on and no alert is open."""
-        return (
-            not self.open
-            and self._excess == 0.0
-            and self.forecast.resting
-            and self.present.resting
-            and self.anomaly.resting
-        )
+        return not self.open and self.forecast.resting and self.present.resting and self.anomaly.resting
 
     def begin(self, now: float) -> None:
         """The first sample, or the first after the clock was set back."""
         self.purse.begin(now)
+        self._last_flagged = min(self._last_flagged, now)
         for reason in (self.forecast, self.present, self.anomaly):
             reason.ledger.begin(now)
 
@@ -130,9 +130,11 @@ class Pager:
             self._last_flagged = now
             self.forecast.end(now)
             height = min(scene.level, HEIGHT_LIMIT) if scene.level > 1.0 else 1.0
+            self._recover(now - elapsed)
             self._excess += self.habit.spend(elapsed * height)
+            self._recovered_until = now
         else:
-            self._excess = max(0.0, self._excess - elapsed * RECOVERY)
+            self._recover(now)
         odd = log_odds(scene.anomaly_score) if scene.anomaly_flag else -math.inf
         calls = (
             self.present.calls(now, elapsed, -math.inf if scene.origin is None else self._excess, self.purse),
@@ -151,6 +153,12 @@ class Pager:
         if calls[2]:
             self._call(now, Alert(0, "anomaly", now), scene, opened)
         return opened, closed
+
+    def _recover(self, now: float) -> None:
+        """Forget excess for the calm since the last sample that came here; quiet ones do not."""
+        if self._excess > 0.0:
+            self._excess = max(0.0, self._excess - RECOVERY * max(0.0, now - self._recovered_until))
+        self._recovered_until = now
 
     def _foretold(self, now: float, scene: Scene) -> tuple[float, int]:
         """Severity of the forecasts, and the horizon that has it; minus infinity where none counts."""
@@ -176,7 +184,7 @@ class Pager:
                 peak = scene.anomaly_score if _known(scene.anomaly_score) else None
                 if scene.anomaly_flag:
                     running.active = now
-            running.witness(now, peak, self._excess, scene.level, scene.suffering)
+            running.witness(now, peak, self._excess, scene)
 
     def _close(self, now: float) -> list[Alert]:
         over = [verdict for verdict, running in self.open.items() if now - running.active > MERGE_SECONDS]
@@ -233,7 +241,7 @@ class Pager:
             "anomaly": self.anomaly.to_state(),
             "open": [[running.alert.to_plain(), running.active] for running in self.open.values()],
             "joined": sorted(self.joined),
-            "excess": self._excess,
+            "excess": [self._excess, self._recovered_until],
             "last_flagged": finite_or_none(self._last_flagged),
             "next_identity": self._next_identity,
         }
@@ -248,7 +256,7 @@ class Pager:
         running = [OpenAlert(Alert.from_plain(plain), active) for plain, active in state["open"]]
         self.open = {one.alert.verdict: one for one in running}
         self.joined = set(state["joined"])
-        self._excess = state["excess"]
+        self._excess, self._recovered_until = state["excess"]
         self._last_flagged = value_or(state["last_flagged"], -math.inf)
         self._next_identity = state["next_identity"]
 

@@ -15,12 +15,13 @@ HOLD_SECONDS: Final = 30.0
 class Reason:
     """One kind of reason to call: follows its troubles, and knows whether this one is worth it.
 
-    ``share``: of the budget, how much this kind may use while the others use theirs.
+    ``share``: of the budget, how much this kind may use while the others use theirs. ``margin``: by how much
+    a trouble must stand out above those that the budget lets pass.
     """
 
-    def __init__(self, line: float, share: float) -> None:
+    def __init__(self, line: float, share: float, margin: float = 0.0) -> None:
         self.ledger = Ledger()
-        self._line, self._share = line, share
+        self._line, self._share, self._margin = line, share, margin
         self._worst = self._last = -math.inf
         self._held_seconds = 0.0
 
@@ -33,7 +34,7 @@ class Reason:
         """The severity to exceed for an alert now: the line, or what the budget makes of it."""
         # Twice the share while the purse is full, nothing but records once it is empty; half full is balance.
         per_week = 2.0 * self._share * purse.per_week * purse.fullness(now)
-        return max(self._line, self.ledger.bar(now, per_week))
+        return max(self._line, self.ledger.bar(now, per_week) + self._margin)
 
     def raise_of_bar(self, now: float, purse: Purse) -> float:
         """How far the budget has raised the bar above the line."""
