@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from loadwatch.judge.batch import GAP_SECONDS, BatchReader
+from loadwatch.judge.budget import Purse
 from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
 from loadwatch.judge.guard import Guard
 from loadwatch.judge.pager import Pager, Scene
@@ -90,6 +91,24 @@ class Judge:
             closed += judgement.closed
             row += 1
         return Judgements(high_load, anomaly, tuple(opened), tuple(closed))
+
+    def rehearse(self, batch: EvidenceBatch) -> None:
+        """Learn from a past that comes before all samples judged so far what is ordinary; nobody is called.
+
+        So that imported history, or the training set of the first model, spares the operator the pages for
+        everyday busy hours that a judge without a past has yet to get used to.
+
+        Raises:
+            ValueError: the judge has seen samples already.
+
+        """
+        if not math.isnan(self._last):
+            raise ValueError("only a judge that has seen nothing yet can rehearse the past")
+        purse, self._pager.purse = self._pager.purse, Purse(0.0)
+        self.extend(batch)
+        self._pager.purse = purse
+        if len(batch):
+            purse.begin(self._last)
 
     def annotate(self, verdict: Verdict, signals: tuple[Contribution, ...], model: str) -> Alert | None:
         """Write into the open alert what drove it and which model saw it; None where none is open."""

@@ -322,6 +322,24 @@ def test_the_everyday_busy_hours_do_not_page_every_day() -> None:
     assert judgements.high_load[-86_400 // 60 * 7 :, 0].mean() == pytest.approx(3 / 24, abs=0.01)
 
 
+def test_a_rehearsed_past_spares_the_pages_for_what_is_ordinary() -> None:
+    """With two weeks of history a new judge calls nobody for the everyday morning, not even at first."""
+    past, future = days(28, {}), 14 * 1440
+    halves = [
+        EvidenceBatch(
+            past.timestamps[part], past.levels[part], past.probabilities[part], past.anomaly_scores[part]
+        )
+        for part in (slice(future), slice(future, None))
+    ]
+    judge = Judge(HORIZONS)
+    judge.rehearse(halves[0])
+    assert judge.open_alerts == ()
+    assert judge.extend(halves[1]).opened == ()
+    assert Judge(HORIZONS).extend(halves[1]).opened != ()
+    with pytest.raises(ValueError, match="rehearse"):
+        judge.rehearse(halves[0])
+
+
 def test_what_is_more_than_the_habit_still_pages() -> None:
     """On the same host, a morning that goes on until the evening and a busy night each call somebody."""
     judgements = Judge(HORIZONS).extend(days(42, {30: (9.0, 9.0), 36: (23.0, 0.9)}))
