@@ -10,10 +10,8 @@ from typing import IO
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.config import Config
+from loadwatch.daemon.orders import order_for
 from loadwatch.errors import TrainingError
-from loadwatch.judge.maintenance import MaintenanceCalendar
-from loadwatch.model.host import host_identity
 from loadwatch.training.manners import give_way
 from loadwatch.training.run import Order, Outcome, train
 
@@ -27,34 +25,14 @@ def command(context: Context, *, as_json: bool, by_order: bool) -> None:
     if by_order:
         _obey(sys.stdin, sys.stdout)
         return
-    outcome = _train_for_a_person(order_of(context), quiet=as_json)
+    order = order_for(context.config, context.state_directory, time.time())
+    outcome = _train_for_a_person(order, quiet=as_json)
     if as_json:
         click.echo(json.dumps(asdict(outcome)))
     else:
         click.echo(f"{outcome.result}: {outcome.why or outcome.version}")
     if outcome.result == "too_little":
         raise TrainingError(f"no model yet: {outcome.why}")
-
-
-def order_of(context: Context) -> Order:
-    """The order that the daemon would give with this configuration at this moment."""
-    config: Config = context.config
-    now = time.time()
-    calendar = MaintenanceCalendar(config.maintenance.windows)
-    windows = calendar.spans(now - config.training.history, now)
-    return Order(
-        state_directory=str(context.state_directory),
-        now=now,
-        rule=config.high_load.when,
-        horizons=list(config.high_load.horizons),
-        interval_seconds=config.sampling.interval,
-        history_seconds=config.training.history,
-        minimum_seconds=config.training.minimum,
-        budget_per_week=config.alerts.budget_per_week,
-        host=host_identity(),
-        seed=int(now) % 2**31,
-        maintenance=[[span.start, span.end] for span in windows],
-    )
 
 
 def _train_for_a_person(order: Order, *, quiet: bool) -> Outcome:

@@ -9,8 +9,8 @@ from loadwatch.config import Config
 from loadwatch.daemon.child import TrainingChild
 from loadwatch.daemon.learning import FIRST_RETRY_SECONDS, Learning
 from loadwatch.daemon.memory import give_back
+from loadwatch.daemon.orders import order_for
 from loadwatch.daemon.schedule import Schedule
-from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.daemon.watch import Watch
 from loadwatch.errors import LoadwatchError
 from loadwatch.exporter import Exporter
@@ -41,7 +41,6 @@ class ModelKeeper:
         history: History,
         watch: Watch,
         schedule: Schedule,
-        verdicts: Verdicts,
     ) -> None:
         self._config = config
         self._directory = directory
@@ -49,7 +48,6 @@ class ModelKeeper:
         self._history = history
         self._watch = watch
         self._schedule = schedule
-        self._verdicts = verdicts
         self._store = ModelStore(directory / MODELS)
         self._host = host_identity()
         self.card: Card | None = None
@@ -154,23 +152,7 @@ class ModelKeeper:
             self._schedule.once(JOB, JOB, delay, self._train)
 
     def _order(self, bootstrap: bool) -> Order:
-        config = self._config
-        now = self._clock.wall()
-        windows = self._verdicts.calendar.spans(now - config.training.history, now)
-        return Order(
-            state_directory=str(self._directory),
-            now=now,
-            rule=config.high_load.when,
-            horizons=list(config.high_load.horizons),
-            interval_seconds=config.sampling.interval,
-            history_seconds=config.training.history,
-            minimum_seconds=config.training.minimum,
-            budget_per_week=config.alerts.budget_per_week,
-            host=self._host,
-            bootstrap=bootstrap,
-            seed=int(now) % 2**31,
-            maintenance=[[span.start, span.end] for span in windows],
-        )
+        return order_for(self._config, self._directory, self._clock.wall(), bootstrap=bootstrap)
 
     def _adopt_newest(self) -> None:
         loaded = self._store.load_current()

@@ -104,7 +104,7 @@ class Daemon:
         )
         self._schedule = Schedule(on_missed=self._exporter.scheduler_missed.inc, on_failed=self._job_failed)
         self._keeper = ModelKeeper(
-            config, self._directory, self._clock, self._history, self._watch, self._schedule, self._verdicts
+            config, self._directory, self._clock, self._history, self._watch, self._schedule
         )
         self._web = WebServer(
             config.web.listen_address,

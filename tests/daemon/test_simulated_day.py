@@ -57,7 +57,7 @@ class Bench:
         self.verdicts = Verdicts(config, self.clock, self.history, self.exporter)
         self.watch = Watch(self.clock, self.sampler, self.history, self.exporter, self.board, self.verdicts)
         schedule = Schedule(on_missed=lambda _: None, on_failed=lambda _job, _error: None)
-        parts = (self.clock, self.history, self.watch, schedule, self.verdicts)
+        parts = (self.clock, self.history, self.watch, schedule)
         self.keeper = ModelKeeper(config, folder, *parts)
 
     def pass_seconds(self, seconds: int) -> Iterator[None]:
