@@ -38,10 +38,7 @@ def draw_training(
     Raises:
         UsageError: another ending, or matplotlib is not installed.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(
-            f"cannot draw {path}: the ending is {path.suffix!r}, expected one of {', '.join(FORMATS)}"
-        )
+    check_drawable(path)
     figure = _figure(width=10.0, height=3.0 + 2.2 * len(network.dense))
     grid = figure.add_gridspec(1 + len(network.dense), 2)
     _loss_curve(figure.add_subplot(grid[0, :]), losses, validation_losses)
@@ -52,14 +49,31 @@ def draw_training(
     figure.savefig(path)
 
 
+def check_drawable(path: Path) -> None:
+    """Refuse what cannot become a picture, before the work that it would show.
+
+    Raises:
+        UsageError: another ending than of FORMATS, or matplotlib is not installed.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(
+            f"cannot draw {path}: the ending is {path.suffix!r}, expected one of {', '.join(FORMATS)}"
+        )
+    _figure_class()
+
+
 def _figure(*, width: float, height: float) -> Any:
+    return _figure_class()(figsize=(width, height), layout="constrained")
+
+
+def _figure_class() -> Any:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, needed for pictures only
     except ImportError as error:
         raise UsageError(
             "cannot draw: matplotlib is not installed; install it with `pip install loadwatch[plot]`"
         ) from error
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure
 
 
 def _loss_curve(axes: Any, losses: Sequence[float], validation_losses: Sequence[float]) -> None:

@@ -136,7 +136,7 @@ class Replay:
                 settings.horizons,
                 self._scorer.model,
                 seed=settings.seed,
-                progress=lambda _stage, _share: None,
+                progress=lambda _stage, _share, _loss=None: None,
             )
         except TrainingError as error:
             self.findings.trainings.append((now, str(error)))

@@ -6,6 +6,8 @@ from dataclasses import asdict
 import click
 
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.figures import show_horizon
+from loadwatch.cli.judgement import judgement
 from loadwatch.cli.moments import show_moment, show_span
 from loadwatch.errors import ModelError
 from loadwatch.model.store import ModelStore
@@ -53,15 +55,13 @@ def show(context: Context, *, version: str | None, as_json: bool) -> None:
     click.echo(f"trained     {show_moment(card.trained_timestamp)} in {card.duration_seconds:.1f} s")
     click.echo(f"history     {show_span(Span(card.start_timestamp, card.end_timestamp))}, {card.rows} rows")
     click.echo(f"rule        {card.rule}")
-    click.echo(f"horizons    {', '.join(f'{h} s' for h in card.horizons)}")
     click.echo(f"signals     {', '.join(card.signals)}")
-    for title, table in (
-        ("losses", card.losses),
-        ("thresholds", card.thresholds),
-        ("figures", card.figures),
-    ):
-        for name, value in table.items():
-            click.echo(f"{title:<11} {name} = {value}")
+    for horizon, threshold in sorted(card.thresholds.items(), key=lambda item: int(item[0])):
+        click.echo(f"threshold   {threshold:.3f} {show_horizon(int(horizon))}")
+    for split, loss in card.losses.items():
+        click.echo(f"loss        {loss:.4g} ({split})")
+    for line in judgement(card.figures):
+        click.echo(line)
     if card.why:
         click.echo(f"why         {card.why}")
 

@@ -1,48 +1,94 @@
 """``loadwatch train``: learn from the stored history now; also the daemon's own training child."""
 
+import contextlib
 import json
 import os
 import sys
 import time
-from dataclasses import asdict
-from typing import IO
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO, Final
 
 import click
 
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.judgement import judgement
 from loadwatch.daemon.orders import order_for
 from loadwatch.errors import TrainingError
+from loadwatch.history import History
+from loadwatch.labels.rule import Rule
+from loadwatch.model.store import ModelStore
+from loadwatch.pictures import check_drawable, draw_training
+from loadwatch.pipeline import Scorer
 from loadwatch.training.manners import give_way
 from loadwatch.training.run import Order, Outcome, train
+
+DRAWN_SECONDS: Final = 7200.0
+"""How much of the newest history the units are shown, for the picture of what they answer."""
 
 
 @click.command("train")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Draw loss, activations and weights (PNG, SVG, PDF)."
+)
 @click.option("by_order", "--order", is_flag=True, hidden=True, help="Read the order from standard input.")
 @with_context
-def command(context: Context, *, as_json: bool, by_order: bool) -> None:
+def command(context: Context, *, as_json: bool, plot: Path | None, by_order: bool) -> None:
     """Learn from the stored history now, and publish the model if it is no worse than the one in use."""
     if by_order:
         _obey(sys.stdin, sys.stdout)
         return
     order = order_for(context.config, context.state_directory, time.time())
+    if plot is not None:
+        check_drawable(plot)  # now, and not after minutes of training
     outcome = _train_for_a_person(order, quiet=as_json)
     if as_json:
         click.echo(json.dumps(asdict(outcome)))
     else:
-        click.echo(f"{outcome.result}: {outcome.why or outcome.version}")
+        for line in _words(outcome):
+            click.echo(line)
     if outcome.result == "too_little":
         raise TrainingError(f"no model yet: {outcome.why}")
+    if plot is not None:
+        _draw(plot, order, outcome)
 
 
 def _train_for_a_person(order: Order, *, quiet: bool) -> Outcome:
-    with click.progressbar(length=1000, label="training", file=sys.stderr, hidden=quiet) as bar:
+    from loadwatch.cli.progress import Bar  # noqa: PLC0415 - the daemon's child draws no bars
 
-        def show(stage: str, share: float) -> None:
-            bar.label = stage
-            bar.update(max(0, int(1000 * share) - bar.pos))
+    with Bar(quiet=quiet) as bar:
 
+        def show(stage: str, share: float, loss: float | None = None) -> None:
+            bar.show(stage, share, "" if loss is None else f"loss {loss:.4f}")
+
+        if ModelStore(Path(order.state_directory) / "models").current() is None:
+            # As after an import into an empty place: make the first model as the daemon would.
+            train(replace(order, bootstrap=True), show)
         return train(order, show)
+
+
+def _words(outcome: Outcome) -> Iterator[str]:
+    if outcome.version:
+        yield f"{outcome.version}: learned from {outcome.rows:,} rows in {outcome.duration_seconds:.1f} s"
+        yield from judgement(outcome.figures)
+        yield f"{outcome.result}: {outcome.why}"
+
+
+def _draw(path: Path, order: Order, outcome: Outcome) -> None:
+    """A picture of the new model at work on the newest samples."""
+    state = Path(order.state_directory)
+    model = ModelStore(state / "models").load(outcome.version)
+    losses = outcome.figures.get("losses")
+    if not losses:
+        raise TrainingError(f"nothing to draw: no network was put to work ({outcome.why})")
+    with contextlib.closing(History.read(state / "history.db")) as history:
+        recent = history.recording(order.now - DRAWN_SECONDS, order.now)
+    features = Scorer(Rule.parse(order.rule), model).extend(recent).features
+    X = model.forecast.normaliser.apply(features)
+    draw_training(path, network=model.forecast.network, X=X, losses=losses)
+    click.echo(str(path))
 
 
 def _obey(source: IO[str], target: IO[str]) -> None:
@@ -51,7 +97,7 @@ def _obey(source: IO[str], target: IO[str]) -> None:
     order = Order(**json.loads(source.read()))
     last = ""
 
-    def report(stage: str, _share: float) -> None:
+    def report(stage: str, share: float, loss: float | None = None) -> None:  # noqa: ARG001 - told so
         nonlocal last
         if stage != last:
             last = stage

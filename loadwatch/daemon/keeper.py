@@ -125,6 +125,7 @@ class ModelKeeper:
         if self.set_aside:
             exporter.models_set_aside.set(self.set_aside)
         exporter.last_training_success.set(state.last_success_timestamp)
+        exporter.model_brier.set(None if self.card is None else self.card.brier)
         if state.last is not None and state.last.version:
             exporter.training_duration.set(state.last.duration_seconds)
             exporter.training_samples.set(state.last.rows)

@@ -37,7 +37,7 @@ def _card(keeper: ModelKeeper) -> ModelCard:
     if card is None:
         return ModelCard()
     span = Span(card.start_timestamp, card.end_timestamp)
-    return ModelCard(card.rows, span, card.losses, card.figures.get("brier"), card.thresholds)
+    return ModelCard(card.rows, span, card.losses, card.brier, card.thresholds)
 
 
 def _training(clock: Clock, keeper: ModelKeeper) -> Training:

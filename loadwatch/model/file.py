@@ -50,6 +50,13 @@ class Card:
         """The few facts a verdict carries."""
         return ModelInfo(self.version, self.origin, self.trained_timestamp)
 
+    @property
+    def brier(self) -> float | None:
+        """Mean squared error of the probabilities on rows not seen, over all horizons; None if not judged."""
+        scores = self.figures.get("brier", {}).get(self.figures.get("winner"), {})
+        known = [score for score in scores.values() if score is not None]
+        return sum(known) / len(known) if known else None
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -24,6 +24,6 @@ def train_bootstrap(
     spec = ForecastSpec.fitting(times, (), float(max(horizons)))
     table = made_up_table(spec, rule, horizons, seed)
     learner = Learner(table, table.take(np.arange(0)), 1.0, np.random.default_rng(seed))
-    model, loss = learner.learn()
-    report = ForecastReport(len(table), table.onsets, time.perf_counter() - started, loss, ())
+    model, losses = learner.learn()
+    report = ForecastReport(len(table), table.onsets, time.perf_counter() - started, losses, ())
     return model, report

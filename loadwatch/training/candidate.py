@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from loadwatch.errors import TrainingError
 from loadwatch.labels.rule import Rule
@@ -18,8 +18,16 @@ from loadwatch.training.forecast import ForecastReport, train_forecast
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, float], None]
 
+class Progress(Protocol):
+    """Told what goes on, the share of all that is done, and while a network learns its newest loss."""
+
+    def __call__(self, stage: str, share: float, loss: float | None = None) -> None:
+        """Take note."""
+
+
+LEARNING, JUDGING, LEARNING_ALL, LEARNING_USUAL = 0.0, 0.4, 0.45, 0.85
+"""At which share of the whole each stage begins, roughly as long as it takes."""
 GROWTH = 6.0
 NOTICES_PER_DAY = 1.0
 """Anomaly flags a day on what was normal; fewer find under half of the incidents (measured, see README)."""
@@ -83,9 +91,9 @@ def make_candidate(
     known_until = card.end_timestamp if card.origin == "trained" else None
     start = contest_start(recording.timestamps, known_until)
     try:
-        progress("learning to forecast", 0.0)
-        contestant, _ = _forecast(material, rule, horizons, seed, until=start)
-        progress("judging against the incumbent", 0.3)
+        tell = _part(progress, "learning to forecast", LEARNING, JUDGING)
+        contestant, _ = _forecast(material, rule, horizons, seed, tell, until=start)
+        progress("judging against the incumbent", JUDGING)
         decision = judge_forecast(
             contestant,
             incumbent.forecast,
@@ -97,29 +105,44 @@ def make_candidate(
         )
         if decision.published:
             # The contest was about the recipe on this history; what it won is learned from all of it.
-            progress("learning from the newest span too", 0.4)
-            forecast, report = _forecast(material, rule, horizons, seed)
+            tell = _part(progress, "learning from the newest span too", LEARNING_ALL, LEARNING_USUAL)
+            forecast, report = _forecast(material, rule, horizons, seed, tell)
     except TrainingError as error:
         decision = Decision(False, str(error))
-    progress("learning what is usual", 0.7)
+    progress("learning what is usual", LEARNING_USUAL)
     anomaly = _usual(material, seed)
     if not decision.published:
         if anomaly is None:
             raise TrainingError(f"nothing was learned: {decision.why}")
         kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
-        return Candidate(*kept, why=decision.why, refusal=decision.why, figures=decision.figures)
+        figures = {**decision.figures, "winner": "incumbent"}
+        return Candidate(*kept, why=decision.why, refusal=decision.why, figures=figures)
     figures = {
         **decision.figures,
+        "winner": "candidate",
         "reliability": {str(h): rows for h, rows in report.reliability.items()},
         "unseen_brier": {str(h): score for h, score in report.brier.items()},
+        "losses": list(report.losses),
     }
     end = float(recording.timestamps[-1])
     losses = {"train": report.loss}
     return Candidate(forecast, anomaly, end, report.rows, decision.why, losses=losses, figures=figures)
 
 
+def _part(progress: Progress, stage: str, start: float, end: float) -> Callable[[float, float], None]:
+    """A progress of one part of the whole, which begins and ends at these shares."""
+    progress(stage, start)
+    return lambda share, loss: progress(stage, start + share * (end - start), loss)
+
+
 def _forecast(
-    material: Material, rule: Rule, horizons: Sequence[int], seed: int, *, until: float = math.inf
+    material: Material,
+    rule: Rule,
+    horizons: Sequence[int],
+    seed: int,
+    tell: Callable[[float, float], None],
+    *,
+    until: float = math.inf,
 ) -> tuple[ForecastModel, ForecastReport]:
     return train_forecast(
         material.recording.between(-math.inf, until),
@@ -128,6 +151,7 @@ def _forecast(
         labels=material.labels,
         masks=material.masks,
         seed=seed,
+        progress=tell,
     )
 
 

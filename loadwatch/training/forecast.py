@@ -57,6 +57,9 @@ class Stop(Protocol):
         """Whether training is to end early."""
 
 
+Progress = Callable[[float, float], None]
+
+
 @dataclass(frozen=True, slots=True)
 class ForecastReport:
     """How a training went, for the model's card. Figures by horizon are of rows not learnt."""
@@ -64,11 +67,16 @@ class ForecastReport:
     rows: int
     onsets: int
     seconds: float
-    loss: float
+    losses: tuple[float, ...]  # of the network that is used, one an epoch
     signals: tuple[str, ...]
     shares: dict[int, float] = field(default_factory=dict)  # of rows with high load within the horizon
     brier: dict[int, float] = field(default_factory=dict)
     reliability: dict[int, list[tuple[float, float, int]]] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> float:
+        """Of the last epoch."""
+        return self.losses[-1]
 
 
 def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usual value
@@ -81,13 +89,13 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     budget_per_week: float = 7.0,
     seed: int = 0,
     stop: Stop | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[ForecastModel, ForecastReport]:
     """A forecaster of ``horizons`` (seconds, 0 is now) learnt from a recording.
 
     ``labels`` are the operator's and override the rule; rows inside ``masks`` (maintenance, our own
     training) are not learnt from. Thresholds are chosen so that ``budget_per_week`` half hours are flagged in
-    vain. ``progress`` is told the share done.
+    vain. ``progress`` is told the share done and the loss of the epoch just done.
 
     Raises:
         TrainingError: not one row has a known future.
@@ -101,11 +109,11 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     share = max(BALLAST_ROWS, BALLAST_SHARE * len(own)) / len(ballast)
     learner = Learner(own, ballast, share, rng, stop, progress)
     unseen = learner.forecast_unseen()
-    model, loss = learner.learn()
+    model, losses = learner.learn()
     model = adjusted(model, own, unseen, budget_per_week)
     figures = _figures(own, unseen * model.calibration[:, 0] + model.calibration[:, 1])
     return model, ForecastReport(
-        len(own), own.onsets, time.perf_counter() - started, loss, own.spec.signals, *figures
+        len(own), own.onsets, time.perf_counter() - started, losses, own.spec.signals, *figures
     )
 
 
@@ -119,7 +127,7 @@ class Learner:
         share: float,
         rng: np.random.Generator,
         stop: Stop | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._own, self._ballast, self._share = own, ballast, share
         self._rng, self._stop, self._progress = rng, stop, progress
@@ -128,14 +136,14 @@ class Learner:
         self._normaliser = Normaliser.from_moments(moments)
         self._folds = FOLDS if len(own) >= FOLDS * LEAST_FOLD_ROWS else 0
 
-    def learn(self) -> tuple[ForecastModel, float]:
-        """A model of all rows, not yet calibrated, and the loss of its last epoch."""
+    def learn(self) -> tuple[ForecastModel, tuple[float, ...]]:
+        """A model of all rows, not yet calibrated, and its loss after each epoch."""
         table = self._own.joined(self._ballast, self._share)
-        network, (weights, shares), loss = self._fit(table, self._folds)
+        network, (weights, shares), losses = self._fit(table, self._folds)
         count = len(table.horizons)
         plain = np.tile([1.0, 0.0], (count, 1)), np.full(count, 0.5)
         model = ForecastModel(table.spec, self._normaliser, network, weights, shares, table.horizons, *plain)
-        return model, loss
+        return model, losses
 
     def forecast_unseen(self) -> Floats:
         """Logits (R, H) for the own rows, each by a model that did not learn the row's part of the history.
@@ -154,16 +162,18 @@ class Learner:
             logits[part] = mixed_logits(network, weights, shares, Z)
         return logits
 
-    def _fit(self, table: TrainingTable, turn: int) -> tuple[Network, tuple[Floats, Floats], float]:
+    def _fit(
+        self, table: TrainingTable, turn: int
+    ) -> tuple[Network, tuple[Floats, Floats], tuple[float, ...]]:
         Z = self._normaliser.apply(table.features)
         turns = self._folds + 1
 
-        def tell(share: float) -> None:
+        def tell(share: float, loss: float) -> None:
             if self._progress is not None:
-                self._progress((turn + share) / turns)
+                self._progress((turn + share) / turns, loss)
 
-        network, loss = fit_network(Z, table, self._rng, stop=self._stop, tell=tell)
-        return network, fit_anchor(Z, table), loss
+        network, losses = fit_network(Z, table, self._rng, stop=self._stop, tell=tell)
+        return network, fit_anchor(Z, table), losses
 
 
 def fit_network(
@@ -172,9 +182,9 @@ def fit_network(
     rng: np.random.Generator,
     *,
     stop: Stop | None = None,
-    tell: Callable[[float], None] = lambda _: None,
-) -> tuple[Network, float]:
-    """A network fitted to normalised features Z (R, F), with H outputs, and the loss of its last epoch."""
+    tell: Progress = lambda _share, _loss: None,
+) -> tuple[Network, tuple[float, ...]]:
+    """A network fitted to normalised features Z (R, F), with H outputs, and its loss after each epoch."""
     known = np.isfinite(table.targets)
     T = np.where(known, table.targets, 0.0).astype(np.float32)
     weights = (known * table.weights[:, None] * _output_weights(table.horizons)).astype(np.float32)
@@ -194,9 +204,9 @@ def fit_network(
         plan,
         seed=rng,
         stop=stop,
-        progress=lambda epoch: tell(epoch.number / epoch.epochs),
+        progress=lambda epoch: tell(epoch.number / epoch.epochs, epoch.loss),
     )
-    return _first_outputs(network, len(table.horizons)), report.losses[-1]
+    return _first_outputs(network, len(table.horizons)), tuple(report.losses)
 
 
 def _output_weights(horizons: Sequence[int]) -> Floats:

@@ -124,7 +124,9 @@ def test_training_stops_when_asked(recording):
     stop = threading.Event()
     stop.set()
     seen: list[float] = []
-    train_forecast(recording.rows(0, 3_000), RULE, (300,), stop=stop, progress=seen.append)
+    train_forecast(
+        recording.rows(0, 3_000), RULE, (300,), stop=stop, progress=lambda share, _loss: seen.append(share)
+    )
     assert len(seen) == 1
 
 

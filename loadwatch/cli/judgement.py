@@ -1,0 +1,31 @@
+"""How a model did on rows it had not seen, as a table: it and what it had to beat, by horizon."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from loadwatch.cli.figures import show_horizon, show_share
+
+NAME_WIDTH = 18
+
+
+def judgement(figures: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of the table; none where the model was not judged."""
+    scores = figures.get("brier")
+    if not isinstance(scores, dict) or not scores:
+        return
+    horizons = sorted(next(iter(scores.values())), key=int)
+    titles = [show_horizon(int(horizon)) for horizon in horizons]
+    yield f"judged on {figures['rows']:,} rows it had not seen; Brier score, 0 is perfect:"
+    yield _row("", titles)
+    for name, by_horizon in scores.items():
+        yield _row(name, [_score(by_horizon[horizon]) for horizon in horizons])
+    shares = figures.get("high_share", {})
+    yield _row("high load", ["-" if shares.get(h) is None else show_share(shares[h]) for h in horizons])
+
+
+def _row(name: str, cells: list[str]) -> str:
+    return f"  {name.replace('_', ' '):<{NAME_WIDTH}}{''.join(f'{cell:>14}' for cell in cells)}"
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.4f}"

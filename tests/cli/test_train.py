@@ -1,0 +1,90 @@
+"""Training at the terminal: what was learned, how it was judged, and a picture of it."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli import hosts
+from cli.conftest import Invoke
+from loadwatch.model.store import ModelStore
+
+OPTIONS = ("--set", f"high_load.when={hosts.RULE}", "--set", f"sampling.interval={hosts.STEP:.0f}s")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A day of a made-up host, with no model yet."""
+    state = tmp_path_factory.mktemp("host") / "state"
+    hosts.fill(state, hosts.recording(24, end=time.time()))
+    return state
+
+
+def test_training_ends_with_a_judgement(invoke: Invoke, filled: Path, tmp_path: Path) -> None:
+    """Rows, a table of the model beside what it had to beat, the decision, and the picture asked for."""
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "training.png"
+    end = invoke("train", "--state-directory", filled, *OPTIONS, "--plot", picture)
+    assert end.exit_code == 0, end.output
+    assert "learned from 2,8" in end.output
+    assert "now  within 1 min  within 5 min within 15 min" in end.output
+    assert all(name in end.output for name in ("candidate", "incumbent", "persistence", "static threshold"))
+    assert "published: no worse than" in end.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    shown = invoke("model", "show", "--state-directory", filled).output
+    assert "judged on" in shown
+    assert "loss  " in shown
+    assert invoke("model", "list", "--state-directory", filled).output.splitlines()[-1].startswith("* ")
+    rolled = invoke("model", "rollback", "--state-directory", filled)
+    assert rolled.output.startswith("current model is now ")
+
+
+def test_json_is_the_outcome(invoke: Invoke, filled: Path) -> None:
+    """Nothing but one document on standard output."""
+    outcome = json.loads(invoke("train", "--json", "--state-directory", filled, *OPTIONS).output)
+    assert outcome["result"] in {"published", "rejected"}
+    assert outcome["rows"] > 2_000
+
+
+def test_too_little_history_is_an_error(invoke: Invoke, tmp_path: Path) -> None:
+    """It says how much there is and how much is needed."""
+    hosts.fill(tmp_path, hosts.recording(0.1, end=time.time()))
+    end = invoke("train", "--state-directory", tmp_path, *OPTIONS)
+    assert end.exit_code == 1
+    assert "900 s in 60 rows are needed" in str(end.exception)
+
+
+def test_a_picture_that_cannot_be_is_refused_before_the_work(
+    invoke: Invoke, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a training to learn of a wrong ending or a missing library."""
+    before = sorted((filled / "models").glob("*"))
+    wrong = invoke("train", "--state-directory", filled, *OPTIONS, "--plot", tmp_path / "a.gif")
+    assert "expected one of .png, .svg, .pdf" in str(wrong.exception)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    missing = invoke("train", "--state-directory", filled, *OPTIONS, "--plot", tmp_path / "a.png")
+    assert "pip install loadwatch[plot]" in str(missing.exception)
+    assert sorted((filled / "models").glob("*")) == before
+
+
+def test_history_shows_span_rows_and_gaps(invoke: Invoke, tmp_path: Path) -> None:
+    """Where nothing was recorded is as telling as what was."""
+    rows = hosts.recording(6, end=1_700_000_000.0)
+    hosts.fill(tmp_path, rows.rows(0, 200))
+    hosts.fill(tmp_path, rows.rows(400, 720))
+    shown = invoke("history", "--state-directory", tmp_path, *OPTIONS).output
+    assert "520 rows, 2023-11-14 16:13:50+00:00 to 2023-11-14 22:13:20+00:00" in shown
+    assert "1 gaps longer than ten sampling intervals" in shown
+    assert "1h40m30s" in shown
+
+
+def test_the_status_document_of_a_trained_model_is_whole(invoke: Invoke, filled: Path) -> None:
+    """The card's score is one number, whichever of the two models won, or none before any judgement."""
+    invoke("train", "--state-directory", filled, *OPTIONS)
+    store = ModelStore(filled / "models")
+    cards = [store.card(version) for version in store.versions()]
+    assert cards[0].brier is None
+    assert all(0.0 <= (card.brier or 0.0) < 0.25 for card in cards)
+    assert cards[-1].brier is not None
