@@ -49,7 +49,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             "4m45s": None,
             "5m": "web-1:10074 is under high load (probability 97%). "
             "Top signals: cpu_pressure +0.41, memory +0.22",
-            "11m30s": "web-1:10074 is under high load (probability 2%). "
+            "11m30s": "web-1:10074 is under high load (probability 97%). "
             "Top signals: cpu_pressure +0.41, memory +0.22",
             "12m": None,
         },

@@ -35,7 +35,8 @@ HIGH_LOAD: Final = Alert(
         "{instance} is under high load",
         Lookup(
             " (probability ",
-            'loadwatch_high_load_probability{horizon="0",$host}',
+            # The highest of late: the flag outlives the load, and so does the message that it is over.
+            'max without () (max_over_time(loadwatch_high_load_probability{horizon="0",$host}[5m]))',
             show_value="humanizePercentage",
             after=")",
             count=1,
