@@ -2,17 +2,24 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
+
+import yaml
+
+from loadwatch.assets import FILES, export
 
 Answer = TypeVar("Answer")
 
@@ -90,3 +97,125 @@ class Database:
             raise AssertionError(f"{parameters['query']}: {error.read().decode()}") from error
         assert answer["status"] == "success", (parameters["query"], answer)
         return answer["data"]
+
+
+class Webhook:
+    """Collects what Alertmanager posts while the block runs."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        received = self.received
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Be quiet."""
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    def __enter__(self) -> "Webhook":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Every alert it has been told of, the latest last; each with the receiver it was routed to."""
+        return [
+            alert | {"receiver": message["receiver"]}
+            for message in tuple(self.received)
+            for alert in message["alerts"]
+        ]
+
+    def names(self, instance: str) -> set[str]:
+        """The alerts of one host it has ever been told of."""
+        return {
+            told["labels"]["alertname"]
+            for told in self.alerts()
+            if told["labels"].get("instance") == instance
+        }
+
+    def told(self, alert: str, instance: str, status: str) -> dict[str, Any] | None:
+        """The last word on an alert of a host, if it has this status."""
+        for told in reversed(self.alerts()):
+            if (told["labels"]["alertname"], told["labels"].get("instance")) == (alert, instance):
+                return told if told["status"] == status else None
+        return None
+
+
+def start_alertmanager(servers: ExitStack, folder: Path, hook: str) -> str:
+    """The shipped routes and inhibitions, with a webhook for every receiver and no patience; its address."""
+    config = yaml.safe_load((FILES / "alertmanager/alertmanager.example.yml").read_text())
+    config["receivers"] = [
+        {"name": receiver["name"], "webhook_configs": [{"url": hook, "send_resolved": True}]}
+        for receiver in config["receivers"]
+    ]
+    for route in (config["route"], *config["route"]["routes"]):
+        route |= {"group_wait": "1s", "group_interval": "1s"}
+        route.pop("mute_time_intervals", None)
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{free_port()}"
+    servers.enter_context(
+        running(
+            "prometheus-alertmanager",
+            f"--config.file={folder / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'alertmanager'}",
+            f"--web.listen-address={address}",
+            "--cluster.listen-address=",
+            ready_url=f"http://{address}/-/ready",
+            log=folder / "alertmanager.log",
+        )
+    )
+    return address
+
+
+def start_prometheus(
+    servers: ExitStack,
+    folder: Path,
+    static: list[dict[str, object]],
+    alertmanager: str,
+    hurry: Mapping[str, str],
+    **more: object,
+) -> Database:
+    """Scrapes every second under the exported rules; ``more`` goes into its configuration.
+
+    hurry: patterns and what stands in their place, so that a test need not wait as long as an operator wants
+    to; the rules must hold each of them. The rest is as shipped.
+    """
+    export(folder, ["prometheus"])
+    names = ("loadwatch.rules.yml", "loadwatch.recording.yml")
+    unused = set(hurry)
+    for path in (folder / "prometheus" / name for name in names):
+        rules = path.read_text()
+        for pattern, replacement in hurry.items():
+            rules, count = re.subn(pattern, replacement, rules)
+            unused -= {pattern} if count else set()
+        path.write_text(rules)
+    assert unused == set(), f"no rule has {unused}"
+    config = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [f"prometheus/{name}" for name in names],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+        "scrape_configs": [{"job_name": "loadwatch", "static_configs": static}],
+        **more,
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{free_port()}"
+    servers.enter_context(
+        running(
+            "prometheus",
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address={address}",
+            ready_url=f"http://{address}/-/ready",
+            log=folder / "prometheus.log",
+        )
+    )
+    return Database(f"http://{address}")
