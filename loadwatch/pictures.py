@@ -1,4 +1,4 @@
-"""Pictures of a training: loss by epoch, what units answer, how weights are spread. Needs the `plot` extra.
+"""Pictures of a training and of a replay. Needs the `plot` extra.
 
 matplotlib is imported when a picture is drawn, not before: the daemon never pays for it. Figures are drawn
 without pyplot, so there is no window, no global state and no choice of back end.
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from loadwatch.errors import UsageError
 from loadwatch.nn import Array, Network
+from loadwatch.records import Alert, Floats
 
 FORMATS = (".png", ".svg", ".pdf")
 BINS = 40
@@ -46,6 +47,51 @@ def draw_training(
         name = f"layer {row}, {layer.activation.name}"
         _histogram(figure.add_subplot(grid[row, 0]), Y, f"{name}: activations", "activation")
         _histogram(figure.add_subplot(grid[row, 1]), layer.W, f"{name}: weights", "weight")
+    figure.savefig(path)
+
+
+def draw_replay(
+    path: Path,
+    *,
+    timestamps: Floats,
+    probabilities: Floats,
+    levels: Floats,
+    horizons: Sequence[int],
+    alerts: Sequence[Alert],
+) -> None:
+    """Write one picture to `path`: the probabilities over time, the moments of high load, alerts as bands.
+
+    Args:
+        path: ends in .png, .svg or .pdf, which is the format.
+        timestamps: (N,) epoch seconds, shown in UTC.
+        probabilities: (N, H), NaN where unknown; a panel for each of the H horizons.
+        levels: (N,) of load, high above 1.
+        horizons: H seconds, 0 is now.
+        alerts: each is a band from its start to its end.
+
+    Raises:
+        UsageError: another ending, or matplotlib is not installed.
+    """
+    check_drawable(path)
+    figure = _figure(width=12.0, height=1.2 + 1.7 * len(horizons))
+    panels = figure.subplots(len(horizons), 1, sharex=True, squeeze=False)[:, 0]
+    moments = (timestamps * 1e9).astype("datetime64[ns]")
+    high = levels > 1.0
+    for panel, horizon, column in zip(panels, horizons, probabilities.T, strict=True):
+        ahead = "now" if horizon == 0 else f"within {horizon / 60:g} min"
+        for alert in alerts:
+            end = timestamps[-1] if alert.end is None else alert.end
+            edges = (np.array([alert.start, end]) * 1e9).astype("datetime64[ns]")
+            panel.axvspan(*edges, color="tab:orange", alpha=0.35, linewidth=0)
+        panel.fill_between(
+            moments, 0.0, 1.0, where=high, step="post", color="tab:red", alpha=0.25, linewidth=0
+        )
+        panel.plot(moments, column, color="tab:blue", linewidth=0.8)
+        panel.set(ylim=(0.0, 1.0), ylabel=ahead)
+        panel.grid(visible=True, alpha=0.3)
+    panels[0].set_title(
+        "Probability of high load; red: high load by the rule, orange: alerts (UTC)", fontsize=10
+    )
     figure.savefig(path)
 
 

@@ -16,7 +16,9 @@ RANKS: dict[str, int] = {
     **dict.fromkeys(["labels", "model"], 2),
     **dict.fromkeys(["judge", "training"], 3),
     "pipeline": 4,
-    **dict.fromkeys(["exporter", "web", "replay", "importers", "selftest", "pictures", "assets"], 5),
+    **dict.fromkeys(
+        ["exporter", "web", "replay", "importers", "selftest", "pictures", "assets", "report"], 5
+    ),
     "daemon": 6,
     "cli": 7,
     "__main__": 8,

@@ -10,6 +10,7 @@ import pytest
 from loadwatch import pictures
 from loadwatch.errors import UsageError
 from loadwatch.nn import NeuralNetwork
+from loadwatch.records import Alert
 
 NETWORK = NeuralNetwork([3, 8, 4, 1], seed=0).network
 X = np.random.default_rng(0).normal(size=(50, 3))
@@ -53,3 +54,21 @@ def test_importing_the_module_does_not_import_matplotlib() -> None:
     """The daemon never pays for a picture nobody asked for."""
     code = "import sys, loadwatch.pictures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_replay_is_drawn_by_horizon(tmp_path: Path) -> None:
+    """A panel for each horizon; unknown values and an open alert are no obstacle."""
+    pytest.importorskip("matplotlib").rcParams["svg.fonttype"] = "none"
+    path = tmp_path / "replay.svg"
+    times = 1_700_000_000.0 + 60.0 * np.arange(200)
+    chances = np.column_stack([np.linspace(0.0, 1.0, 200), np.full(200, np.nan)])
+    pictures.draw_replay(
+        path,
+        timestamps=times,
+        probabilities=chances,
+        levels=np.linspace(0.5, 1.5, 200),
+        horizons=(0, 900),
+        alerts=[Alert(1, "high_load", times[50], None)],
+    )
+    text = path.read_text()
+    assert all(words in text for words in ("now", "within 15 min", "orange: alerts"))

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "label": ("label", "Tell what really was: high load, normal, an incident."),
     "maintenance": ("maintenance", "Windows in which nothing is flagged or learned."),
     "train": ("train", "Learn from the stored history now."),
+    "report": ("report", "Write a page about the last days: alerts, forecasts, reality."),
     "replay": ("replay", "Say what the daemon would have said about a recorded history."),
     "history": ("history", "Show, import and export what is stored."),
     "model": ("model", "List, show and roll back the models of this host."),

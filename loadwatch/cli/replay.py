@@ -2,15 +2,17 @@
 
 import contextlib
 import datetime
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 
 from loadwatch.cli.alerts import alert_line
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.progress import Bar
 from loadwatch.importers.csv import read_csv
+from loadwatch.pictures import check_drawable, draw_replay
 from loadwatch.records import Recording
 from loadwatch.replay import Findings, Replay, Settings, header, score_lines
 
@@ -18,13 +20,16 @@ from loadwatch.replay import Findings, Replay, Settings, header, score_lines
 @click.command("replay")
 @click.argument("history", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--output", type=click.Path(path_type=Path), help="Where the scores go, as CSV.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw probability, reality and alerts.")
 @with_context
-def command(context: Context, *, history: Path, output: Path | None) -> None:
+def command(context: Context, *, history: Path, output: Path | None, plot: Path | None) -> None:
     """Run a recorded HISTORY (CSV, also .gz) through exactly the daemon's pipeline.
 
     At every row only the past is known; training happens on the recorded clock. The columns "split" and
     "label" are never read. OUTPUT gets a row for each row of HISTORY.
     """
+    if plot is not None:
+        check_drawable(plot)
     config = context.config
     file = read_csv(history)
     for warning in file.warnings:
@@ -43,18 +48,25 @@ def command(context: Context, *, history: Path, output: Path | None) -> None:
         if output is not None:
             write = stack.enter_context(output.open("w", encoding="ascii")).write
             write(header(settings.horizons))
-        bar = stack.enter_context(click.progressbar(length=len(recording), label="replay", file=sys.stderr))
-
-        def show(rows: int, stage: str) -> None:
-            bar.label = f"{stage:8}"
-            bar.update(rows - bar.pos)
-
-        replay = Replay(recording, settings)
-        for judged in replay.run(show):
+        bar = stack.enter_context(Bar())
+        replay, scored = Replay(recording, settings), []
+        for judged in replay.run(lambda rows, stage: bar.show(stage, rows / len(recording))):
             if write is not None:
                 write(score_lines(judged))
+            if plot is not None:
+                scored.append(judged.scores)
     for line in summary(recording, replay.findings):
         click.echo(line)
+    if plot is not None:
+        draw_replay(
+            plot,
+            timestamps=recording.timestamps,
+            probabilities=np.concatenate([scores.probabilities for scores in scored]),
+            levels=np.concatenate([scores.levels for scores in scored]),
+            horizons=settings.horizons,
+            alerts=replay.findings.alerts,
+        )
+        click.echo(str(plot))
 
 
 def summary(recording: Recording, findings: Findings) -> Iterator[str]:

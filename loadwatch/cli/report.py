@@ -1,0 +1,81 @@
+"""``loadwatch report``: one page by itself about a span of time, to mail and to keep."""
+
+import contextlib
+import socket
+import time
+from pathlib import Path
+
+import click
+
+from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.moments import read_moment
+from loadwatch.errors import HistoryError, ModelError
+from loadwatch.files import write_atomically
+from loadwatch.history import History
+from loadwatch.judge.alerts import with_labels
+from loadwatch.judge.maintenance import MaintenanceCalendar
+from loadwatch.labels.rule import Rule
+from loadwatch.model.file import Model
+from loadwatch.model.store import ModelStore
+from loadwatch.pipeline import Scorer, warm_up
+from loadwatch.records import Maintenance, Span
+from loadwatch.report import Material, examine, page
+from loadwatch.times import local_zone, parse_duration
+
+
+@click.command("report")
+@click.option(
+    "--since", default="7d", show_default=True, help='A length, or a moment such as "yesterday 8:00".'
+)
+@click.option("--until", default="now", show_default=True, help="The end of the span.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The page, HTML."
+)
+@with_context
+def command(context: Context, *, since: str, until: str, output: Path) -> None:
+    """Write one page of HTML: what happened, alerts with reasons, forecasts against reality, the model.
+
+    The stored samples go through the model in use; the page needs nothing but itself.
+    """
+    end = read_moment(until)
+    span = Span(_begin(since, end), end)
+    model = _model(context)
+    rule = Rule.parse(context.config.high_load.when)
+    with contextlib.closing(context.read_history()) as history:
+        material = _material(context, history, span)
+        scorer = Scorer(rule, model)
+        warm_up(scorer, history, span.start)
+    findings = examine(material, scorer)
+    write_atomically(output, page(findings, local_zone(), time.time()).encode())
+    click.echo(f"{output}: {len(material.recording):,} samples, {len(material.alerts)} alerts")
+
+
+def _begin(since: str, end: float) -> float:
+    """A length means so long before the end; anything else is a moment."""
+    if since[:1].isdigit() and since[-1:].isalpha() and " " not in since:
+        return end - parse_duration(since)
+    return read_moment(since)
+
+
+def _model(context: Context) -> Model:
+    store = ModelStore(context.state_directory / "models")
+    version = store.current()
+    if version is None:
+        raise ModelError(f"no models in {store.folder} yet; the daemon makes the first one when it starts")
+    return store.load(version)
+
+
+def _material(context: Context, history: History, span: Span) -> Material:
+    recording = history.recording(span.start, span.end)
+    if len(recording) < 2:
+        raise HistoryError(f"{context.history_path} holds no samples of that span; see: loadwatch history")
+    labels = history.labels(span)
+    calendar = MaintenanceCalendar(context.config.maintenance.windows, history.maintenance(span))
+    return Material(
+        host=socket.gethostname(),
+        span=Span(max(span.start, float(recording.timestamps[0])), float(recording.timestamps[-1])),
+        recording=recording,
+        alerts=[with_labels(alert, labels) for alert in history.alerts(span)],
+        labels=labels,
+        maintenance=[Maintenance(each) for each in calendar.spans(span.start, span.end)],
+    )
