@@ -90,6 +90,11 @@ class Verdicts:
             )
         )
         self._find_reasons(sample, scorer, changed=judgement is not before)
+        if judgement.budget_spent != before.budget_spent:
+            state = (
+                "overspent, only what is worse than ever alerts" if judgement.budget_spent else "holds again"
+            )
+            log.warning("alert budget %s budget_per_week=%g", state, self.budget_per_week)
         self._log_alerts(judgement, scorer.model)
         return Snapshot(
             sample,
@@ -138,6 +143,9 @@ class Verdicts:
         if changed or not 0.0 <= sample.monotonic - self._reasons_at < REASONS_EVERY_SECONDS:
             self._reasons = scorer.contributions()
             self._reasons_at = sample.monotonic
+            self.raised_bars = self._judge.raised_bars()
+            for verdict, bar in self.raised_bars.items():
+                self._exporter.threshold_raise.set(bar, verdict)
 
     def _log_alerts(self, judgement: Judgement, model: Model) -> None:
         """Write opened and closed alerts into the history, with what drove them."""
@@ -151,10 +159,6 @@ class Verdicts:
         for alert in judgement.closed:
             log.info("alert over verdict=%s", alert.verdict)
             self._keep(alert)
-        if judgement.opened or judgement.closed:
-            self.raised_bars = self._judge.raised_bars()
-            for verdict, bar in self.raised_bars.items():
-                self._exporter.threshold_raise.set(bar, verdict)
 
     def _keep(self, alert: Alert) -> None:
         try:
