@@ -142,7 +142,7 @@ class Training:
     """When and on what the daemon learns."""
 
     every: float = _setting("6h", _duration("1m", "30d"), "time between two trainings")
-    history: float = _setting("30d", _duration("10m", "366d"), "how much of the newest history is learned")
+    history: float = _setting("90d", _duration("10m", "366d"), "how much of the newest history is learned")
     minimum: float = _setting("15m", _duration("1m", "30d"), "history needed before the first real training")
     patience: float = _setting(
         "2h", _duration("0s", "7d"), "how long a training waits while the host suffers"

@@ -152,16 +152,17 @@ def _material(order: Order) -> Material:
         recurring = [Span(start, end) for start, end in order.maintenance]
         alerts = history.alerts(span, verdict="anomaly")
         return Material(
-            history.recording(span.start, span.end, step=_step(order)),
+            history.recording(span.start, span.end, step=_step(order, history.span())),
             history.labels(span),
             [*own, *typed, *recurring],
             [Span(alert.start, alert.end or order.now) for alert in alerts],
         )
 
 
-def _step(order: Order) -> float | None:
+def _step(order: Order, stored: Span | None) -> float | None:
     """Seconds to average over so that a long history at a short interval fits into memory, None for none."""
-    merged = math.ceil(order.history_seconds / order.interval_seconds / MOST_ROWS)
+    length = 0.0 if stored is None else min(order.history_seconds, order.now - stored.start)
+    merged = math.ceil(length / order.interval_seconds / MOST_ROWS)
     return None if merged <= 1 else merged * order.interval_seconds
 
 
