@@ -17,17 +17,19 @@ _FIRST_TO_GO: Final = 1000
 log = logging.getLogger(__name__)
 
 
-def give_way(parent: int) -> None:
-    """Take the lowest CPU and disk priority, be killed first for want of memory, and when the parent ends.
-
-    The idle disk class has no Python wrapper and its system call number differs by machine; where it is
-    unknown the process merely keeps the disk priority that follows from its niceness. If ``parent`` is gone
-    already we end at once, because its death can no longer reach us.
-    """
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def end_with(parent: int) -> None:
+    """Be killed when the parent ends; at once if it is gone already and its death can no longer reach us."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def give_way() -> None:
+    """Take the lowest CPU and disk priority, and be killed first for want of memory.
+
+    The idle disk class has no Python wrapper and its system call number differs by machine; where it is
+    unknown the process merely keeps the disk priority that follows from its niceness.
+    """
     os.nice(_LEAST_NICE)
     # The daemon may be protected from the out-of-memory killer, and a child inherits that.
     try:
@@ -36,4 +38,4 @@ def give_way(parent: int) -> None:
         log.warning("cannot offer this training to the out-of-memory killer: %s", error)
     number = _IOPRIO_SET.get(os.uname().machine)
     if number is not None:
-        libc.syscall(number, _IOPRIO_WHO_PROCESS, 0, _IOPRIO_IDLE)
+        ctypes.CDLL(None).syscall(number, _IOPRIO_WHO_PROCESS, 0, _IOPRIO_IDLE)

@@ -47,11 +47,11 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half a day of a host with alerts and maintenance, and a first model."""
+    """Three days of a host with alerts and maintenance, enough for a model of its own to win its place."""
     from cli.conftest import program  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("host") / "state"
-    hosts.fill(folder, hosts.recording(12, end=NOW))
+    hosts.fill(folder, hosts.recording(72, end=NOW))
     history = History.open(folder / "history.db", clock=SystemClock())
     reasons = (Contribution("cpu", 0.66), Contribution("<memory>", -0.1))
     history.keep_alert(
