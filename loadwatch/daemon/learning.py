@@ -17,7 +17,7 @@ from loadwatch.errors import HistoryError, LoadwatchError
 from loadwatch.history import History
 from loadwatch.records import Span
 from loadwatch.training.candidate import next_interval
-from loadwatch.training.run import Order, Outcome
+from loadwatch.training.run import ENOUGH, Order, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,9 @@ SETTLE_SECONDS: Final = 20.0
 DUE: Final = "training.due"
 LAST_SUCCESS: Final = "training.last_success"
 FIRST_RETRY_SECONDS: Final = 10.0
+SHORTFALL_SECONDS: Final = 20.0
+# A little more of the minimum than a training asks for, so that the first attempt finds enough.
+PUNCTUAL: Final = (1.0 + ENOUGH) / 2
 FLEET_JITTER: Final = 0.1
 """Trainings spread over this share of the interval, so that a fleet does not train at once."""
 
@@ -89,7 +92,7 @@ class Learning:
         plan said, and soon but spread out where that moment has passed.
         """
         if synthetic:
-            return max(1.0, self._config.minimum - self._history_seconds())
+            return self._until_enough()
         due = self._history.state(DUE)
         remaining = due - self._clock.wall() if isinstance(due, int | float) else 0.0
         # A due time further away than one interval was written by a clock that has since stepped back.
@@ -105,7 +108,7 @@ class Learning:
         outcome = self._train(first=True)
         if outcome is None:
             return self._next_retry()
-        return max(1.0, self._config.minimum - self._history_seconds())
+        return self._until_enough()
 
     def train(self) -> float:
         """Train on the host's own history; answer the seconds until the next training."""
@@ -120,7 +123,7 @@ class Learning:
             return self._plan(self._next_retry())
         self._retry_seconds = FIRST_RETRY_SECONDS
         if outcome.result == "too_little":
-            return self._plan(max(60.0, self._config.minimum - self._history_seconds()))
+            return self._plan(max(SHORTFALL_SECONDS, self._until_enough()))
         length = min(self._history_seconds(), self._config.history)
         interval = next_interval(length, self._config.every, self._config.minimum)
         return self._plan(interval * (1 + self._random.uniform(0, FLEET_JITTER)))
@@ -181,6 +184,10 @@ class Learning:
         delay = min(self._retry_seconds, self._config.every)
         self._retry_seconds *= 2
         return delay
+
+    def _until_enough(self) -> float:
+        """Seconds until the history is long enough, with time left to be at work when the minimum is over."""
+        return max(1.0, PUNCTUAL * self._config.minimum - self._history_seconds())
 
     def _history_seconds(self) -> float:
         span = self._history.span()

@@ -19,6 +19,9 @@ from loadwatch.training.candidate import Material, Progress, make_candidate
 
 Result = Literal["published", "rejected", "too_little"]
 LEAST_ROWS: Final = 60
+# Of the minimum: the first sample comes an interval after the start, and a model that is asked for within a
+# quarter of an hour is to be at work by then.
+ENOUGH: Final = 0.95
 MOST_ROWS: Final = 250_000
 """Two weeks of samples of five seconds; with 27 signals 54 MB."""
 
@@ -103,8 +106,9 @@ def _learn(order: Order, store: ModelStore, started: float, progress: Progress) 
     """A candidate from this host's own history, judged on the newest part of it."""
     material = _material(order)
     rows = len(material.recording)
-    if material.seconds < order.minimum_seconds or rows < LEAST_ROWS:
-        needed = f"{order.minimum_seconds:.0f} s in {LEAST_ROWS} rows are needed"
+    least = ENOUGH * order.minimum_seconds
+    if material.seconds < least or rows < LEAST_ROWS:
+        needed = f"{least:.0f} s in {LEAST_ROWS} rows are needed"
         return Outcome(
             "too_little", f"{material.seconds:.0f} s of history in {rows} rows, {needed}", rows=rows
         )

@@ -161,3 +161,16 @@ def test_a_failing_verdict_does_not_cost_the_sample(bench: Bench, monkeypatch: p
     assert bench.history.row_count() == before + 3
     assert b"loadwatch_inference_failures_total 3.0" in bench.exporter.render()
     assert b"loadwatch_high_load_probability{" not in bench.exporter.render()
+
+
+def test_the_first_model_of_its_own_is_at_work_when_the_minimum_is_over(bench: Bench) -> None:
+    """A host that asks for ten minutes of history has learned from itself when they are over."""
+    started = bench.clock.wall()
+    delay = bench.keeper.learning.bootstrap()
+    for _ in bench.pass_seconds(int(delay)):
+        pass
+    bench.keeper.learning.train()
+    outcome = bench.keeper.learning.state.last
+    assert outcome is not None
+    assert outcome.result in {"published", "rejected"}, outcome.why
+    assert bench.clock.wall() - started + outcome.duration_seconds < 600.0

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def test_it_says_when_figures_flatter(invoke: Invoke, state: Path, tmp_path: Pat
 
 def test_the_span_is_the_one_asked_for(invoke: Invoke, state: Path, tmp_path: Path) -> None:  # noqa: F811
     """Of two hours there are two hours of samples, and one without any is refused."""
-    text = report(invoke, state, tmp_path / "report.html", "--since", "2h")
+    until = datetime.fromtimestamp(NOW, UTC).isoformat()
+    text = report(invoke, state, tmp_path / "report.html", "--since", "2h", "--until", until)
     found = re.search(r"<strong>(\d+)</strong>samples", text)
     assert found
     assert 230 <= int(found[1]) <= 240
