@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from loadwatch.labels.windows import Window
 from loadwatch.records import Floats
@@ -40,6 +41,7 @@ class Frame:
         self._timestamps: Floats = np.empty(0)
         self._columns: Mapping[str, Floats] = {}
         self._present: dict[str, np.ndarray] = {}
+        self._levels: dict[Greater, Floats] = {}
         self.newest: dict[Condition, float] = {}
 
     def load(self, timestamps: Floats, columns: Mapping[str, Floats]) -> None:
@@ -56,18 +58,46 @@ class Frame:
         """Values (N,) of a signal."""
         return self._columns[name]
 
-    def present(self, name: str) -> np.ndarray:
-        """(N,) whether the signal was ever known up to each row."""
-        return self._present[name]
-
     def window(self, node: Windowed) -> Floats:
         """Values (N,) of a windowed signal; each window takes in each row once."""
         if node not in self._windows:
             self._windows[node] = Window(node.kind, node.seconds)
         return self._windows[node].extend(self._timestamps, self._columns[node.name])
 
+    def compare(self, comparisons: Sequence[Greater]) -> None:
+        """Work out the levels (N,) of all comparisons of a rule at once: a daemon's N is 1."""
+        a = np.stack([comparison.left.values(self) for comparison in comparisons])
+        b = np.stack([comparison.right.values(self) for comparison in comparisons])
+        left_limits = np.array([[isinstance(comparison.left, Number)] for comparison in comparisons])
+        equal = np.array([[comparison.equal] for comparison in comparisons])
+        levels = _levels(a, b, np.where(left_limits, a, b), (a > b) | (equal & (a == b)))
+        for comparison, level in zip(comparisons, levels, strict=True):
+            for name in comparison.signals():
+                present = self._present[name]
+                if not present.all():
+                    level[~present] = -np.inf
+        self._levels = dict(zip(comparisons, levels, strict=True))
+
+    def level(self, comparison: Greater) -> Floats:
+        """Levels (N,) of a comparison that was worked out by `compare`."""
+        return self._levels[comparison]
+
     def __len__(self) -> int:
         return len(self._timestamps)
+
+
+def _levels(a: Floats, b: Floats, limit: Floats, holds: npt.NDArray[np.bool_]) -> Floats:
+    """How near a is to being above b; ``limit`` is the side without signals.
+
+    A quotient where the limit is positive, else the distance in units of it.
+    """
+    with np.errstate(all="ignore"):
+        quotient = np.where(b > 0.0, a / b, LIMIT)
+        distance = 1.0 + (a - b) / np.maximum(np.abs(limit), 1.0)
+    level = np.minimum(np.maximum(np.where(limit > 0.0, quotient, distance), -LIMIT), LIMIT)
+    level = np.where(holds, np.maximum(level, _ABOVE), np.minimum(level, 1.0))
+    level[np.isnan(a) | np.isnan(b)] = np.nan
+    return level
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +180,16 @@ class Greater:
 
     def levels(self, frame: Frame) -> Floats:
         """(N,) levels."""
-        a, b = self.left.values(frame), self.right.values(frame)
-        # The side without signals is the limit. A quotient when it is positive, else distance in units of it.
-        limit = a if isinstance(self.left, Number) else b
-        with np.errstate(all="ignore"):
-            quotient = np.where(b > 0.0, a / b, LIMIT)
-            distance = 1.0 + (a - b) / np.maximum(np.abs(limit), 1.0)
-        level: Floats = np.clip(np.where(limit > 0.0, quotient, distance), -LIMIT, LIMIT)
-        holds = a >= b if self.equal else a > b
-        level = np.where(holds, np.maximum(level, _ABOVE), np.minimum(level, 1.0))
-        level[np.isnan(a) | np.isnan(b)] = np.nan
-        for name in self.signals():
-            level[~frame.present(name)] = -np.inf
-        return level
+        return frame.level(self)
 
     def signals(self) -> Iterator[str]:
         """Names used."""
         yield from self.left.signals()
         yield from self.right.signals()
+
+    def comparisons(self) -> Iterator[Greater]:
+        """Itself."""
+        yield self
 
     def deciding(self, newest: Mapping[Condition, float]) -> Iterator[str]:
         """The signals that set the newest level."""
@@ -192,6 +214,10 @@ class Not:
         """Names used."""
         return self.part.signals()
 
+    def comparisons(self) -> Iterator[Greater]:
+        """The comparisons in it."""
+        return self.part.comparisons()
+
     def deciding(self, newest: Mapping[Condition, float]) -> Iterator[str]:
         """The signals that set the newest level."""
         return self.part.deciding(newest)
@@ -214,6 +240,11 @@ class Every:
         for part in self.parts:
             yield from part.signals()
 
+    def comparisons(self) -> Iterator[Greater]:
+        """The comparisons in it."""
+        for part in self.parts:
+            yield from part.comparisons()
+
     def deciding(self, newest: Mapping[Condition, float]) -> Iterator[str]:
         """The signals that set the newest level."""
         return min(self.parts, key=lambda part: _or_last(newest[part], math.inf)).deciding(newest)
@@ -235,6 +266,11 @@ class Some:
         """Names used."""
         for part in self.parts:
             yield from part.signals()
+
+    def comparisons(self) -> Iterator[Greater]:
+        """The comparisons in it."""
+        for part in self.parts:
+            yield from part.comparisons()
 
     def deciding(self, newest: Mapping[Condition, float]) -> Iterator[str]:
         """The signals that set the newest level."""

@@ -66,6 +66,7 @@ class Rule:
         self.text = text
         self.signals = frozenset(condition.signals())
         self._condition = condition
+        self._comparisons = tuple(condition.comparisons())
 
     @classmethod
     def parse(cls, text: str, *, signals: Collection[str] | None = None) -> Self:
@@ -110,6 +111,7 @@ class RuleStream:
         if len(timestamps) == 0:
             return np.empty(0)
         self._frame.load(timestamps, columns)
+        self._frame.compare(self._rule._comparisons)  # noqa: SLF001 - the other half of Rule
         levels = self._rule._condition.levels(self._frame)  # noqa: SLF001 - the other half of Rule
         return np.where(np.isneginf(levels), np.nan, levels)
 

@@ -17,12 +17,12 @@ Starts = npt.NDArray[np.intp]
 
 def _mean(x: Floats, starts: Starts) -> Floats:
     known = np.isfinite(x)
-    sums = np.concatenate([[0.0], np.cumsum(np.where(known, x, 0.0))])
-    counts = np.concatenate([[0.0], np.cumsum(known)])
-    ends = np.arange(1, len(x) + 1)
-    count = counts[ends] - counts[starts]
-    mean = np.full(len(x), np.nan)
-    np.divide(sums[ends] - sums[starts], count, out=mean, where=count > 0)
+    sums, counts = np.zeros((2, len(x) + 1))
+    np.cumsum(np.where(known, x, 0.0), out=sums[1:])
+    np.cumsum(known, out=counts[1:])
+    count = counts[1:] - counts[starts]
+    count[count == 0.0] = np.nan
+    mean: Floats = (sums[1:] - sums[starts]) / count
     return mean
 
 

@@ -53,7 +53,7 @@ def test_too_little_history_is_an_error(invoke: Invoke, tmp_path: Path) -> None:
     hosts.fill(tmp_path, hosts.recording(0.1, end=time.time()))
     end = invoke("train", "--state-directory", tmp_path, *OPTIONS)
     assert end.exit_code == 1
-    assert "900 s in 60 rows are needed" in str(end.exception)
+    assert "855 s in 60 rows are needed" in str(end.exception)
 
 
 def test_a_picture_that_cannot_be_is_refused_before_the_work(

@@ -173,4 +173,5 @@ def test_the_first_model_of_its_own_is_at_work_when_the_minimum_is_over(bench: B
     outcome = bench.keeper.learning.state.last
     assert outcome is not None
     assert outcome.result in {"published", "rejected"}, outcome.why
-    assert bench.clock.wall() - started + outcome.duration_seconds < 600.0
+    # On the simulated clock a training takes no time; a real one of so little history takes seconds.
+    assert bench.clock.wall() - started < 590.0
