@@ -1,11 +1,13 @@
 """Starts other people's servers on free ports of the loopback interface, and ends them whatever happens."""
 
+import ast
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -28,6 +30,23 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def pip_elsewhere() -> dict[str, str]:
+    """This environment for a pip inside another root: all its settings, but no constraints.
+
+    Indexes and certificates are shown inside by those who make that root; a file of constraints is not.
+    """
+    settings = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
+    for line in settings.stdout.splitlines():
+        name, _, value = line.partition("=")
+        key = name.rpartition(".")[2].upper().replace("-", "_")
+        if key != "CONSTRAINT":
+            environment[f"PIP_{key}"] = str(ast.literal_eval(value))
+    return environment | {"PIP_CONFIG_FILE": os.devnull}
 
 
 def wait_for(what: str, ask: Callable[[], Answer | None], seconds: float = 30.0) -> Answer:

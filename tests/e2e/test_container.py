@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from processes import free_port, parse
 
+from .programs import pip_elsewhere
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 HERE = Path(__file__).parent
@@ -33,7 +35,7 @@ def found(shared: Path) -> Found:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "LOADWATCH_TEST_PORT": str(free_port())},
+        env={**pip_elsewhere(), "LOADWATCH_TEST_PORT": str(free_port())},
     )
     if answer.returncode != 0:
         pytest.fail(f"ended with {answer.returncode}: {answer.stdout[-1000:]} {answer.stderr[-3000:]}")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from .programs import pip_elsewhere
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 HERE = Path(__file__).parent
@@ -47,7 +49,7 @@ def outcomes(shared: Path) -> Iterator[Outcomes]:
             *("-b", f"{wheels}:/wheels", "-o", str(out), "-t", "280"),
             str(HERE / "systemd_machine.py"),
         ]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=pip_elsewhere())
         results = out / "results"
         if answer.returncode != 0 or not results.exists():
             pytest.fail(f"the machine ended with {answer.returncode}: {answer.stderr[-3000:]}")
