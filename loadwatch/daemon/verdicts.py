@@ -145,7 +145,7 @@ class Verdicts:
             self._reasons_at = sample.monotonic
             self.raised_bars = self._judge.raised_bars()
             for verdict, bar in self.raised_bars.items():
-                self._exporter.threshold_raise.set(bar, verdict)
+                self._exporter.threshold_raise.note(bar, verdict)
 
     def _log_alerts(self, judgement: Judgement, model: Model) -> None:
         """Write opened and closed alerts into the history, with what drove them."""

@@ -19,11 +19,30 @@ from loadwatch import __version__
 from loadwatch.clock import Clock, age_of
 from loadwatch.exporter import table
 from loadwatch.exporter.instruments import Counter, Gauge, Histogram, Labels, gauge_family
-from loadwatch.exporter.selection import VERDICTS, StrongestContributions, most_telling, room_for_signals
+from loadwatch.exporter.selection import (
+    PROCESS_METRICS,
+    VERDICTS,
+    StrongestContributions,
+    most_telling,
+    room_for_signals,
+)
 from loadwatch.records import STALE_AFTER_INTERVALS, Snapshot
 from loadwatch.signals import BY_NAME
 
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
+
+
+class _OwnProcess(Collector):
+    """What the daemon itself costs and since when: of the library's series those that somebody looks at."""
+
+    def __init__(self) -> None:
+        self._whole = ProcessCollector(registry=None)
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._whole.collect():
+            # The library names a counter's family without its suffix.
+            if {family.name, f"{family.name}_total"} & set(PROCESS_METRICS):
+                yield family
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +86,7 @@ class Exporter(Collector):
         verdicts = [(verdict,) for verdict in VERDICTS]
         self.alerts = Counter(table.ALERTS, *verdicts)
         self.alert_budget = Gauge(table.ALERT_BUDGET)
-        self.threshold_raise = Gauge(table.THRESHOLD_RAISE, *verdicts)
+        self.threshold_raise = Gauge(table.THRESHOLD_RAISE)
         self.false_alarms = Gauge(table.FALSE_ALARMS)
         self.forecast_hits = Gauge(table.FORECAST_HITS)
         self.forecast_lead = Gauge(table.FORECAST_LEAD)
@@ -92,7 +111,7 @@ class Exporter(Collector):
         self._instruments = {instrument.metric: instrument for instrument in instruments}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        self._registry.register(_OwnProcess())
 
     def publish(self, snapshot: Snapshot | None) -> None:
         """Show this snapshot from now on; None withdraws the verdict because nothing is known."""

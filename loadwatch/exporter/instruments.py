@@ -76,6 +76,11 @@ class Gauge(_Labelled):
             else:
                 self._values[self._checked(labels)] = float(value)
 
+    def note(self, value: float, *labels: str) -> None:
+        """Set the value; a zero of a fault that never happened stays absent."""
+        if value or self._checked(labels) in self._values:
+            self.set(value, *labels)
+
     def only(self, value: float, *labels: str) -> None:
         """Make this the only series, as of an information metric whose labels have changed."""
         with self._lock:

@@ -1,4 +1,4 @@
-"""Which signals and contributions are exported, so that a host stays under sixty series.
+"""Which signals and contributions are exported, so that a host stays under sixty series in all.
 
 A fleet of ten thousand hosts pays for every series ten thousand times. The verdicts, the daemon's own health
 and its worth are exported whole; of the signals the most telling ones, utilisation and kernel pressure first,
@@ -14,6 +14,11 @@ from loadwatch.records import Contribution, Verdict
 from loadwatch.signals import NAMES
 
 SERIES_LIMIT: Final = 59
+PROCESS_METRICS: Final = (
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+)
 FEWEST_SIGNALS: Final = 4
 TOP: Final = 3
 VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
@@ -38,13 +43,13 @@ _RANK: Final = {name: rank for rank, name in enumerate(dict.fromkeys((*_FIRST, *
 def room_for_signals(horizons: int, faults: int) -> int:
     """How many signals fit beside the verdicts of ``horizons`` and the series of ``faults`` seen so far.
 
-    Every other metric is counted as if it were there, so that the choice of signals does not change when,
-    say, the first training ends. A few signals always stay: a daemon with more than three kinds of fault at
-    once shows them all, and may then exceed sixty.
+    Every other metric, the process's own too, is counted as if it were there, so that the choice of signals
+    does not change when, say, the first training ends. A few signals always stay: a daemon with more than
+    three kinds of fault at once shows them all, and may then exceed sixty.
     """
     by_horizon = {table.HIGH_LOAD, table.HIGH_LOAD_PROBABILITY}
     fixed = sum(metric.series or 0 for metric in table.METRICS if metric not in by_horizon)
-    return max(FEWEST_SIGNALS, SERIES_LIMIT - fixed - 2 * horizons - faults)
+    return max(FEWEST_SIGNALS, SERIES_LIMIT - len(PROCESS_METRICS) - fixed - 2 * horizons - faults)
 
 
 def most_telling(names: Iterable[str], room: int) -> list[str]:

@@ -105,8 +105,7 @@ INFERENCE_DURATION: Final = Metric(
     "loadwatch_inference_duration_seconds",
     "histogram",
     "Time from a finished sample to its verdict, in seconds.",
-    series=4,
-    buckets=(0.01,),
+    series=3,
 )
 
 INFERENCE_FAILURES: Final = Metric(
@@ -184,9 +183,9 @@ THRESHOLD_RAISE: Final = Metric(
     "loadwatch_alert_threshold_raise",
     "gauge",
     "How far the alert threshold now stands above the trained one because the weekly budget is overspent; "
-    "0 while the budget holds.",
+    "appears when it first happens, and is 0 when the budget holds again.",
     ("verdict",),
-    series=2,
+    series=None,
 )
 FALSE_ALARMS: Final = Metric(
     "loadwatch_false_alarms_measured_per_week",

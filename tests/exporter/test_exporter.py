@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loadwatch.clock import ManualClock
 from loadwatch.exporter import METRICS, Exporter
-from loadwatch.exporter.selection import SERIES_LIMIT
+from loadwatch.exporter.selection import PROCESS_METRICS, SERIES_LIMIT
 from loadwatch.records import Sample, Snapshot
 
 GOLDEN = Path(__file__).with_name("metrics.txt")
@@ -47,10 +47,10 @@ def names(page: bytes) -> set[str]:
 
 
 def test_the_whole_page_is_the_golden_one(exporter: Exporter, snapshot: Snapshot) -> None:
-    """Names, types, help and order change on purpose only; LOADWATCH_UPDATE_GOLDEN=1 rewrites the file."""
+    """Names, types, help and order change on purpose only; UPDATE_GOLDEN=1 rewrites the file."""
     exporter.publish(snapshot)
     page = re.sub(r'version="[0-9][0-9a-z.+]*"', 'version="X"', exporter.render().decode())
-    if os.environ.get("LOADWATCH_UPDATE_GOLDEN"):
+    if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(page)
     assert page == GOLDEN.read_text()
 
@@ -145,9 +145,44 @@ def test_only_the_model_in_use_is_shown(exporter: Exporter, snapshot: Snapshot) 
 
 
 def test_a_healthy_host_has_fewer_than_sixty_series(exporter: Exporter, snapshot: Snapshot) -> None:
-    """All 27 signals sampled, everything known, every series of the prefix counted."""
+    """All signals sampled, everything known, the process's own series counted too, in both formats."""
     exporter.publish(snapshot)
-    assert len(series(exporter.render())) == SERIES_LIMIT < 60
+    for accept in ("", "application/openmetrics-text; version=1.0.0"):
+        page, _ = exporter.scrape(accept)
+        found = series(page)
+        assert len(found) == SERIES_LIMIT < 60
+        assert {name for name in found if not name.startswith("loadwatch_")} == set(PROCESS_METRICS)
+
+
+def test_every_source_may_fail_and_the_page_stays_small(exporter: Exporter, snapshot: Snapshot) -> None:
+    """With a failure of each source and a fault of each kind there is, no host exceeds eighty series."""
+    exporter.publish(snapshot)
+    sources = ("cpu", "memory", "network", "disk", "load", "pressure", "tcp")
+    exporter.sample_failures.take(dict.fromkeys(sources, 1))
+    assert len(series(exporter.scrape()[0])) <= 63
+    for single in ("history_lost", "history_salvaged", "inference_failures", "models_set_aside"):
+        getattr(exporter, single).inc()
+    exporter.history_unsaved.set(1)
+    exporter.notify_failures.inc()
+    for verdict in ("high_load", "anomaly"):
+        exporter.threshold_raise.set(0.5, verdict)
+    exporter.web_faults.inc("timeout")
+    for job in ("sampling", "training"):
+        exporter.scheduler_missed.inc(job)
+    page = exporter.scrape()[0]
+    assert len(series(page)) <= 80
+    assert b"_created" not in page
+    assert b'loadwatch_signal{signal="cpu",unit="ratio"}' in page
+
+
+def test_the_raised_threshold_appears_with_the_first_overspending(exporter: Exporter) -> None:
+    """A host within its budget does not carry the series; after that 0 says that the budget holds again."""
+    name = 'loadwatch_alert_threshold_raise{verdict="anomaly"}'
+    exporter.threshold_raise.note(0.0, "anomaly")
+    assert name not in series(exporter.render())
+    for bar in (0.25, 0.0):
+        exporter.threshold_raise.note(bar, "anomaly")
+        assert series(exporter.render())[name] == bar
 
 
 def test_faults_take_their_series_from_the_least_telling_signals(
@@ -159,7 +194,7 @@ def test_faults_take_their_series_from_the_least_telling_signals(
     exporter.scheduler_missed.inc("train")
     exporter.history_unsaved.set(12)
     found = series(exporter.render())
-    assert len(found) == SERIES_LIMIT
+    assert len(found) == SERIES_LIMIT - len(PROCESS_METRICS)
     assert found['loadwatch_sample_failures_total{source="network"}'] == 3
     assert {name.split('"')[1] for name in found if name.startswith("loadwatch_signal{")} == {
         "cpu",
@@ -239,6 +274,7 @@ def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot:
     exporter.models_set_aside.inc()
     exporter.notify_failures.inc()
     exporter.web_faults.inc("tls")
+    exporter.threshold_raise.set(0.5, "anomaly")
     assert {family.name for family in exporter.collect()} == {
         metric.name.removesuffix("_total") for metric in METRICS
     }

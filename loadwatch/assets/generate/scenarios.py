@@ -97,6 +97,23 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             "10m": None,
         },
     ),
+    # The forecasts outlast the load by some minutes: that is no second alert when the first one clears. One
+    # that still stands, or comes up again, after a quarter of an hour of calm is news.
+    Scenario(
+        "LoadwatchHighLoadExpected",
+        {
+            _FLAG: "0+0x19 1+0x20 0+0x120",
+            _LATER["900"]: "0+0x19 1+0x40 0+0x20 1+0x80",
+            _PROBABILITY["900"]: "0.75+0x160",
+        },
+        {
+            "9m": None,
+            "12m15s": None,
+            "15m": None,
+            "24m": None,
+            "26m": "web-1:10074 is expected to be under high load within 15m 0s (probability 75%).",
+        },
+    ),
     Scenario(
         "LoadwatchHighLoadExpected",
         {_LATER["60"]: "1+0x19 0+0x20", _PROBABILITY["60"]: "0.7+0x40"},

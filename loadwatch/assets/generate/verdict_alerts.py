@@ -12,6 +12,10 @@ from loadwatch.assets.generate.alert import MAINTENANCE, Alert, Lookup
 FLAGGED_NOW: Final = 'max without (horizon) (max_over_time(loadwatch_high_load{horizon="0"}[2m]))'
 FLAGGED_LATER: Final = 'max without (horizon) (max_over_time(loadwatch_high_load{horizon!="0"}[2m]))'
 
+# As long as the judge itself takes forecasts after high load for its echo (SETTLED_SECONDS of its pager): the
+# flags of the horizons come down more slowly than that of now.
+LATELY_FLAGGED: Final = 'max without (horizon) (max_over_time(loadwatch_high_load{horizon="0"}[15m]))'
+
 
 def _top_signals(verdict: str) -> Lookup:
     return Lookup(
@@ -86,8 +90,9 @@ HIGH_LOAD_EXPECTED: Final = Alert(
     action="Use the time: find what drives it (top signals), stop or move deferrable work, add capacity. How "
     "often such forecasts came true on this host is on the daemon's dashboard and in `loadwatch status`.",
     clearing="Two minutes after the forecast flag goes down, or when the load has arrived: then "
-    "LoadwatchHighLoad takes over.",
-    unless=(f"{FLAGGED_NOW} > 0", MAINTENANCE),
+    "LoadwatchHighLoad takes over. For a quarter of an hour after high load it keeps quiet: forecasts that "
+    "are still up then are its echo.",
+    unless=(f"{LATELY_FLAGGED} > 0", MAINTENANCE),
 )
 
 ANOMALY: Final = Alert(
