@@ -72,7 +72,15 @@ def record(path: Path, seconds: float, seed: int) -> None:
                 load, length = next(steps, (NOTHING, seconds))
                 until += length
                 if load:
-                    command = ["stress-ng", "--cpu", "1", "--cpu-load", str(load), "--timeout", f"{length + 5:.0f}"]
+                    command = [
+                        "stress-ng",
+                        "--cpu",
+                        "1",
+                        "--cpu-load",
+                        str(load),
+                        "--timeout",
+                        f"{length + 5:.0f}",
+                    ]
                     process = subprocess.Popen([*command, "--quiet"])
             sample = sampler.sample()
             if sample is not None:

@@ -16,6 +16,8 @@ LEVELS = {
     "memory",
     "swap",
     "tcp_established",
+    "tcp_in_use",
+    "tcp_time_wait",
     "cpu_pressure",
     "memory_pressure",
     "io_pressure",
