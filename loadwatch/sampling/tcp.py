@@ -1,8 +1,8 @@
 """What the network stack counts about itself: segments, connections, errors.
 
 psutil would list every socket to count connections; the kernel's own sums in ``/proc/net/snmp``,
-``/proc/net/netstat`` and ``/proc/net/sockstat`` cost microseconds and need no rights. TCP is counted over IPv4
-and IPv6 together, UDP and the sockets in use over IPv4.
+``/proc/net/netstat`` and ``/proc/net/sockstat`` cost microseconds and need no rights. TCP is counted over
+IPv4 and IPv6 together, UDP and the sockets in use over IPv4.
 """
 
 from collections.abc import Mapping

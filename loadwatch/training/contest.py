@@ -23,7 +23,7 @@ HELD_OUT: Final = 0.2  # of the history, at most
 BLOCK_SECONDS: Final = 1800.0  # errors of one half hour go together: it counts as one observation
 SURE: Final = 1.0  # standard errors by which a difference is more than chance
 UNSEEN: Final = 0.05
-"""Deviation of a half hour's difference that is assumed beyond the one seen, spread over all half hours judged.
+"""Deviation of a half hour's difference assumed beyond the one seen; all half hours judged share it.
 
 A handful of quiet half hours agree with each other to the fourth digit and say nothing of the next busy one.
 Without this a young history's candidates were refused for a thousandth, most of which the next day undid, and

@@ -1,7 +1,7 @@
 """Short horizons on a real machine: record it second by second under stress-ng, then forecast what came.
 
-    bench_seconds.py record FILE.csv            the daemon's own sampler, beside a random, seeded plan of ramps,
-                                                bursts and calm spells on one core; ten minutes
+    bench_seconds.py record FILE.csv            the daemon's own sampler, beside a random, seeded plan of
+                                                ramps, bursts and calm spells on one core; ten minutes
     bench_seconds.py score FILE.csv             learnt to its half, judged, frozen, on the rest
     bench_seconds.py score FILE.csv --step 5s   the same on means of five seconds
 
