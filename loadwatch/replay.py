@@ -92,6 +92,7 @@ class Replay:
                 continue
             progress(row, "learning")
             self._learn(row)
+            progress(row, "judging")
             seen = min(settings.history, float(times[row] - times[0]))
             due = times[row] + next_interval(seen, settings.every, settings.minimum)
         self.findings.alerts += [self._explained(alert) for alert in self._judge.open_alerts]

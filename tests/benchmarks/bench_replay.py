@@ -1,7 +1,8 @@
 """How many rows a second a replay judges between its trainings: ``python tests/benchmarks/bench_replay.py``.
 
-CPU time of the replay of a recording, from the recorded rows to the lines of the scores, less its one training
-after four days. Rows that are loud (high load, a flag, the turn of a half hour) are judged one by one.
+CPU time of the replay of a recording, from the recorded rows to the lines of the scores, less its one
+training after four days. Rows that are loud (high load, a flag, the turn of a half hour) are judged
+one by one.
 """
 
 import argparse
@@ -38,8 +39,6 @@ def rows_a_second(recording: Recording, rule: str) -> float:
     run = replay.Replay(recording, settings)
     last = time.process_time()
     for judged in run.run(note):
-        if learning:  # the first rows after a training: what came before them was learning
-            last, learning = time.process_time(), False
         replay.score_lines(judged)
     return len(recording) / judging
 
