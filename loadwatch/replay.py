@@ -13,10 +13,11 @@ import numpy as np
 
 from loadwatch.errors import HistoryError, TrainingError
 from loadwatch.judge import EvidenceBatch, Judge, Judgements
+from loadwatch.judge.guard import WATCHED
 from loadwatch.labels.rule import Rule
 from loadwatch.model.file import Card, Model
 from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores
-from loadwatch.records import Alert, Contribution, Recording, Span
+from loadwatch.records import Alert, Contribution, Floats, Recording, Span
 from loadwatch.training.bootstrap import train_bootstrap
 from loadwatch.training.candidate import Candidate, Material, make_candidate, next_interval
 
@@ -91,6 +92,7 @@ class Replay:
                 continue
             progress(row, "learning")
             self._learn(row)
+            progress(row, "judging")
             seen = min(settings.history, float(times[row] - times[0]))
             due = times[row] + next_interval(seen, settings.every, settings.minimum)
         self.findings.alerts += [self._explained(alert) for alert in self._judge.open_alerts]
@@ -103,7 +105,7 @@ class Replay:
             scores.levels,
             scores.probabilities,
             scores.anomaly,
-            {name: rows.column(name) for name in rows.signals},
+            {name: rows.column(name) for name in rows.signals if name in WATCHED},
         )
         judgements = self._judge.extend(batch)
         version = self._scorer.model.card.version
@@ -197,28 +199,26 @@ def header(horizons: tuple[int, ...]) -> str:
 
 def score_lines(judged: Judged) -> str:
     """The rows of the scores, one a line; what is unknown is empty."""
-    times = judged.recording.timestamps
-    columns: list[Iterable[str]] = [map(_timestamp, times.tolist())]
-    columns += [map(_number, column) for column in judged.scores.probabilities.T.tolist()]
-    columns += [map(_flag, column) for column in judged.judgements.high_load.T.tolist()]
-    columns += [
-        map(_number, judged.scores.anomaly.tolist()),
-        map(_flag, judged.judgements.anomaly.tolist()),
-        [judged.model] * len(times),
-    ]
-    return "".join(f"{','.join(cells)}\n" for cells in zip(*columns, strict=True))
+    scores, judgements = judged.scores, judged.judgements
+    count = len(judgements.high_load.T)
+    line = ",".join(["%s", *["%.6g"] * count, *["%s"] * count, "%.6g", "%s"]) + "\n"
+    columns: list[Iterable[str | float]] = [_timestamps(judged.recording.timestamps)]
+    columns += scores.probabilities.T.tolist()
+    columns += [map(_FLAGS.__getitem__, column) for column in judgements.high_load.T.tolist()]
+    columns += [scores.anomaly.tolist(), map(_FLAGS.__getitem__, judgements.anomaly.tolist())]
+    text = "".join([line % cells for cells in zip(*columns, strict=True)])
+    return text.replace("nan", "").replace("\n", f",{judged.model}\n")
 
 
-def _timestamp(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+_FLAGS: Final = ("0", "1", "")
+"""By a flag, where -1 is unknown."""
 
 
-def _number(value: float) -> str:
-    return "" if value != value else f"{value:.6g}"  # noqa: PLR0124 - NaN is the one number unlike itself
-
-
-def _flag(value: int) -> str:
-    return "" if value < 0 else str(value)
+def _timestamps(times: Floats) -> list[str]:
+    """As they were read: whole seconds without a point."""
+    if (times == np.floor(times)).all():
+        return list(map(str, times.astype(np.int64).tolist()))
+    return [str(int(value)) if value == int(value) else repr(value) for value in times.tolist()]
 
 
 def _no_rows() -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:

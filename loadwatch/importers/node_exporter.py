@@ -57,6 +57,8 @@ _COUNTERS: Final = {
     "tcp_active_opens": ("Tcp_ActiveOpens",),
     "tcp_passive_opens": ("Tcp_PassiveOpens",),
     "tcp_resets": ("Tcp_OutRsts",),
+    "tcp_in_errors": ("Tcp_InErrs",),
+    "tcp_timeouts": ("TcpExt_TCPTimeouts",),
     "listen_overflows": ("TcpExt_ListenOverflows",),
     "udp_in_datagrams": ("Udp_InDatagrams",),
     "udp_out_datagrams": ("Udp_OutDatagrams",),
@@ -88,6 +90,8 @@ EXPRESSIONS: Final[Mapping[str, str]] = {
     "disk_write": "sum(irate(node_disk_written_bytes_total{$host,device=~$disks}[$window]))",
     "disk": "max(irate(node_disk_io_time_seconds_total{$host,device=~$disks}[$window]))",
     "tcp_established": "max(node_netstat_Tcp_CurrEstab{$host})",
+    "tcp_in_use": "max(node_sockstat_TCP_inuse{$host})",
+    "tcp_time_wait": "max(node_sockstat_TCP_tw{$host})",
     **{
         signal: " + ".join(f"max(irate(node_netstat_{field}{{$host}}[$window]))" for field in fields)
         for signal, fields in _COUNTERS.items()

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from loadwatch.judge.guard import Guard
+from loadwatch.judge.guard import WATCHED, Guard
 from loadwatch.judge.habit import SLOT_SECONDS
 from loadwatch.judge.verdict import Evidence, EvidenceBatch
 
@@ -20,7 +20,6 @@ class BatchReader:
         self, batch: EvidenceBatch, last: float, limits: tuple[float, ...], guard: Guard, odd_from: float
     ) -> None:
         rows = len(batch)
-        self._batch = batch
         none = np.zeros(rows, bool)
         self._maintenance = none if batch.maintenance is None else batch.maintenance
         self._training = none if batch.training is None else batch.training
@@ -36,7 +35,22 @@ class BatchReader:
             True: np.flatnonzero(~(calm & ~unknown & (batch.anomaly_scores < odd_from))).tolist(),
             False: np.flatnonzero(~(calm & unknown)).tolist(),
         }
-        self._columns = {name: column.tolist() for name, column in batch.values.items()}
+        # Plain numbers at once: picked out of the arrays one by one they would cost more than judging them.
+        names = [name for name in batch.values if name in WATCHED]
+        values = zip(*(batch.values[name].tolist() for name in names), strict=True) if names else [()] * rows
+        self._names = tuple(names)
+        self._plain = list(
+            zip(
+                batch.timestamps.tolist(),
+                batch.levels.tolist(),
+                map(tuple, batch.probabilities.tolist()),
+                batch.anomaly_scores.tolist(),
+                values,
+                self._maintenance.tolist(),
+                self._training.tolist(),
+                strict=True,
+            )
+        )
         self._rows = rows
 
     def next_loud(self, row: int, known: bool) -> int:
@@ -47,13 +61,6 @@ class BatchReader:
 
     def evidence(self, row: int) -> Evidence:
         """One row as the stream would have it."""
-        batch = self._batch
-        return Evidence(
-            float(batch.timestamps[row]),
-            float(batch.levels[row]),
-            tuple(batch.probabilities[row].tolist()),
-            float(batch.anomaly_scores[row]),
-            {name: column[row] for name, column in self._columns.items()},
-            bool(self._maintenance[row]),
-            bool(self._training[row]),
-        )
+        when, level, probabilities, score, values, maintenance, training = self._plain[row]
+        named = dict(zip(self._names, values, strict=True))
+        return Evidence(when, level, probabilities, score, named, maintenance, training)

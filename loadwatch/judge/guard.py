@@ -43,6 +43,9 @@ LINES: Final[tuple[Line, ...]] = (
 SUFFERING: Final[Mapping[str, float]] = {"cpu_pressure": 0.50, "memory_pressure": 0.10, "io_pressure": 0.30}
 """Pressure that confirms an alert, for tasks did wait: psi-notify's lines, storage at twice that for full."""
 
+WATCHED: Final = frozenset(SUFFERING).union(*((line.signal, *line.beside) for line in LINES))
+"""The raw signals that the judge looks at."""
+
 
 class Guard:
     """Follows the lines; a signal this host lacks has none."""

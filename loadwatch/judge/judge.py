@@ -73,7 +73,8 @@ class Judge:
         opened: list[Alert] = []
         closed: list[Alert] = []
         reader = BatchReader(batch, self._last, self._limits, self._guard, self._anomaly.raise_at)
-        row = 0
+        row, odd, flags = 0, -1, high_load[:0]
+        told: Judgement | None = None
         while row < rows:
             if self._quiet:
                 known = self._judgement.anomaly is not None
@@ -85,8 +86,11 @@ class Judge:
                 if row == rows:
                     break
             judgement = self._judge(reader.evidence(row))
-            high_load[row] = [_flag(judgement.high_load.get(horizon)) for horizon in self.horizons]
-            anomaly[row] = _flag(judgement.anomaly)
+            if judgement is not told:
+                told = judgement
+                flags = np.array([_flag(told.high_load.get(horizon)) for horizon in self.horizons], np.int8)
+                odd = _flag(told.anomaly)
+            high_load[row], anomaly[row] = flags, odd
             opened += judgement.opened
             closed += judgement.closed
             row += 1

@@ -22,6 +22,13 @@ from loadwatch.training.table import features_of
 HELD_OUT: Final = 0.2  # of the history, at most
 BLOCK_SECONDS: Final = 1800.0  # errors of one half hour go together: it counts as one observation
 SURE: Final = 1.0  # standard errors by which a difference is more than chance
+UNSEEN: Final = 0.05
+"""Deviation of a half hour's difference assumed beyond the one seen; all half hours judged share it.
+
+A handful of quiet half hours agree with each other to the fourth digit and say nothing of the next busy one.
+Without this a young history's candidates were refused for a thousandth, most of which the next day undid, and
+a model of made-up servers stayed. After a day's worth of half hours it no longer matters.
+"""
 TOLERANCE: Final = 2e-4  # difference of Brier scores that nobody would notice
 
 
@@ -125,7 +132,10 @@ def _mean(values: Floats) -> float | None:
 
 
 def _difference(difference: Floats, timestamps: Floats) -> tuple[float, float]:
-    """Mean of (N, H) over known entries, and its standard error with half hours as the observations."""
+    """Mean of (N, H) over known entries, and its standard error with half hours as the observations.
+
+    The error seen is joined by one that few half hours cannot rule out.
+    """
     known = np.isfinite(difference)
     count = known.sum(axis=1)
     blocks = ((timestamps - timestamps[0]) // BLOCK_SECONDS).astype(np.int64)
@@ -135,4 +145,4 @@ def _difference(difference: Floats, timestamps: Floats) -> tuple[float, float]:
     mean = float(sums.sum() / sizes.sum())
     # The deviation of a ratio of sums (Cochran, "Sampling Techniques", 1977, section 6.4).
     spread = float(((sums - mean * sizes) ** 2).sum())
-    return mean, math.sqrt(spread) / float(sizes.sum())
+    return mean, math.hypot(math.sqrt(spread) / float(sizes.sum()), UNSEEN / len(sizes))

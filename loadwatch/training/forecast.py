@@ -48,6 +48,7 @@ FOLDS: Final = 3
 LEAST_FOLD_ROWS: Final = 200
 BALLAST_ROWS: Final = 200.0  # what the made-up rows weigh together, in rows of the host's own
 BALLAST_SHARE: Final = 0.03  # or this share of those, if it is more
+BALLAST_SECONDS: Final = 4 * 3600.0  # or as much as this time of own history, whose rows are few events
 
 
 class Stop(Protocol):
@@ -106,7 +107,9 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     levels = rule.levels(recording)
     own = learning_table(recording, levels, horizons, rng, labels=labels, masks=masks)
     ballast = made_up_table(own.spec, rule, horizons, seed)
-    share = max(BALLAST_ROWS, BALLAST_SHARE * len(own)) / len(ballast)
+    span = float(recording.timestamps[-1] - recording.timestamps[0])
+    part = max(BALLAST_SHARE, BALLAST_SECONDS / max(span, own.spec.step))
+    share = max(BALLAST_ROWS, part * len(own)) / len(ballast)
     learner = Learner(own, ballast, share, rng, stop, progress)
     unseen = learner.forecast_unseen()
     model, losses = learner.learn()

@@ -40,7 +40,20 @@ FLAGGED = 2.0 / 3.0  # the score at twice the threshold
 DAEMON = (
     *("cpu_r", "load_1", "load_5", "load_15", "mem_shmem", "mem_u", "mem_u_e", "total_mem", "si", "so"),
     *("disk_q", "disk_svc", "disk_u", "disk_r", "disk_rb", "disk_w", "disk_wb", "disk_wa"),
-    *("eth1_fi", "eth1_fo", "eth1_pi", "eth1_po", "curr_estab", "in_segs", "out_segs", "retransegs"),
+    *(
+        "eth1_fi",
+        "eth1_fo",
+        "eth1_pi",
+        "eth1_po",
+        "curr_estab",
+        "tcp_tw",
+        "tcp_use",
+        "in_errs",
+        "tcp_timeouts",
+        "in_segs",
+        "out_segs",
+        "retransegs",
+    ),
     *("active_opens", "passive_opens", "out_rsts", "listen_overflows"),
     *("udp_in_dg", "udp_out_dg", "udp_rcv_buf_errs", "udp_snd_buf_errs"),
 )

@@ -8,16 +8,17 @@ Ip: Forwarding DefaultTTL
 Ip: 1 64
 Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs \
 OutSegs RetransSegs InErrs OutRsts InCsumErrors
-Tcp: 1 200 120000 -1 {count} {count} 0 0 7 {count} {count} {count} 0 {count} 0
+Tcp: 1 200 120000 -1 {count} {count} 0 0 7 {count} {count} {count} {count} {count} 0
 Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors
 Udp: {count} 0 {count} {count} {count} {count} 0
 """
 NETSTAT = """\
-TcpExt: SyncookiesSent ListenOverflows ListenDrops
-TcpExt: 0 {count} 0
+TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPTimeouts
+TcpExt: 0 {count} 0 {count}
 IpExt: InOctets
 IpExt: 1
 """
+SOCKSTAT = "sockets: used 17\nTCP: inuse 4 orphan 0 tw 3 alloc 4 mem 237\nUDP: inuse 0 mem 0\n"
 NET_HEADER = (
     "Inter-|   Receive                  |  Transmit\n face |bytes packets errs ...|bytes packets ...\n"
 )
@@ -35,6 +36,7 @@ class FakeHost:
         self.root = root
         self.procfs = root / "proc"
         self.sysfs = root / "sys"
+        self.write("proc/net/sockstat", SOCKSTAT)
         self.write("proc/loadavg", "0.50 0.40 0.30 1/100 4242\n")
         self.write_memory()
         self.write("sys/class/net/lo/mtu", "65536\n")

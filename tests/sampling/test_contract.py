@@ -16,6 +16,8 @@ LEVELS = {
     "memory",
     "swap",
     "tcp_established",
+    "tcp_in_use",
+    "tcp_time_wait",
     "cpu_pressure",
     "memory_pressure",
     "io_pressure",
@@ -87,7 +89,7 @@ def test_forgetting_starts_afresh(source: Source, host: FakeHost) -> None:
 
 def test_a_file_of_nonsense_is_an_error_not_a_value(source: Source, host: FakeHost) -> None:
     """The sampler counts it; it must not become a number."""
-    names = ["loadavg", "meminfo", "stat", "net/dev", "diskstats", "net/snmp", "net/netstat"]
+    names = ["loadavg", "meminfo", "stat", "net/dev", "diskstats", "net/snmp", "net/netstat", "net/sockstat"]
     for name in [*names, "pressure/cpu", "pressure/memory", "pressure/io"]:
         host.write(f"proc/{name}", "Tcp: a\nTcp: b\nTcp: InSegs\nTcp: many\ncpu x y z\neth0: lots\n")
 
@@ -99,7 +101,7 @@ def _nothing(host: FakeHost) -> None:
     host.write_interfaces(lo=(1, 1))
     host.write_disks(loop0=(1, 1, 1), ram0=(1, 1, 1))
     host.write_memory(swap_total=0)
-    for name in ("net/snmp", "net/netstat", "pressure/cpu", "pressure/memory", "pressure/io"):
+    for name in ("net/snmp", "net/netstat", "net/sockstat", "pressure/cpu", "pressure/memory", "pressure/io"):
         (host.procfs / name).unlink()
 
 

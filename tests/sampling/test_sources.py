@@ -239,9 +239,12 @@ def test_stack_counters_are_told_by_their_names(host: FakeHost) -> None:
 
     assert source.read(3.0) == {
         "tcp_established": 3.0,
+        "tcp_in_use": 4.0,
+        "tcp_time_wait": 3.0,
         "tcp_resets": 4.0,
         "udp_errors": 1.5,
         "listen_overflows": 0.0,
+        "tcp_timeouts": 0.0,
     }
 
 

@@ -74,3 +74,18 @@ def test_a_small_difference_is_no_reason(recording, model):
 def test_what_is_held_out_is_new_to_both(incumbent_end, expected):
     """A fifth at most, and never more than half of what the incumbent has not learnt."""
     assert contest_start(np.arange(1001.0), incumbent_end) == pytest.approx(expected)
+
+
+def test_a_few_half_hours_refuse_no_one_for_a_trifle(recording, model):
+    """An hour and a half is no evidence for a thousandth: a tie goes to the model of this very host."""
+    start = recording.timestamps[-90]
+    decision = judge_forecast(spoilt(model, 0.3), model, recording, RULE, start)
+    assert decision.published
+    brier = decision.figures["brier"]
+    assert any(brier["candidate"][horizon] > brier["incumbent"][horizon] for horizon in brier["candidate"])
+
+
+def test_even_a_single_half_hour_refuses_what_is_plainly_worse(recording, model):
+    """A forecaster that cries wolf all the time does not need a day to be found out."""
+    start = recording.timestamps[-20]
+    assert not judge_forecast(spoilt(model, 9.0), model, recording, RULE, start).published

@@ -176,12 +176,18 @@ _FURTHER: Final = (
     _signals("load", "Load average per CPU", "load_per_cpu", ratio=False),
     _signals("network_bytes", "Network traffic", "network_receive|network_transmit", ratio=False, unit="Bps"),
     _signals("disk_bytes", "Disk traffic", "disk_read|disk_write", ratio=False, unit="Bps"),
-    _signals("connections", "TCP connections", "tcp_established", ratio=False),
+    _signals("connections", "TCP connections", "tcp_established|tcp_in_use|tcp_time_wait", ratio=False),
     _signals("segments", "TCP segments", "tcp_in_segments|tcp_out_segments", ratio=False, unit="pps"),
     _signals(
         "opens", "TCP connections opened", "tcp_active_opens|tcp_passive_opens", ratio=False, unit="cps"
     ),
-    _signals("faults", "TCP faults", "tcp_retransmits|tcp_resets|listen_overflows", ratio=False, unit="cps"),
+    _signals(
+        "faults",
+        "TCP faults",
+        "tcp_retransmits|tcp_timeouts|tcp_resets|tcp_in_errors|listen_overflows",
+        ratio=False,
+        unit="cps",
+    ),
     _signals(
         "datagrams", "UDP datagrams", "udp_in_datagrams|udp_out_datagrams|udp_errors", ratio=False, unit="pps"
     ),
