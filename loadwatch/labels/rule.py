@@ -10,6 +10,7 @@ span ")" span       =  a quoted duration such as "90s", "5m", "1h"
 """
 
 import difflib
+import math
 import re
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple, Self
@@ -100,15 +101,17 @@ class RuleStream:
 
     def update(self, timestamp: float, values: Mapping[str, float]) -> float:
         """The load level at one sample; a signal missing in ``values`` is unknown."""
-        columns = {
-            name: np.array([values.get(name, np.nan)], dtype=np.float64) for name in self._rule.signals
-        }
-        return float(self.extend(np.array([timestamp]), columns)[0])
+        self._frame.load_row(timestamp, {name: values.get(name, math.nan) for name in self._rule.signals})
+        level = self._rule._condition.level(self._frame)  # noqa: SLF001 - the other half of Rule
+        return math.nan if level == -math.inf else level
 
     def extend(self, timestamps: Floats, columns: Mapping[str, Floats]) -> Floats:
         """The load levels (N,) of further rows; columns: (N,) of every signal of the rule."""
         if len(timestamps) == 0:
             return np.empty(0)
+        if len(timestamps) == 1:
+            row = {name: float(column[0]) for name, column in columns.items()}
+            return np.array([self.update(float(timestamps[0]), row)])
         self._frame.load(timestamps, columns)
         levels = self._rule._condition.levels(self._frame)  # noqa: SLF001 - the other half of Rule
         return np.where(np.isneginf(levels), np.nan, levels)
