@@ -18,7 +18,7 @@ class Averages:
     """Averages of K columns over each of T time constants (seconds)."""
 
     def __init__(self, columns: int, constants: Sequence[float], longest: float) -> None:
-        self._constants = tuple(constants)
+        self._constants = np.array(constants)
         self._longest = longest
         self._sums = np.zeros((len(self._constants), columns + 1))  # the last column sums the weights
 
@@ -27,12 +27,17 @@ class Averages:
 
         Columns of the answer: all K for the first constant, then all K for the next.
         """
-        weighed = np.column_stack([x, np.ones(len(x))])
-        parts = []
-        for place, constant in enumerate(self._constants):
-            decay = np.exp(-dt / constant)[:, None]
-            weight = -np.expm1(-np.minimum(dt, self._longest) / constant)[:, None]
-            sums = decayed_sums(decay, weighed * weight, self._sums[place])
-            self._sums[place] = sums[-1]
-            parts.append(sums[:, :-1] / np.maximum(sums[:, -1:], 1e-300))
-        return np.hstack(parts)
+        # All constants side by side, (N, T, K + 1): a row is a few numpy calls, however many constants.
+        rows, (constants, width) = len(x), self._sums.shape
+        weighed = np.ones((rows, 1, width))
+        weighed[:, 0, :-1] = x
+        weight = -np.expm1(-np.minimum(dt, self._longest)[:, None] / self._constants)
+        decay = np.exp(-dt[:, None] / self._constants)
+        sums = decayed_sums(
+            np.repeat(decay, width, axis=1),
+            (weighed * weight[:, :, None]).reshape(rows, -1),
+            self._sums.ravel(),
+        ).reshape(rows, constants, width)
+        self._sums = sums[-1].copy()
+        averages: Floats = sums[:, :, :-1] / np.maximum(sums[:, :, -1:], 1e-300)
+        return averages.reshape(rows, -1)
