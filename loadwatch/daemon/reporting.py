@@ -27,7 +27,7 @@ def collect_facts(
         worth=_worth(verdicts),
         alerts=tuple(_shown(alert) for alert in verdicts.alerts),
         maintenance=verdicts.maintenance,
-        history_rows=history.row_count(),
+        history_rows=history.current_row_count(),
         history_span=history.span(),
     )
 

@@ -18,21 +18,26 @@ class Averages:
     """Averages of K columns over each of T time constants (seconds)."""
 
     def __init__(self, columns: int, constants: Sequence[float], longest: float) -> None:
-        self._constants = np.array(constants, np.float64)
+        self._constants = np.array(constants)
         self._longest = longest
-        self._sums = np.zeros(len(constants) * (columns + 1))  # the last of each T sums the weights
+        self._sums = np.zeros((len(self._constants), columns + 1))  # the last column sums the weights
 
     def extend(self, dt: Floats, x: Floats) -> Floats:
         """Take in x (N, K), each row dt (N,) seconds after the one before; returns (N, T * K) averages.
 
         Columns of the answer: all K for the first constant, then all K for the next.
         """
-        rows, columns = len(x), x.shape[1] + 1
-        decay = np.exp(-dt[:, None] / self._constants)
+        # All constants side by side, (N, T, K + 1): a row is a few numpy calls, however many constants.
+        rows, (constants, width) = len(x), self._sums.shape
+        weighed = np.ones((rows, 1, width))
+        weighed[:, 0, :-1] = x
         weight = -np.expm1(-np.minimum(dt, self._longest)[:, None] / self._constants)
-        weighed = weight[:, :, None] * np.column_stack([x, np.ones(rows)])[:, None, :]
-        sums = decayed_sums(np.repeat(decay, columns, axis=1), weighed.reshape(rows, -1), self._sums)
+        decay = np.exp(-dt[:, None] / self._constants)
+        sums = decayed_sums(
+            np.repeat(decay, width, axis=1),
+            (weighed * weight[:, :, None]).reshape(rows, -1),
+            self._sums.ravel(),
+        ).reshape(rows, constants, width)
         self._sums = sums[-1].copy()
-        each = sums.reshape(rows, -1, columns)
-        averages: Floats = each[:, :, :-1] / np.maximum(each[:, :, -1:], 1e-300)
+        averages: Floats = sums[:, :, :-1] / np.maximum(sums[:, :, -1:], 1e-300)
         return averages.reshape(rows, -1)

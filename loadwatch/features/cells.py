@@ -46,13 +46,13 @@ class CellGatherer:
         """Take in x (N, K) at timestamps (N,) in order, N > 0."""
         cells = self._number(timestamps)
         extremes = np.hstack([x, -x[:, :1]])
-        starts = np.flatnonzero(np.r_[True, cells[1:] != cells[:-1]])
+        starts = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
         first = cells[0] if self._open is None else self._open
         if cells[0] == first and self._partial[0, 0] > 0:
             mine = slice(0, starts[1] if len(starts) > 1 else len(cells))
             extremes[mine] = np.maximum(extremes[mine], self._partial[0, 1 + self._columns : -1])
         running = running_maximum(extremes, cells)
-        ends = np.r_[starts[1:], len(cells)] - 1
+        ends = np.concatenate([starts[1:], [len(cells)]]) - 1
         totals = np.add.reduceat(np.column_stack([np.ones(len(x)), x]), starts, axis=0)
         partial = np.hstack([totals, running[ends], np.maximum.reduceat(onset, starts)[:, None]])
         table = np.full((cells[-1] - first + 1, partial.shape[1]), np.nan)
@@ -78,7 +78,7 @@ class CellGatherer:
     def _number(self, timestamps: Floats) -> Integers:
         """(N,) cell numbers; a gap of more than two weeks loses whole weeks, so that no gap is expensive."""
         cells = np.floor((timestamps - self._phase) / self._seconds).astype(np.int64)
-        before = np.r_[cells[0] if self._open is None else self._open + self._shift, cells[:-1]]
+        before = np.concatenate([[cells[0] if self._open is None else self._open + self._shift], cells[:-1]])
         lost = np.maximum((cells - before) // self._week - 2, 0) * self._week
         cells -= self._shift + np.cumsum(lost)
         self._shift += int(lost.sum())

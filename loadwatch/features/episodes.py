@@ -23,7 +23,7 @@ class Episodes:
 
         since_high: 0 while it is high; high_for: 0 while calm; calm_for: 0 while high.
         """
-        before = np.r_[high[0] if self._high is None else self._high, high[:-1]]
+        before = np.concatenate([[high[0] if self._high is None else self._high], high[:-1]])
         if self._high is None:
             self._changed = timestamps[0]
         onset = high & ~before
@@ -41,5 +41,5 @@ class Episodes:
 
 def _latest(timestamps: Floats, when: Flags, start: float) -> Floats:
     """(N,) the last time so far at which ``when`` was true."""
-    latest: Floats = np.maximum.accumulate(np.r_[start, np.where(when, timestamps, -np.inf)])[1:]
+    latest: Floats = np.maximum.accumulate(np.concatenate([[start], np.where(when, timestamps, -np.inf)]))[1:]
     return latest

@@ -27,7 +27,7 @@ WEEK_SECONDS = 7 * 86400.0
 # a = 2 / (span + 1); the shorter ones serve samples that come faster.
 AVERAGES = (20.0, 90.0, 433.0, 1796.0, 5396.0, 43197.0)
 HIGH_AVERAGES = (1796.0, 10797.0, 43197.0, 302397.0)
-CHUNK = 16384  # rows worked on at once: bounds the memory of a long history
+CHUNK = 4096  # rows worked on at once: bounds the memory of a long history
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ class ForecastFeatures:
         self.spec = spec
         columns = 1 + len(spec.signals)
         longest = max(2.0 * spec.step, 30.0)
+        self._width = len(spec.names)
         self._time: float | None = None
         self._last = np.zeros(columns)
         self._averages = Averages(columns, spec.constants, longest)
@@ -130,7 +131,7 @@ class ForecastFeatures:
 
         A time before the last one counts as the last one: a clock that was set back is waited for.
         """
-        features = np.empty((len(timestamps), len(self.spec.names)))
+        features = np.empty((len(timestamps), self._width))
         for start in range(0, len(timestamps), CHUNK):
             part = slice(start, start + CHUNK)
             features[part] = self._extend(timestamps[part], values[part], levels[part])
@@ -138,7 +139,7 @@ class ForecastFeatures:
 
     def _extend(self, timestamps: Floats, values: Floats, levels: Floats) -> Floats:
         before = timestamps[0] - self.spec.step if self._time is None else self._time
-        times = np.maximum.accumulate(np.r_[before, timestamps])
+        times = np.maximum.accumulate(np.concatenate([[before], timestamps]))
         dt, timestamps, self._time = np.diff(times), times[1:], float(times[-1])
         # log1p tames rates; ratios, between 0 and 1, it leaves nearly alone.
         x = last_known(np.column_stack([levels, np.sign(values) * np.log1p(np.abs(values))]), self._last)

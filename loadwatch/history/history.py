@@ -57,6 +57,7 @@ class History(Annotations):
         self._unsaved: deque[Sample] = deque()
         self._storing_fails = False
         self._newest_moved = -math.inf
+        self._counted: tuple[float, int] | None = None  # how many rows lie before a time
         self._offset = clock.wall() - clock.boottime()
         self._new_offset = (self._offset, clock.boottime())
 
@@ -176,8 +177,10 @@ class History(Annotations):
 
     def span(self) -> Span | None:
         """From the first row to the last, None where there is none."""
+        # Each by itself is one step in the index; asked for together SQLite walks through all of it.
+        ends = "SELECT (SELECT min(timestamp) FROM samples), (SELECT max(timestamp) FROM samples)"
         with self._reading("read") as connection:
-            first, last = connection.execute("SELECT min(timestamp), max(timestamp) FROM samples").fetchone()
+            first, last = connection.execute(ends).fetchone()
         return None if first is None else Span(first, last)
 
     def row_count(self, start: float | None = None, end: float | None = None) -> int:
@@ -188,6 +191,20 @@ class History(Annotations):
                 (-math.inf if start is None else start, math.inf if end is None else end),
             ).fetchone()
         return int(count)
+
+    def current_row_count(self) -> int:
+        """How many rows there are, for one who asks every few seconds.
+
+        Counted in full after each ``prune``; in between only what came after. Older rows that were imported
+        meanwhile are missing until then.
+        """
+        counted = self._counted
+        if counted is None:
+            span = self.span()
+            if span is None:
+                return 0
+            counted = self._counted = (span.end, self.row_count(end=span.end))
+        return counted[1] + self.row_count(start=counted[0])
 
     def gaps(self, longer_than: float) -> list[Span]:
         """Where more than ``longer_than`` seconds lie between one row and the next."""
@@ -224,6 +241,7 @@ class History(Annotations):
             kept_from = now - max(keep_seconds, _ALERTS_KEPT_SECONDS)
             connection.execute("DELETE FROM alerts WHERE start_timestamp < ?", (kept_from,))
         self._give_back()
+        self._counted = None
         return removed
 
     def verify(self) -> None:
@@ -288,6 +306,7 @@ class History(Annotations):
         with self._lock:
             self.salvage = self._writable().replace_damaged(self._clock.wall(), damage)
             self.salvages += 1
+            self._counted = None
 
     def _write_unsaved(self) -> None:
         writer = self._writable()

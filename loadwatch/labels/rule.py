@@ -10,6 +10,7 @@ span ")" span       =  a quoted duration such as "90s", "5m", "1h"
 """
 
 import difflib
+import math
 import re
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple, Self
@@ -66,7 +67,6 @@ class Rule:
         self.text = text
         self.signals = frozenset(condition.signals())
         self._condition = condition
-        self._comparisons = tuple(condition.comparisons())
 
     @classmethod
     def parse(cls, text: str, *, signals: Collection[str] | None = None) -> Self:
@@ -101,17 +101,18 @@ class RuleStream:
 
     def update(self, timestamp: float, values: Mapping[str, float]) -> float:
         """The load level at one sample; a signal missing in ``values`` is unknown."""
-        columns = {
-            name: np.array([values.get(name, np.nan)], dtype=np.float64) for name in self._rule.signals
-        }
-        return float(self.extend(np.array([timestamp]), columns)[0])
+        self._frame.load_row(timestamp, {name: values.get(name, math.nan) for name in self._rule.signals})
+        level = self._rule._condition.level(self._frame)  # noqa: SLF001 - the other half of Rule
+        return math.nan if level == -math.inf else level
 
     def extend(self, timestamps: Floats, columns: Mapping[str, Floats]) -> Floats:
         """The load levels (N,) of further rows; columns: (N,) of every signal of the rule."""
         if len(timestamps) == 0:
             return np.empty(0)
+        if len(timestamps) == 1:
+            row = {name: float(column[0]) for name, column in columns.items()}
+            return np.array([self.update(float(timestamps[0]), row)])
         self._frame.load(timestamps, columns)
-        self._frame.compare(self._rule._comparisons)  # noqa: SLF001 - the other half of Rule
         levels = self._rule._condition.levels(self._frame)  # noqa: SLF001 - the other half of Rule
         return np.where(np.isneginf(levels), np.nan, levels)
 

@@ -39,7 +39,7 @@ def default_sources(procfs: Path = Path("/proc")) -> list[Source]:
     return [
         CpuSource(),
         LoadSource(procfs),
-        MemorySource(),
+        MemorySource(procfs),
         NetworkSource(sysfs),
         DiskSource(sysfs),
         TcpSource(procfs),

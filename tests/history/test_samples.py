@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from loadwatch.clock import ManualClock
 from loadwatch.errors import HistoryError
-from loadwatch.history import History
+from loadwatch.history import History, database
 from loadwatch.records import Recording, Sample, Span
 
 DAY = 86_400.0
@@ -25,6 +25,44 @@ def fill(history: History, clock: ManualClock, count: int, *, interval: float = 
         timestamps.append(clock.wall())
         assert history.append(Sample(clock.wall(), clock.monotonic(), {"cpu": number, "memory": 0.5}))
     return timestamps
+
+
+def test_the_row_count_for_a_page_is_kept_up_to_date(history: History, clock: ManualClock) -> None:
+    """Rows that come are counted at once, rows that were removed after the retention has run."""
+    assert history.current_row_count() == 0
+    fill(history, clock, 3)
+    assert history.current_row_count() == 3
+    fill(history, clock, 2)
+    assert history.current_row_count() == 5
+    history.prune(1.5)
+    fill(history, clock, 1)
+    assert history.current_row_count() == history.row_count() == 3
+
+
+def test_asking_often_does_not_read_the_whole_history(history: History, clock: ManualClock) -> None:
+    """Span and row count of a month are a few steps in the index: they are asked every ten seconds."""
+    times = clock.wall() - 1e5 + np.arange(100_000.0)
+    history.merge(Recording(times, ("cpu",), np.zeros((len(times), 1))))
+    history.current_row_count()
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        connect = database.connect_reader
+
+        def counted(path: Path) -> sqlite3.Connection:
+            connection = connect(path)
+            connection.set_progress_handler(count, 100)
+            return connection
+
+        patch.setattr(database, "connect_reader", counted)
+        assert history.span() == Span(times[0], times[-1])
+        assert history.current_row_count() == len(times)
+    assert steps < 10
 
 
 def test_what_is_appended_is_read_back(history: History, clock: ManualClock) -> None:

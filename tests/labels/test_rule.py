@@ -148,7 +148,7 @@ def test_stream_and_bulk_agree(seed, cut, step):
     history = Recording(1.7e9 + np.cumsum(step * rng.uniform(0.1, 3.0, 60)), ("a", "b", "c"), values)
     rule = Rule.parse(
         'avg(a, "30s") > 1 and a > 0.5 or max(b, "1m") < 2'
-        ' or not (min(c, "10m") > 0.1 or absent > 3) and b / c > 1'
+        ' or not (min(c, "10m") > 0.1 or absent > 3) and b / c > 1 or a - b > -0.5 and c * 0 >= b'
     )
     bulk = rule.levels(history)
     single, pieces = rule.stream(), rule.stream()
@@ -161,6 +161,19 @@ def test_stream_and_bulk_agree(seed, cut, step):
     ]
     np.testing.assert_allclose(one_by_one, bulk, atol=1e-9)
     np.testing.assert_allclose(np.concatenate(parts), bulk, atol=1e-9)
+
+
+@pytest.mark.parametrize("all_at_once", [True, False])
+def test_a_clock_set_back_begins_windows_anew(all_at_once):
+    """What was stamped with a future that has not happened yet is in no average of the last minute."""
+    stream = Rule.parse('avg(cpu, "1m") > 0.5').stream()
+    for second in range(30):
+        stream.update(90_000.0 + second, {"cpu": 1.0})
+    if all_at_once:
+        level = stream.extend(np.array([3_600.0, 3_601.0]), {"cpu": np.array([0.1, 0.1])})[-1]
+    else:
+        level = stream.update(3_600.0, {"cpu": 0.1})
+    assert level == pytest.approx(0.2)
 
 
 def test_deciding_names_the_signal_that_set_the_level():
