@@ -5,6 +5,9 @@ is left out of everything. ``flagged`` (what the daemon itself alarmed about, ri
 centre, network and season, but counts in the spread (see training/robust.py) and in the threshold: the budget
 is one of alarms, and a threshold that forgot its own alarms would sink from training to training. Beyond that
 every estimate is robust, so that an incident nobody flagged is no new normal either.
+
+For that very reason one evening would never change what is usual. So ``vouched`` spans, which an operator
+labelled normal, are heard by themselves: the spread of every signal reaches at least as far as it went there.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +26,7 @@ from loadwatch.model.usual import HALF_HOUR, SLOTS, AnomalySettings, Flags, Usua
 from loadwatch.nn import Adam, Data, Epoch, Huber, Network, Plan, cosine, train, warm_up
 from loadwatch.nn.training import Stop
 from loadwatch.records import Floats, Recording, Span
-from loadwatch.training.robust import robust_scale
+from loadwatch.training.robust import robust_scale, vouched_spread
 
 LEAST_MINUTES: Final = 10  # of usable history
 LEAST_FOR_NETWORK: Final = 360  # minutes; with less, residuals are noise
@@ -52,11 +55,12 @@ class AnomalyReport:
     threshold: float
 
 
-def train_anomaly(
+def train_anomaly(  # noqa: PLR0913 - all but the recording are refinements with a usual value
     recording: Recording,
     *,
     exclude: Sequence[Span] = (),
     flagged: Sequence[Span] = (),
+    vouched: Sequence[Span] = (),
     budget_per_day: float = 1.0,
     seed: int = 0,
     stop: Stop | None = None,
@@ -77,13 +81,14 @@ def train_anomaly(
     settings = (settings or AnomalySettings()).stretched(step)
     features = DeviationFeatures(settings.deviations, len(signals)).extend(minutes.timestamps, minutes.values)
     features, timestamps, values = features[taken], minutes.timestamps[taken], minutes.values[taken]
-    normal = ~_inside(timestamps, flagged)
+    told = _inside(timestamps, vouched)
+    normal = ~_inside(timestamps, flagged) | told
     if not normal.any():
         normal[:] = True
+    centre, spread = robust_scale(timestamps, features, signals, normal)
+    spread = np.fmax(spread, vouched_spread(features[told] - centre))
     usual, losses = _learn_usual(
-        Usual(
-            signals, *robust_scale(timestamps, features, signals, normal), _no_season(signals), None, settings
-        ),
+        Usual(signals, centre, spread, _no_season(signals), None, settings),
         timestamps[normal],
         features[normal],
         seed,

@@ -162,6 +162,7 @@ def _usual(material: Material, seed: int) -> AnomalyModel | None:
             material.recording,
             exclude=[*material.masks, *incidents],
             flagged=material.flagged,
+            vouched=[label.span for label in material.labels if label.kind == "normal"],
             budget_per_day=NOTICES_PER_DAY,
             seed=seed,
         )

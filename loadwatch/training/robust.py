@@ -24,6 +24,7 @@ Flags = npt.NDArray[np.bool_]
 
 DAY: Final = 86400.0
 NORMAL_WIDTH: Final = 4.65  # q99 - q01 of a normal distribution, in deviations
+NORMAL_QUANTILES: Final = {0.75: 1.15, 0.95: 1.96}  # of the absolute values of a normal distribution
 DEVIATION_SHARE: Final = 0.3
 TYPICAL_DAYS: Final = 3.0
 LEAST_ROWS_A_DAY: Final = 60
@@ -74,6 +75,18 @@ def robust_scale(
     floor = _floors(features[:, : len(signals)], signals)
     spread = np.fmax(spread, np.tile(floor, 2))
     return np.where(np.isfinite(spread), centre, np.nan), spread
+
+
+def vouched_spread(distances: Floats) -> Floats:
+    """(2J,) the spread that makes distances (M, 2J) from the centre, which an operator vouched for, ordinary.
+
+    The larger of two quantiles, each over that of a normal distribution: one for the body of the span, one
+    for the steps at its edges. Rows that are like all others change nothing. NaN without rows.
+    """
+    if not len(distances):
+        return np.full(distances.shape[1], np.nan)
+    shares, normal = np.array(list(NORMAL_QUANTILES)), np.array(list(NORMAL_QUANTILES.values()))
+    return np.asarray((column_quantiles(np.abs(distances), shares) / normal[:, None]).max(axis=0))
 
 
 def _width(features: Floats) -> Floats:

@@ -151,3 +151,16 @@ def test_a_week_of_five_second_samples_trains_in_seconds_and_little_memory():
     tracemalloc.stop()
     assert seconds < 30.0
     assert most < 300 * 2**20
+
+
+def test_what_an_operator_vouched_for_is_ordinary_when_it_comes_again():
+    """One labelled span is enough for the next one like it, and dulls no signal that was as ever in it."""
+    learned, coming = odd(host(8), 6.3, 60), odd(host(9, seed=1), 8.4, 60)
+    span = Span(START + 6.3 * 86_400.0, START + 6.3 * 86_400.0 + 3_600.0)
+    deaf, _ = train_anomaly(learned, flagged=[span])
+    told, _ = train_anomaly(learned, flagged=[span], vouched=[span])
+    first = int(8.4 * 1440)
+    before, after = (model.score(coming).scores[first + 5 : first + 60].mean() for model in (deaf, told))
+    assert before > 0.8
+    assert after < 0.5
+    np.testing.assert_allclose(told.usual.spread[1:3], deaf.usual.spread[1:3], rtol=0.25)

@@ -1,0 +1,74 @@
+"""After one label the same pattern is judged differently; the README shows these figures."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from documents import README
+
+from cli.conftest import Invoke, invoke  # noqa: F401 - a fixture
+from loadwatch.clock import SystemClock
+from loadwatch.history import History
+from loadwatch.labels.rule import DEFAULT_WORD, Rule
+from loadwatch.model.store import ModelStore
+from loadwatch.pipeline import Scorer
+from loadwatch.records import Alert, Recording
+
+STEP = 30.0
+LENGTH = 2_400.0
+OPTIONS = ("--set", f"sampling.interval={STEP:.0f}s")
+
+
+def host(start: float, hours: float, backup: float, *, seed: int) -> Recording:
+    """A quiet host whose disk is busy for forty minutes from ``backup`` on."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(start, start + 3_600.0 * hours, STEP)
+    count, busy = len(times), (times >= backup) & (times < backup + LENGTH)
+    day = np.sin(times / 86_400.0 * 2.0 * np.pi)
+    cpu = 0.25 + 0.1 * day + rng.normal(0.0, 0.03, count) + 0.25 * busy
+    memory = 0.4 + 0.05 * day + rng.normal(0.0, 0.005, count)
+    disk = 0.05 + rng.normal(0.0, 0.01, count) + 0.8 * busy
+    writes = 1e6 * rng.lognormal(0.0, 0.3, count) * np.where(busy, 60.0, 1.0)
+    sent = 2e5 * rng.lognormal(0.0, 0.3, count)
+    signals = ("cpu", "memory", "disk", "disk_write", "network_transmit")
+    return Recording(times, signals, np.clip(np.column_stack([cpu, memory, disk, writes, sent]), 0.0, None))
+
+
+def score_of(state: Path, past: Recording, coming: Recording, backup: float) -> float:
+    """Mean anomaly score of the coming backup, by the model in use, from its sixth minute on."""
+    store = ModelStore(state / "models")
+    version = store.current()
+    assert version is not None
+    scorer = Scorer(Rule.parse(DEFAULT_WORD), store.load(version))
+    scorer.extend(past)
+    scores = scorer.extend(coming).anomaly
+    during = (coming.timestamps >= backup + 300.0) & (coming.timestamps < backup + LENGTH)
+    return float(scores[during].mean())
+
+
+@pytest.mark.slow
+def test_what_was_labelled_normal_is_judged_as_normal(invoke: Invoke, tmp_path: Path) -> None:  # noqa: F811
+    """A flagged backup stays odd until an operator says otherwise; then the next one is ordinary."""
+    now = SystemClock().wall() // 86_400.0 * 86_400.0 - 43_200.0  # yesterday noon, whatever the hour
+    backup = now - 5 * 3_600.0
+    past = host(now - 72 * 3_600.0, 72, backup, seed=0)
+    coming = host(now, 3, now + 3_600.0, seed=7)
+    history = History.open(tmp_path / "history.db", clock=SystemClock())
+    history.merge(past)
+    history.keep_alert(Alert(1, "anomaly", backup + 120.0, backup + LENGTH))
+    history.close()
+
+    assert invoke("train", "--state-directory", tmp_path, *OPTIONS).exit_code == 0
+    before = score_of(tmp_path, past, coming, now + 3_600.0)
+    span = ("--from", f"{backup:.0f}", "--to", f"{backup + LENGTH:.0f}")
+    assert invoke("label", "--state-directory", tmp_path, *span, "normal").exit_code == 0
+    assert invoke("train", "--state-directory", tmp_path, *OPTIONS).exit_code == 0
+    after = score_of(tmp_path, past, coming, now + 3_600.0)
+
+    assert before > 0.9
+    assert after < 0.5
+    shown = README.read_text(encoding="utf-8").partition("<!-- taught -->")[2].partition("<!-- end -->")[0]
+    assert [before, after] == pytest.approx(
+        [float(cell) for cell in re.findall(r"\| (0\.\d+) \|", shown)], abs=0.1
+    )
