@@ -46,8 +46,8 @@ def prometheus_options(command: Command) -> Command:
 
 def import_from_prometheus(
     context: Context, *, url: str, instance: str | None, days: float, **access: Any
-) -> None:
-    """Fetch what is missing of the last ``days``, storing slice by slice."""
+) -> int:
+    """Fetch what is missing of the last ``days``, storing slice by slice; answer the rows added."""
     if not instance:
         raise UsageError("say which host this is to Prometheus: --instance HOST, as on its Targets page")
     end = time.time()
@@ -57,7 +57,7 @@ def import_from_prometheus(
         holes = missing(history, Span(end - days * 86_400, end))
         if not holes:
             click.echo("nothing is missing in that time")
-            return
+            return 0
         fetched = added = 0
         with click.progressbar(length=1000, label=f"from {url}", file=sys.stderr) as bar:
             for recording in server.recordings(
@@ -67,8 +67,9 @@ def import_from_prometheus(
                 added += history.merge(recording)
     if not fetched:
         click.echo(f"{url} has nothing of {instance} that is missing here")
-        return
-    click.echo(f"{added} of {fetched} rows added; learn from them now with: loadwatch train")
+        return 0
+    click.echo(f"{added} of {fetched} rows added")
+    return added
 
 
 def missing(history: History, window: Span) -> list[Span]:

@@ -10,12 +10,20 @@ from loadwatch.config import Config
 from loadwatch.errors import HistoryError
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
-from loadwatch.judge import Evidence, Judge, Judgement
+from loadwatch.judge import Evidence, EvidenceBatch, Judge, Judgement
 from loadwatch.judge.alerts import AlertStatistics, summarise, with_labels
 from loadwatch.judge.maintenance import MaintenanceCalendar
 from loadwatch.model.file import Model
 from loadwatch.pipeline import Scorer
-from loadwatch.records import Alert, Contribution, Maintenance, Sample, Snapshot, Span, Verdict
+from loadwatch.records import (
+    Alert,
+    Contribution,
+    Maintenance,
+    Sample,
+    Snapshot,
+    Span,
+    Verdict,
+)
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +34,9 @@ REASONS_EVERY_SECONDS: Final = 5.0
 WORTH_SECONDS: Final = 28 * 86400.0
 CALENDAR_SECONDS: Final = 8 * 86400.0
 SHOWN_SECONDS: Final = 86400.0
+REHEARSED_SECONDS: Final = 14 * 86400.0
+REHEARSED_STEP_SECONDS: Final = 60.0
+CHUNK: Final = 2048
 
 
 class Verdicts:
@@ -37,6 +48,7 @@ class Verdicts:
         self._history = history
         self._exporter = exporter
         self._judge = self._restored()
+        self._is_fresh = history.state(STATE) is None
         self._judgement = Judgement()
         self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
         self._reasons_at = -np.inf
@@ -71,6 +83,29 @@ class Verdicts:
         """Take the thresholds of a new model."""
         forecast = model.forecast
         self._judge.adopt(dict(zip(forecast.horizons, forecast.thresholds.tolist(), strict=True)))
+
+    def rehearse(self, scorer: Scorer) -> None:
+        """Show a judge that is new to a host with a past what is ordinary there; nobody is called.
+
+        So an imported month spares the operator the alerts for every busy morning. Before the first sample
+        only; ``scorer`` is used up.
+        """
+        now = self._clock.wall()
+        past = self._history.recording(now - REHEARSED_SECONDS, now, step=REHEARSED_STEP_SECONDS)
+        if not self._is_fresh or len(past) < 2:
+            return
+        self._is_fresh = False
+        pieces = [scorer.extend(past.rows(at, at + CHUNK)) for at in range(0, len(past), CHUNK)]
+        self.adopt(scorer.model)
+        self._judge.rehearse(
+            EvidenceBatch(
+                past.timestamps,
+                np.concatenate([scores.levels for scores in pieces]),
+                np.concatenate([scores.probabilities for scores in pieces]),
+                np.concatenate([scores.anomaly for scores in pieces]),
+                {name: past.column(name) for name in past.signals},
+            )
+        )
 
     def judge(self, sample: Sample, scorer: Scorer) -> Snapshot:
         """The verdict on one sample."""
