@@ -20,6 +20,9 @@ FINE_SECONDS: Final = 7200.0
 BLIND_STEPS: Final = 3.0
 BLIND_SECONDS: Final = 30.0
 """Without a load level for three steps and half a minute nothing is said about high load."""
+PIECE_SECONDS: Final = 6 * 3600.0
+PIECE_ROWS: Final = 256
+"""What a warm-up reads and works on at once; the networks keep buffers of the largest piece they saw."""
 MEMORY_SECONDS: Final = 8 * 86400.0
 """How far back the features reach, a week and a day: two hours by the sample, before by the minute."""
 
@@ -116,14 +119,23 @@ def warm_up(scorer: Scorer, history: History, now: float) -> float:
     read than samples of a second, a few megabytes, and what the slow features look at anyway.
     """
     fine_from = now - FINE_SECONDS
-    coarse = history.recording(now - MEMORY_SECONDS, fine_from, signals=scorer.signals, step=COARSE_SECONDS)
-    if len(coarse):
-        scorer.extend(coarse)
-    fine = history.recording(fine_from, now, signals=scorer.signals)
-    if len(coarse):
-        # A coarse row is stamped with the end of its minute, which may reach past the first fine rows.
-        fine = fine.between(float(np.nextafter(coarse.timestamps[-1], np.inf)), np.inf)
-    if not len(fine):
-        return fine_from
-    scorer.extend(fine)
-    return float(fine.timestamps[-1])
+    seen = -np.inf
+    # In pieces, because a week at once would be the largest thing the daemon ever holds.
+    first = (now - MEMORY_SECONDS) // COARSE_SECONDS * COARSE_SECONDS
+    for start in np.arange(first, fine_from, PIECE_SECONDS):
+        end = min(float(start) + PIECE_SECONDS, fine_from)
+        coarse = history.recording(float(start), end, signals=scorer.signals, step=COARSE_SECONDS)
+        # A coarse row is stamped with the end of its minute, which may reach past the first rows of the next.
+        seen = _show(scorer, coarse, seen)
+    seen = max(seen, _show(scorer, history.recording(fine_from, now, signals=scorer.signals), seen))
+    return max(seen, fine_from)
+
+
+def _show(scorer: Scorer, recording: Recording, seen: float) -> float:
+    """Show what lies after ``seen``; answer the time of the newest row shown so far."""
+    unseen = recording.between(float(np.nextafter(seen, np.inf)), np.inf)
+    if not len(unseen):
+        return seen
+    for row in range(0, len(unseen), PIECE_ROWS):
+        scorer.extend(unseen.rows(row, row + PIECE_ROWS))
+    return float(unseen.timestamps[-1])

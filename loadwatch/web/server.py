@@ -124,7 +124,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         sweep = PeriodicCallback(self._connections.sweep, _SWEEP_MILLISECONDS)
         sweep.start()
         refresh = PeriodicCallback(self._refresh, _REFRESH_MILLISECONDS)
-        refresh.start()
+        if self._policy_file:  # else there is nothing to read again, and each waking costs
+            refresh.start()
         running.set()
         try:
             await self._stop.wait()

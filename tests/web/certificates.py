@@ -19,7 +19,7 @@ class Authority:
         """A certificate and its key."""
         certificate, key, request = (self.folder / f"{name}{end}" for end in (".pem", ".key", ".csr"))
         extensions = self.folder / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={alternative}\n")
+        extensions.write_text(f"subjectAltName={alternative}\nauthorityKeyIdentifier=keyid\n")
         openssl("req", "-new", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         openssl(
             *("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.folder / "ca.key"),
@@ -35,6 +35,7 @@ def make_authority(folder: Path) -> Authority:
     folder.mkdir(exist_ok=True)
     openssl(
         *("req", "-x509", *_NEW_KEY, "-days", "2", "-subj", "/CN=test authority"),
+        *("-addext", "keyUsage=critical,keyCertSign"),  # Python 3.13 insists
         *("-keyout", folder / "ca.key", "-out", folder / "ca.pem"),
     )
     return Authority(folder)
