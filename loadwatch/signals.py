@@ -47,7 +47,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("tcp_passive_opens", _RATE, "TCP connections opened by others"),
     Signal("tcp_resets", _RATE, "TCP resets sent"),
     Signal("tcp_in_errors", _RATE, "TCP segments received damaged"),
-    Signal("tcp_timeouts", _RATE, "times that TCP waited in vain for an acknowledgement"),
+    Signal("tcp_retransmit_timeouts", _RATE, "times that TCP waited in vain for an acknowledgement"),
     Signal("listen_overflows", _RATE, "connections dropped because a listen queue was full"),
     Signal("udp_in_datagrams", _RATE, "UDP datagrams received"),
     Signal("udp_out_datagrams", _RATE, "UDP datagrams sent"),

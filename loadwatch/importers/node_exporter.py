@@ -58,7 +58,7 @@ _COUNTERS: Final = {
     "tcp_passive_opens": ("Tcp_PassiveOpens",),
     "tcp_resets": ("Tcp_OutRsts",),
     "tcp_in_errors": ("Tcp_InErrs",),
-    "tcp_timeouts": ("TcpExt_TCPTimeouts",),
+    "tcp_retransmit_timeouts": ("TcpExt_TCPTimeouts",),
     "listen_overflows": ("TcpExt_ListenOverflows",),
     "udp_in_datagrams": ("Udp_InDatagrams",),
     "udp_out_datagrams": ("Udp_OutDatagrams",),

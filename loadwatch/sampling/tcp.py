@@ -30,7 +30,7 @@ _SNMP: Final = {
 }
 _NETSTAT: Final = {
     "listen_overflows": (("TcpExt", "ListenOverflows"),),
-    "tcp_timeouts": (("TcpExt", "TCPTimeouts"),),
+    "tcp_retransmit_timeouts": (("TcpExt", "TCPTimeouts"),),
 }
 _SOCKETS: Final = {b"inuse": "tcp_in_use", b"tw": "tcp_time_wait"}
 _ESTABLISHED: Final = "tcp_established"

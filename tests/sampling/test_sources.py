@@ -244,7 +244,7 @@ def test_stack_counters_are_told_by_their_names(host: FakeHost) -> None:
         "tcp_resets": 4.0,
         "udp_errors": 1.5,
         "listen_overflows": 0.0,
-        "tcp_timeouts": 0.0,
+        "tcp_retransmit_timeouts": 0.0,
     }
 
 

@@ -184,7 +184,7 @@ _FURTHER: Final = (
     _signals(
         "faults",
         "TCP faults",
-        "tcp_retransmits|tcp_timeouts|tcp_resets|tcp_in_errors|listen_overflows",
+        "tcp_retransmits|tcp_retransmit_timeouts|tcp_resets|tcp_in_errors|listen_overflows",
         ratio=False,
         unit="cps",
     ),
