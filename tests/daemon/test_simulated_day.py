@@ -145,6 +145,25 @@ def test_maintenance_silences_everything(bench: Bench) -> None:
         assert not any(bench.watch.snapshot.high_load.values())
 
 
+def test_an_hour_asleep_is_no_incident(bench: Bench) -> None:
+    """While it sleeps nothing is claimed; afterwards samples follow each other, unflagged, none made up."""
+    bench.keeper.learning.bootstrap()
+    for _ in bench.pass_seconds(300):
+        pass
+    rows = bench.history.row_count()
+    bench.clock.suspend(3600.0)
+    assert b"loadwatch_high_load_probability{" not in bench.exporter.render()
+    assert b"loadwatch_ready 0.0" in bench.exporter.render()
+    for _ in bench.pass_seconds(120):
+        assert bench.watch.snapshot is not None
+        assert set(bench.watch.snapshot.probabilities) == {0, 60, 300, 900}
+        assert not any(bench.watch.snapshot.high_load.values())
+    assert bench.history.row_count() == rows + 120
+    (gap,) = bench.history.gaps(60.0)
+    assert gap.end - gap.start == pytest.approx(3601.0)
+    assert bench.history.alerts() == []
+
+
 def test_a_failing_verdict_does_not_cost_the_sample(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever breaks between sample and verdict is counted; the sample is stored, the verdict is absent."""
     bench.keeper.learning.bootstrap()

@@ -191,6 +191,20 @@ def test_an_interface_that_vanishes_and_returns_is_never_a_spike(host: FakeHost)
     assert seen == pytest.approx([math.nan, math.nan, 10, math.nan, 20], nan_ok=True)
 
 
+def test_a_disk_that_vanishes_and_returns_is_never_a_spike(host: FakeHost) -> None:
+    """A stick pulled out and put back brings new counters, or its old ones: neither is a rate."""
+    source = DiskSource(host.sysfs)
+    host.add_disk("sdb")
+    steps = [(2, 5_000_000), (4, None), (6, None), (8, 9_000_000), (10, 9_000_002)]
+    seen = []
+    for now, (first, second) in enumerate(steps):
+        others = {} if second is None else {"sdb": (second, 0, 0)}
+        host.write_disks(sda=(first, 0, 0), **others)
+        seen.append(source.read(float(now))["disk_read"])
+
+    assert seen == pytest.approx([math.nan, math.nan, 1024.0, math.nan, 2048.0], nan_ok=True)
+
+
 def test_disk_counts_whole_disks_once(host: FakeHost) -> None:
     """Partitions, device mapper and loop devices pass the bytes of the disks below them."""
     host.add_disk("dm-0", physical=False)
