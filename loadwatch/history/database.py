@@ -10,7 +10,7 @@ wait: see ``durable``.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -71,14 +71,18 @@ def translated(path: Path, attempt: str) -> Iterator[None]:
         raise HistoryError(f"cannot {attempt} {path}: {error}") from error
 
 
-def connect_writer(path: Path, *, busy_seconds: float, durable: bool) -> sqlite3.Connection:
+def connect_writer(
+    path: Path, *, busy_seconds: float, durable: bool, refuse: Callable[[sqlite3.Connection], None]
+) -> sqlite3.Connection:
     """A connection that may write, creating the file if there is none.
 
     It begins no transaction by itself (see ``transaction``) and waits ``busy_seconds`` for other writers.
-    ``durable`` makes every commit wait for the disk. One thread at a time may use it.
+    ``durable`` makes every commit wait for the disk. ``refuse`` raises where the file is not for us: it is
+    asked before anything is set, for the settings below write to the file. One thread at a time may use it.
     """
     connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
+        refuse(connection)
         # Only takes effect while the file is empty: freed pages can be given back to the disk in steps.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")

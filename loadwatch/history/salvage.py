@@ -47,7 +47,7 @@ def salvage(path: Path, *, timestamp: float, reason: str, signals: tuple[str, ..
     fresh = path.with_name(f"{path.name}.salvaging")
     for leftover in (fresh, _log(fresh), _shared(fresh)):
         leftover.unlink(missing_ok=True)
-    target = database.connect_writer(fresh, busy_seconds=1.0, durable=False)
+    target = database.connect_writer(fresh, busy_seconds=1.0, durable=False, refuse=schema.refuse_foreign)
     try:
         schema.prepare(target, signals)
         rows = {"samples": _copy_samples(path, target, signals), **_copy(path, target)}

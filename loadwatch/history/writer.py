@@ -107,6 +107,7 @@ class Writer:
                 self._path,
                 busy_seconds=_OWNER_PATIENCE_SECONDS if self._owner else _OPERATOR_PATIENCE_SECONDS,
                 durable=not self._owner,
+                refuse=schema.refuse_foreign,
             )
             try:
                 schema.prepare(connection, self._signals)
