@@ -32,7 +32,8 @@ QUICK_RETRY = ("--set", "training.minimum=1m", "--set", "training.every=1m")
 
 def stored(state: Path) -> int:
     """How many samples are in the file; the file must be whole."""
-    with sqlite3.connect(f"file:{state / 'history.db'}?mode=ro", uri=True) as history:
+    uri = f"file:{state / 'history.db'}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True)) as history:
         assert history.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return int(history.execute("SELECT count(*) FROM samples").fetchone()[0])
 
