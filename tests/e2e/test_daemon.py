@@ -175,3 +175,29 @@ def test_exporter_flags_are_those_of_every_exporter(tmp_path: Path) -> None:
         daemon.until_ready()
         daemon.url = f"http://127.0.0.1:{second}"
         assert "loadwatch is alive" in daemon.get("/-/healthy")
+
+
+SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3, inheritable=True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.executable, [sys.executable, "-m", "loadwatch", *sys.argv[2:]])
+"""
+
+
+def test_a_scrape_that_comes_before_the_daemon_is_answered(tmp_path: Path) -> None:
+    """With a socket from systemd nobody is turned away while it starts: the connection waits for it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port, descriptor = listener.getsockname()[1], listener.fileno()
+        command = [sys.executable, "-c", SYSTEMD, str(descriptor), "run", "--web.systemd-socket"]
+        early = socket.create_connection(("127.0.0.1", port), timeout=30)
+        early.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: here\r\n\r\n")
+        with subprocess.Popen(
+            [*command, "--state-directory", str(tmp_path / "state")], pass_fds=[descriptor]
+        ) as daemon:
+            try:
+                assert early.recv(15) == b"HTTP/1.1 200 OK"
+            finally:
+                early.close()
+                daemon.terminate()
+            assert daemon.wait(timeout=5) == 0
