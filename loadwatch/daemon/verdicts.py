@@ -1,6 +1,7 @@
 """From scores to what people are told: judge, maintenance, reasons, and the log of alerts."""
 
 import logging
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -36,7 +37,7 @@ CALENDAR_SECONDS: Final = 8 * 86400.0
 SHOWN_SECONDS: Final = 86400.0
 REHEARSED_SECONDS: Final = 14 * 86400.0
 REHEARSED_STEP_SECONDS: Final = 60.0
-CHUNK: Final = 2048
+PIECE_SECONDS: Final = 6 * 3600.0
 
 
 class Verdicts:
@@ -90,22 +91,22 @@ class Verdicts:
         So an imported month spares the operator the alerts for every busy morning. Before the first sample
         only; ``scorer`` is used up.
         """
-        now = self._clock.wall()
-        past = self._history.recording(now - REHEARSED_SECONDS, now, step=REHEARSED_STEP_SECONDS)
-        if not self._is_fresh or len(past) < 2:
-            return
-        self._is_fresh = False
-        pieces = [scorer.extend(past.rows(at, at + CHUNK)) for at in range(0, len(past), CHUNK)]
-        self.adopt(scorer.model)
-        self._judge.rehearse(
-            EvidenceBatch(
-                past.timestamps,
-                np.concatenate([scores.levels for scores in pieces]),
-                np.concatenate([scores.probabilities for scores in pieces]),
-                np.concatenate([scores.anomaly for scores in pieces]),
-                {name: past.column(name) for name in past.signals},
-            )
-        )
+        if self._is_fresh:
+            self._is_fresh = False
+            self.adopt(scorer.model)
+            self._judge.rehearse(self._past(scorer))
+
+    def _past(self, scorer: Scorer) -> Iterator[EvidenceBatch]:
+        """The newest two weeks as scored by the minute, a few hours at a time: the daemon stays small."""
+        end = self._clock.wall()
+        for start in np.arange(end - REHEARSED_SECONDS, end, PIECE_SECONDS).tolist():
+            past = self._history.recording(start, start + PIECE_SECONDS, step=REHEARSED_STEP_SECONDS)
+            if len(past):
+                scores = scorer.extend(past)
+                values = {name: past.column(name) for name in past.signals}
+                yield EvidenceBatch(
+                    past.timestamps, scores.levels, scores.probabilities, scores.anomaly, values
+                )
 
     def judge(self, sample: Sample, scorer: Scorer) -> Snapshot:
         """The verdict on one sample."""

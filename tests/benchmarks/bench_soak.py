@@ -1,6 +1,9 @@
 """A long life in short: the daemon's own parts on a clock that is turned, with real SQLite and real training.
 
-    python tests/benchmarks/bench_soak.py --days 7 --interval 5
+    python tests/benchmarks/bench_soak.py
+
+A week at a sample a minute takes some four minutes, and as much longer as samples are more. What is done each
+hour, day or training is the same at every pace.
 
 Everything runs as in the daemon: sample, judge, publish, store; refresh every minute, retention every hour,
 training (in its child process) every six hours, a scrape every quarter of an hour. Only the host is made up.
@@ -113,7 +116,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--days", type=float, default=7.0)
-    parser.add_argument("--interval", type=float, default=5.0)
+    parser.add_argument("--interval", type=float, default=30.0)
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="bench-soak-") as name:
