@@ -56,7 +56,7 @@ def _head(findings: Findings, zone: tzinfo) -> str:
     numbers = [
         (f"{len(alerts)}", "alert" if len(alerts) == 1 else "alerts"),
         (f"{share:.1%}", "of the time under high load"),
-        (f"{true} of {len(foretold)}", "forecast alerts came true"),
+        (f"{true} of {len(foretold)}" if foretold else "-", "forecast alerts came true"),
         (f"{len(material.recording):,}", "samples"),
     ]
     tiles = "".join(f"<div><strong>{number}</strong>{words}</div>" for number, words in numbers)
@@ -72,24 +72,26 @@ def _overview(findings: Findings, zone: tzinfo) -> str:
     chart.bands(stretches(times, findings.high), "high", "high load")
     chart.curve(*thinned(times, findings.probabilities[:, -1]), "later")
     chart.curve(*thinned(times, findings.probabilities[:, 0]), "now")
-    ends = [
+    alerts = [
         Span(alert.start, material.span.end if alert.end is None else alert.end) for alert in material.alerts
     ]
-    strip = _over_time("Alerts", findings, zone, height=34)
-    strip.bands(ends, "alert", "alert")
-    furthest = _ahead(findings.horizons[-1])
-    legend = (
-        f'<p class="legend"><i class="now"></i>probability now <i class="later"></i>{furthest} '
-        '<i class="high"></i>high load, by rule and labels <i class="alert"></i>alert (strip below) '
-        '<i class="maintenance"></i>maintenance</p>'
-    )
+    shown = {"now": "probability now", "later": _ahead(findings.horizons[-1])}
+    shown["high"] = "high load, by rule and labels"
+    strip = ""
+    if alerts:
+        below = _over_time("Alerts", findings, zone, height=24)
+        below.bands(alerts, "alert", "alert")
+        strip, shown["alert"] = below.text(), "alert (strip at the foot)"
+    if material.maintenance:
+        shown["maintenance"] = "maintenance"
+    marks = "".join(f'<span><i class="{kind}"></i>{words}</span>' for kind, words in shown.items())
     odd = ""
     if np.isfinite(findings.anomaly).any():
         chart_odd = _over_time("Anomaly score", findings, zone, height=110)
         chart_odd.levels([(0.0, "0"), (1.0, "1")])
         chart_odd.curve(*thinned(times, findings.anomaly), "anomaly")
         odd = f"<h3>How unlike itself</h3>{chart_odd.text()}"
-    return f"{chart.text()}{strip.text()}{legend}{odd}"
+    return f'<p class="legend">{marks}</p>{chart.text()}{strip}{odd}'
 
 
 def _over_time(title: str, findings: Findings, zone: tzinfo, *, height: int, y: Span = UNIT) -> Chart:
@@ -103,11 +105,17 @@ def _over_time(title: str, findings: Findings, zone: tzinfo, *, height: int, y: 
 
 def _alerts(findings: Findings, zone: tzinfo) -> str:
     if not findings.material.alerts:
-        return "<p>None.</p>"
+        return "<p>None in this span.</p>"
     rows = "".join(_alert(alert, zone) for alert in findings.material.alerts)
+    return _table(("began", "lasted", "what", "outcome", "driven by"), rows)
+
+
+def _table(header: tuple[str, ...], rows: str) -> str:
+    """On a narrow screen the table is moved sideways, and not the page."""
+    names = "".join(f'<th scope="col">{name}</th>' for name in header)
     return (
-        "<table><thead><tr><th>began</th><th>lasted</th><th>what</th><th>outcome</th><th>driven by</th></tr>"
-        f"</thead><tbody>{rows}</tbody></table>"
+        f'<div class="wide" tabindex="0"><table><thead><tr>{names}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -154,12 +162,14 @@ def _telling(findings: Findings) -> list[str]:
             counts[part.signal] = counts.get(part.signal, 0.0) + abs(part.value)
     wanted = sorted(counts, key=lambda name: -counts[name])
     wanted += ["cpu", "memory", "disk", "network", "io_pressure", *findings.material.recording.signals]
-    known = [name for name in dict.fromkeys(wanted) if _is_known(findings.material.recording.column(name))]
-    return known[:SIGNALS_SHOWN]
+    columns = {name: findings.material.recording.column(name) for name in dict.fromkeys(wanted)}
+    known = [name for name, column in columns.items() if np.isfinite(column).any()]
+    # What never changes tells nothing, unless nothing else is left to show.
+    return sorted(known, key=lambda name: name not in counts and _is_constant(columns[name]))[:SIGNALS_SHOWN]
 
 
-def _is_known(column: Floats) -> bool:
-    return bool(np.isfinite(column).any())
+def _is_constant(column: Floats) -> bool:
+    return bool(np.nanmax(column) == np.nanmin(column))
 
 
 def _worth(findings: Findings) -> str:
@@ -175,11 +185,9 @@ def _worth(findings: Findings) -> str:
         if findings.unseen
         else "The model has learned from these samples, so this table flatters it."
     )
-    return (
-        f"<p>{seen}</p><table><thead><tr><th>horizon</th><th>came true</th><th>Brier score</th>"
-        "<th>always saying the mean</th><th>skill</th><th>samples</th></tr></thead>"
-        f'<tbody>{rows}</tbody></table><div class="pair">{_reliability(findings)}{_losses(findings)}</div>'
-    )
+    header = ("horizon", "came true", "Brier score", "always saying the mean", "skill", "samples")
+    figures = f'<div class="pair">{_reliability(findings)}{_losses(findings)}</div>'
+    return f"<p>{seen}</p>{_table(header, rows)}{figures}"
 
 
 def _skill(figures: HorizonFigures) -> str:

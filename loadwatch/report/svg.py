@@ -73,15 +73,18 @@ class Chart:
 
     def marks(self, values: Sequence[tuple[float, str]]) -> None:
         """Names along the foot."""
-        for value, name in values:
+        for place, (value, name) in enumerate(values):
+            # Where the screen is narrow and the letters large, every second name has to do.
+            spare = ' class="spare"' if place % 2 and len(values) > 4 else ""
             self._parts.append(
-                f'<text x="{self.across(value):.1f}" y="{self.height - 6}" text-anchor="middle">'
+                f'<text{spare} x="{self.across(value):.1f}" y="{self.height - 6}" text-anchor="middle">'
                 f"{escape(name)}</text>"
             )
 
     def text(self) -> str:
         """The whole drawing."""
-        size = f'viewBox="0 0 {self.width} {self.height}" style="max-width:{self.width}px"'
+        kind = "line" if self.width == WIDTH else "square"
+        size = f'class="{kind}" viewBox="0 0 {self.width} {self.height}" style="max-width:{self.width}px"'
         return (
             f'<svg role="img" {size} aria-label="{escape(self.title)}">'
             f"<title>{escape(self.title)}</title>{''.join(self._parts)}</svg>"

@@ -9,6 +9,8 @@ from loadwatch.records import Contribution, Snapshot, Verdict
 State = Literal["fine", "expected", "high_load", "anomaly", "maintenance", "stale", "unknown"]
 _NAMED: Final = 3
 _WORTH_NAMING: Final = 0.005
+_HELD_BELOW: Final = 0.2
+"""A raised flag with less than this is only held by its minimum duration; naming drivers would mislead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ def duration(seconds: float) -> str:
 def _judged(snapshot: Snapshot) -> Words:
     if snapshot.high_load.get(0):
         by = "limits on the signals were passed" if snapshot.raised_by == "guard" else ""
+        if not by and snapshot.probabilities.get(0, 1.0) < _HELD_BELOW:
+            detail = "It has just become unlikely; the flag stays until that has lasted."
+            return Words("high_load", "Under high load", detail)
         return Words("high_load", "Under high load", _because(snapshot, "high_load", by))
     expected = [horizon for horizon, flag in snapshot.high_load.items() if flag]
     if expected:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import signal
 import socket
@@ -101,7 +102,7 @@ def test_nothing_is_asked_of_anyone_else(browser: Browser, start: Starter) -> No
     assert {url for url in browser.requests if not url.startswith(daemon.server.urls[0])} == set()
 
 
-@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in ("stale", "starting")])
+@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in ("stale", "starting", "young")])
 def test_the_page_follows_the_verdict_without_reloading(browser: Browser, start: Starter, scene: str) -> None:
     """What changes in the daemon is on the page within seconds, in words, title and colour."""
     daemon = start("calm" if scene != "calm" else "busy")
@@ -149,6 +150,30 @@ def test_a_daemon_without_a_verdict_is_said_to_be_starting(browser: Browser, sta
     browser.open(start("starting").server.urls[0])
     assert browser.until(lambda: browser.text("#headline") == "No verdict yet")
     assert browser.errors == []
+
+
+def test_the_first_minutes_are_shown_in_full_width(browser: Browser, start: Starter) -> None:
+    """A daemon of a minute ago has curves and not an empty hour; what is not learned yet is said to be so."""
+    browser.open(start("young").server.urls[0])
+    assert loaded(browser)
+    span = "document.querySelector('#probability-chart > svg').getAttribute('aria-label')"
+    assert browser.until(lambda: "from" in (browser.evaluate(span) or ""))
+    begin, end = re.findall(r"\d\d:\d\d", browser.evaluate(span))[:2]
+    assert (int(end[3:]) - int(begin[3:])) % 60 <= 11
+    assert "not learned yet" in browser.text("#tiles li:last-child")
+    assert "made-up samples" in browser.text("#model")
+    assert browser.errors == []
+
+
+def test_a_phone_shows_alerts_as_a_list(browser: Browser, start: Starter) -> None:
+    """No sideways scrolling to the reason and the outcome of an alert; they stay cells of a table."""
+    browser.screen(390, 844)
+    browser.open(start("busy").server.urls[0])
+    assert loaded(browser)
+    box = "document.querySelector('#alerts')"
+    assert browser.evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
+    assert "kernel update" in browser.text("#alerts")
+    browser.screen(1280, 900)
 
 
 def test_the_curves_can_be_walked_by_keyboard(browser: Browser, start: Starter) -> None:

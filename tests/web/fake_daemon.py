@@ -20,7 +20,7 @@ from loadwatch.signals import SIGNALS
 from loadwatch.web import Alert, Board, Facts, ModelCard, Training, WebServer, Worth
 
 INTERVAL = 1.0
-SCENES = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting")
+SCENES = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting", "young")
 LOADS = {"calm": 0.25, "busy": 0.95, "expected": 0.7, "anomaly": 0.4, "maintenance": 0.5}
 SCALES = {"bytes_per_second": 4e7, "per_second": 900.0, "connections": 240.0, "1": 1.4, "ratio": 1.0}
 
@@ -38,7 +38,7 @@ def values_at(timestamp: float, load: float, rng: np.random.Generator) -> dict[s
 
 
 def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Snapshot:
-    load = LOADS.get(scene, 0.3)
+    load, young = LOADS.get(scene, 0.3), scene == "young"
     now = clock.wall()
     high = min(0.99, max(0.01, load**3 + 0.02 * rng.standard_normal()))
     probabilities = {h: min(0.99, high + (1 - high) * load * h / 2_500) for h in (0, 60, 300, 900)}
@@ -63,10 +63,10 @@ def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Sna
         sample=Sample(now, clock.monotonic(), values_at(now, load, rng)),
         probabilities=probabilities,
         high_load=flags,
-        anomaly_score=0.93 if scene == "anomaly" else 0.18,
+        anomaly_score=None if young else 0.93 if scene == "anomaly" else 0.18,
         anomaly=scene == "anomaly",
-        contributions={"high_load": contributions, "anomaly": odd},
-        model=ModelInfo("20260412T031500-12", "trained", now - 5 * 3_600),
+        contributions={"high_load": contributions} | ({} if young else {"anomaly": odd}),
+        model=ModelInfo("20260412T031500-12", "bootstrap" if young else "trained", now - 5 * 3_600),
         maintenance=scene == "maintenance",
         raised_by="guard" if scene == "busy" else None,
     )
@@ -150,7 +150,7 @@ class FakeDaemon:
 
     def _refill(self) -> None:
         """A day of signals from the history, and an hour of verdicts as if lived through."""
-        if self.scene == "starting":
+        if self.scene in ("starting", "young"):
             return
         now = self._clock.wall()
         timestamps = np.arange(now - 86_400, now - 3_600, 60.0)

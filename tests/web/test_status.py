@@ -105,6 +105,17 @@ def test_the_words_name_what_drives_the_verdict() -> None:
     )
 
 
+def test_a_flag_that_is_only_held_says_so() -> None:
+    """Beside a probability of nearly nothing, the reasons of a minute ago would be read as those of now."""
+    parts = (Contribution("cpu", 0.23),)
+    held = replace(CALM, high_load={0: True}, probabilities={0: 0.002}, contributions={"high_load": parts})
+    assert in_words(held, fresh=True, age=1.0).detail == (
+        "It has just become unlikely; the flag stays until that has lasted."
+    )
+    guarded = in_words(replace(held, raised_by="guard"), fresh=True, age=1.0)
+    assert guarded.detail == "Limits on the signals were passed; driven by cpu +0.23."
+
+
 def test_the_board_shows_the_age_by_clocks_that_cannot_be_set() -> None:
     """The wall clock jumps a day, and a night asleep counts: the age is right in both cases."""
     clock = ManualClock()

@@ -1,13 +1,14 @@
 // Asks the daemon every few seconds and shows what it says; says so when it does not answer or has grown old.
 
 import { ShareChart } from "./chart.js";
-import { byId, say } from "./dom.js";
+import { byId, known, say } from "./dom.js";
 import { duration, horizonName, timeOfDay } from "./format.js";
 import { showAlerts } from "./events.js";
 import { showContributions, showModel, showSignals, showTiles, showVerdict } from "./view.js";
 
 const ASK_EVERY = 5_000;
 const PATIENCE = 4_000;
+const LEAST_SLOTS = 60;
 const CURVES_EVERY = { hour: 10_000, day: 60_000 };
 
 // Relative, so that it works behind a prefix; without the user:password of an address typed in full, which
@@ -39,7 +40,7 @@ async function ask() {
   page.heardAt = performance.now();
   page.unreachableSince = null;
   if (status.series) {
-    page.series = status.series;
+    page.series = sinceTheFirst(status.series);
     page.curvesAt = now;
   }
   show(status);
@@ -53,6 +54,22 @@ function show(status) {
   showAlerts(status);
   showModel(status);
   if (page.series) showCourse(status, page.series);
+}
+
+/** Without the empty time before the first sample, so that a young daemon's curves can be seen. */
+function sinceTheFirst(series) {
+  const curves = [...Object.values(series.probabilities), ...Object.values(series.signals)];
+  const slots = Math.max(0, ...curves.map((values) => values.length));
+  const begins = Math.min(slots, ...curves.map((values) => values.findIndex(known)).filter((slot) => slot >= 0));
+  const skipped = Math.max(0, Math.min(begins, slots - LEAST_SLOTS));
+  const cut = (parts) => Object.fromEntries(Object.entries(parts).map(([name, all]) => [name, all.slice(skipped)]));
+  return {
+    ...series,
+    start_timestamp: series.start_timestamp + skipped * series.resolution_seconds,
+    probabilities: cut(series.probabilities),
+    signals: cut(series.signals),
+    anomaly: series.anomaly.slice(skipped),
+  };
 }
 
 function showCourse(status, series) {

@@ -241,7 +241,7 @@ function runs(values) {
 
 function roundTimes(start, end, most) {
   const step =
-    [300, 600, 900, 1800, 3600, 7200, 10800, 21600].find((size) => (end - start) / size <= most) ?? 21600;
+    [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600].find((size) => (end - start) / size <= most) ?? 21600;
   const shift = new Date(start * 1000).getTimezoneOffset() * 60;
   const times = [];
   for (let time = Math.ceil((start - shift) / step) * step + shift; time < end; time += step)

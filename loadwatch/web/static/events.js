@@ -53,7 +53,7 @@ function eventRow(event) {
       "–");
   const early = event.lead_time_seconds ? `, ${duration(event.lead_time_seconds)} early` : "";
   const outcome =
-    event.verdict === "maintenance" ? "–" : `${OUTCOMES[event.outcome] ?? "not known yet"}${early}`;
+    event.verdict === "maintenance" ? "planned" : `${OUTCOMES[event.outcome] ?? "not known yet"}${early}`;
   return h(
     "tr",
     {},

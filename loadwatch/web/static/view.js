@@ -16,13 +16,14 @@ import {
 const GROUPS = [
   ["Processor", /^(cpu|iowait|steal|load)/],
   ["Memory", /^(memory|swap)/],
-  ["Storage", /^(disk|io_)/],
   ["Network", /^network/],
+  ["Storage", /^(disk|io_)/],
   ["Connections", /^(tcp|udp|listen)/],
   ["Other", /^/],
 ];
 const ORIGINS = { bootstrap: "first, from synthetic data", trained: "trained on this host" };
 const MOST_BARS = 8;
+const HALF_A_ROW = 3;
 
 // The horizons last heard of: they keep their places, empty, while there is no fresh verdict.
 let horizonsKnown = [];
@@ -30,7 +31,7 @@ let horizonsKnown = [];
 export function showVerdict(status) {
   say(byId("host"), status.host || "This host");
   say(byId("headline"), status.headline);
-  say(byId("detail"), status.detail);
+  say(byId("detail"), inPlainWords(status.detail));
   document.title = `${status.headline} – ${status.host || "loadwatch"}`;
   byId("documentation").setAttribute("href", status.links.documentation);
   const since = status.started_timestamp
@@ -58,6 +59,7 @@ export function showTiles(status) {
     value: status.verdict?.anomaly.score ?? null,
     flag: status.verdict?.anomaly.flag ?? null,
     kind: "odd",
+    later: status.verdict?.fresh,
   });
   const list = byId("tiles");
   while (list.children.length > tiles.length) list.lastChild.remove();
@@ -69,9 +71,15 @@ export function showTiles(status) {
     say(name, tile.name);
     say(figure, percent(tile.value));
     meter.firstChild.style.width = `${(tile.value ?? 0) * 100}%`;
-    say(flag, tile.flag === null ? "not known" : tile.flag ? "flagged" : "not flagged");
+    say(flag, !known(tile.value) ? unknown(tile) : tile.flag ? "flagged" : "not flagged");
   });
 }
+
+/** The anomaly is judged once enough of this host is learned; else what is not known is a fault. */
+const unknown = (tile) => (tile.later ? "not learned yet" : "not known");
+
+/** "cpu_pressure +0.41" as the rest of the page says it: "CPU pressure +0.41". */
+const inPlainWords = (sentence) => sentence.replace(/\b[a-z][a-z_0-9]*(?= [+-]\d)/g, signalName);
 
 function emptyTile() {
   const meter = h("div", { class: "meter", "aria-hidden": "true" }, h("span"));
@@ -87,13 +95,17 @@ function emptyTile() {
 
 export function showContributions(status) {
   const parts = status.verdict?.contributions ?? {};
-  whenChanged(byId("contributions"), parts, () => [
-    bars("Towards high load", parts.high_load, ""),
-    bars("Towards “unlike itself”", parts.anomaly, "odd-verdict"),
+  const fresh = Boolean(status.verdict?.fresh);
+  const missing = fresh
+    ? "Not learned yet: that takes more history of this host."
+    : "Not known without a fresh verdict.";
+  whenChanged(byId("contributions"), [parts, fresh], () => [
+    bars("Towards high load", parts.high_load, "", missing),
+    bars("Towards “unlike itself”", parts.anomaly, "odd-verdict", missing),
   ]);
 }
 
-function bars(title, parts = [], kind) {
+function bars(title, parts = [], kind, missing) {
   const shown = parts.filter(({ value }) => Math.abs(value) >= 0.005).slice(0, MOST_BARS);
   const longest = Math.max(0.25, ...shown.map(({ value }) => Math.abs(value)));
   const rows = shown.map(({ signal, value }) => {
@@ -112,7 +124,7 @@ function bars(title, parts = [], kind) {
     : h(
         "p",
         { class: "quiet" },
-        parts.length ? "No signal stands out." : "Not known without a fresh verdict.",
+        parts.length ? "No signal stands out." : missing,
       );
   return h("div", { class: `panel ${kind}` }, h("h3", {}, title), content);
 }
@@ -142,7 +154,10 @@ function groupsOf(signals) {
     const members = left.filter(({ name }) => pattern.test(name));
     members.forEach((member) => left.splice(left.indexOf(member), 1));
     if (!members.length) return [];
-    return [h("div", {}, h("h3", {}, title), h("ul", { class: "cards" }, ...members.map(signalCard)))];
+    const size = members.length > HALF_A_ROW ? "whole" : "half";
+    return [
+      h("div", { class: size }, h("h3", {}, title), h("ul", { class: "cards" }, ...members.map(signalCard))),
+    ];
   });
 }
 
@@ -155,6 +170,14 @@ function signalCard({ name, help }) {
     h("p", { class: "unseen" }),
     s("svg", { "aria-hidden": "true" }),
   );
+}
+
+const small = (value) => (value < 0.001 ? "under 0.001" : digits(value));
+
+function learnedFrom(model) {
+  if (!model?.rows) return "–";
+  const rows = model.rows.toLocaleString();
+  return model.origin === "bootstrap" ? `${rows} made-up samples` : `${rows} samples${overSpan(model.span)}`;
 }
 
 function overSpan({ start_timestamp: start, end_timestamp: end }) {
@@ -174,9 +197,9 @@ export function showModel(status) {
   const facts = [
     ["Model", model ? `${model.version} (${ORIGINS[model.origin]})` : "none yet"],
     ["Trained", ago(model?.trained_timestamp)],
-    ["Learned from", model?.rows ? `${model.rows.toLocaleString()} samples${overSpan(model.span)}` : "–"],
+    ["Learned from", learnedFrom(model)],
     ["Loss", losses || "–"],
-    ["Brier score (0 is perfect)", known(model?.brier) ? digits(model.brier) : "–"],
+    ["Brier score (0 is perfect)", known(model?.brier) ? small(model.brier) : "–"],
     [
       "Forecasts that came true",
       worth.forecast_hit_ratio === null
