@@ -1,7 +1,9 @@
 """The ``loadwatch`` command: its subcommands, what they share, and how errors become exit codes."""
 
+import difflib
 import importlib
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
@@ -51,6 +53,16 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"loadwatch.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed; where there is none, say which was probably meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            ctx.fail(f"no such command {args[0]!r}{meant}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
@@ -118,11 +130,12 @@ def main() -> NoReturn:
 
 def _refuse(error: click.ClickException) -> int:
     """Say what is wrong with the command line in two lines; answer the exit code."""
-    if not isinstance(error, click.UsageError) or not error.message or type(error).__name__ in HELP_ERRORS:
+    if not isinstance(error, click.UsageError) or type(error).__name__ in HELP_ERRORS:
         error.show()
         return error.exit_code
     command = error.ctx.command_path if error.ctx else "loadwatch"
-    message = error.format_message().rstrip(".")
+    # One line, also where click lists the choices below each other.
+    message = re.sub(r"\s+", " ", error.format_message()).strip().rstrip(".")
     click.echo(f"loadwatch: {message[:1].lower()}{message[1:]}\nTry: {command} --help", err=True)
     return error.exit_code
 
