@@ -26,4 +26,6 @@ def script(cli: click.Command, shell: str) -> str:
     if kind is None:
         raise click.UsageError(f"no completion for {shell}")
     # The base class's method: bash's own runs a bash to look at its version, and the target may be another.
-    return ShellComplete.source(kind(cli, {}, "loadwatch", "_LOADWATCH_COMPLETE")).strip()
+    text = ShellComplete.source(kind(cli, {}, "loadwatch", "_LOADWATCH_COMPLETE")).strip()
+    # Only the first comma separates: what follows is the word and its help, which may have commas of its own.
+    return text.replace('string split ","', 'string split -m 1 ","')
