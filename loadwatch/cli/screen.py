@@ -32,6 +32,7 @@ NARROW: Final = 76
 """Of title, name, value and reason with the space between them; bars and lines of history share the rest."""
 LEAST_CONTRIBUTION: Final = 0.005
 LEAST_LINE: Final = 8
+LEAST_SLOTS: Final = 30
 
 
 def new_console(*, plain: bool = False) -> Console:
@@ -56,9 +57,10 @@ class StatusScreen:
     def __init__(self, document: Document, ink: Ink, width: int) -> None:
         self.document = document
         self.ink = ink
-        self.series: Document = document.get("series") or {}
-        self.reason_width = 17 if width >= NARROW else 10
-        self.bar_width = max(4, min(10 if self.series else 32, width - FIXED_WIDTH))
+        self.series: Document = _since_the_first(document.get("series") or {})
+        # Where there is little room, the whole reason tells more than a bar beside its own figure.
+        self.reason_width, least = (17, 4) if width >= NARROW else (13, 1)
+        self.bar_width = max(least, min(10 if self.series else 32, width - FIXED_WIDTH))
         self.line_width = max(0, width - FIXED_WIDTH - self.bar_width - 2) if self.series else 0
 
     def whole(self) -> RenderableType:
@@ -151,6 +153,21 @@ class StatusScreen:
     def _line(self, values: Any, top: float | None, style: str) -> Iterator[Text]:
         if self.line_width >= LEAST_LINE:
             yield Text(self.ink.line(values, self.line_width, top), style)
+
+
+def _since_the_first(series: Document) -> Document:
+    """Without the empty time before the first sample, so that a young daemon's lines can be seen."""
+    groups = ("probabilities", "signals")
+    curves = [values for group in groups for values in series.get(group, {}).values()]
+    begins = [
+        next((place for place, value in enumerate(values) if value is not None), None) for values in curves
+    ]
+    begin = min((place for place in begins if place is not None), default=0)
+    skipped = max(0, min(begin, max(map(len, curves), default=0) - LEAST_SLOTS))
+    cut = {
+        group: {name: values[skipped:] for name, values in series.get(group, {}).items()} for group in groups
+    }
+    return {**series, **cut, "anomaly": series.get("anomaly", ())[skipped:]} if skipped else series
 
 
 def _moved(document: Document) -> dict[str, Text]:

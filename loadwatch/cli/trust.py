@@ -51,7 +51,8 @@ def _model(model: Document | None, now: float) -> str:
         parts.append(f"learned from {model['rows']:,} rows")
     parts += [f"{split} loss {loss:.3g}" for split, loss in model["losses"].items() if loss is not None]
     if model["brier"] is not None:
-        parts.append(f"Brier score {model['brier']:.3g}")
+        brier = model["brier"]
+        parts.append(f"Brier score {brier:.3g}" if brier >= 0.001 else "Brier score under 0.001")
     return ", ".join(parts)
 
 

@@ -108,7 +108,7 @@ def thinned(timestamps: Floats, values: Floats, points: int = POINTS) -> tuple[F
 
 def moments(span: Span, zone: tzinfo, count: int = 7) -> list[tuple[float, str]]:
     """Round moments along a span, named by day or by time as its length suggests."""
-    steps = (300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
+    steps = (60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
     step = next((step for step in steps if (span.end - span.start) / step <= count), 2_419_200)
     offset = datetime.fromtimestamp(span.start, zone).utcoffset()
     shift = offset.total_seconds() if offset else 0.0

@@ -8,7 +8,7 @@ import { showContributions, showModel, showSignals, showTiles, showVerdict } fro
 
 const ASK_EVERY = 5_000;
 const PATIENCE = 4_000;
-const LEAST_SLOTS = 60;
+const LEAST_SLOTS = 30;
 const CURVES_EVERY = { hour: 10_000, day: 60_000 };
 
 // Relative, so that it works behind a prefix; without the user:password of an address typed in full, which
