@@ -107,9 +107,9 @@ class Browser:
             features=[{"name": name, "value": value} for name, value in preferences.items()],
         )
 
-    def picture(self, path: Path) -> None:
-        """The whole page as PNG."""
-        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def picture(self, path: Path, *, whole: bool = True) -> None:
+        """The page, or only what a screen shows of it, as PNG."""
+        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
 
     async def _connect(self) -> WebSocketClientConnection:

@@ -291,6 +291,21 @@ def test_a_reboot_keeps_history_and_model() -> None:
     assert models() == before["models"]
 
 
+def test_the_example_is_taken_and_nothing_is_left_behind() -> None:
+    """The README's own words: the example as configuration, then the whole thing away."""
+    run("install", "-D", "-m", "644", "/opt/loadwatch/share/loadwatch/loadwatch.toml", str(CONFIGURATION))
+    run("/opt/loadwatch/bin/loadwatch", "check-config")
+    run("systemctl", "reload", "loadwatch")
+    run("systemctl", "disable", "--now", "loadwatch")
+    assert processes() == {}
+    run("rm", "-rf", "/opt/loadwatch", "/etc/loadwatch", "/var/lib/loadwatch", "/var/lib/private/loadwatch")
+    run("rm", "-rf", str(DROP_IN.parent))  # ours, not that of the README
+    run("systemctl", "daemon-reload")
+    left = run("find", "/etc", "/var/lib", "/usr/local", "/opt", "-name", "*loadwatch*")
+    assert left == "", left
+    assert shown("LoadState") == "not-found"
+
+
 FIRST_BOOT = (
     test_two_commands_install_it,
     test_a_taken_port_never_counts_as_started,
@@ -307,7 +322,10 @@ FIRST_BOOT = (
     test_sigterm_stops_within_two_seconds,
     remember_for_the_reboot,
 )
-SECOND_BOOT = (test_a_reboot_keeps_history_and_model,)
+SECOND_BOOT = (
+    test_a_reboot_keeps_history_and_model,
+    test_the_example_is_taken_and_nothing_is_left_behind,
+)
 
 
 def main() -> int:

@@ -139,3 +139,10 @@ def test_sigterm_stops_within_two_seconds(outcomes: Outcomes, request: pytest.Fi
 def test_a_reboot_keeps_history_and_model(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
     """Enabled once, it is there after every boot and goes on where it was."""
     check(outcomes, request)
+
+
+def test_the_example_is_taken_and_nothing_is_left_behind(
+    outcomes: Outcomes, request: pytest.FixtureRequest
+) -> None:
+    """The commands of the README to take the example, and to take everything away, do what they say."""
+    check(outcomes, request)

@@ -1,0 +1,86 @@
+"""Who copies from the README is not disappointed: its commands run, its troubles are those that exist."""
+
+import re
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli import hosts
+from cli.conftest import Invoke, daemon, invoke  # noqa: F401 - fixtures
+from documents import README, ROOT
+from web.fake_daemon import FakeDaemon
+
+TEXT = README.read_text(encoding="utf-8")
+Start = Callable[..., FakeDaemon]
+
+# What no test can run as it stands, and the words by which CI or a machine of its own really runs it.
+MACHINE = "tests/e2e/systemd_machine.py"
+RUN_ELSEWHERE = {
+    r"python3 -m venv \.venv": (".ci/run", "readme run-it"),
+    r"\.venv/bin/pip install -q": (".ci/run", "readme test-it"),
+    r"\.venv/bin/loadwatch run": (".ci/run", "readme run-it"),
+    r"\.venv/bin/python -m pytest": (".ci/run", "readme test-it"),
+    r"python3 -m venv /opt/loadwatch": (MACHINE, "python3 -m venv /opt/loadwatch"),
+    r"/opt/loadwatch/bin/pip install": (MACHINE, "/opt/loadwatch/bin/pip install"),
+    r"systemctl enable --now \S+": (MACHINE, "systemctl enable"),
+    r"install -D -m 644": (MACHINE, "install -D -m 644"),
+    r"systemctl reload loadwatch": (MACHINE, "systemctl reload loadwatch"),
+    r"systemctl disable --now loadwatch": (MACHINE, "systemctl disable --now loadwatch"),
+    r"rm -rf /opt/loadwatch": (MACHINE, "rm -rf /opt/loadwatch"),
+    r"docker (build|run)": ("tests/e2e/container_session.py", "podman"),
+}  # fmt: skip
+
+
+def commands() -> list[str]:
+    """Each command of the README's shell blocks, one a line, pipes and ``&&`` taken apart."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    parts = [part.strip() for line in lines for part in re.split(r"&&|\|(?!\|)", line)]
+    return list(dict.fromkeys(part for part in parts if part and not part.startswith("#")))
+
+
+def is_ours(line: str) -> bool:
+    return re.match(r"(\S*/)?loadwatch\s", line) is not None
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in commands() if not any(re.match(pattern, line) for pattern in RUN_ELSEWHERE)]
+)
+def test_every_command_works(
+    line: str,
+    invoke: Invoke,  # noqa: F811
+    daemon: Start,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is run as it stands, beside a daemon and a history; only folders of the system are moved."""
+    assert is_ours(line), f"name in RUN_ELSEWHERE where this is run for real: {line}"
+    hosts.fill(tmp_path / "state", hosts.recording(24, end=time.time()))
+    monkeypatch.setenv("LOADWATCH_STATE_DIRECTORY", str(tmp_path / "state"))
+    monkeypatch.setenv("LOADWATCH_URL", daemon().server.urls[0])
+    monkeypatch.chdir(tmp_path)
+    words = [re.sub(r"^/(etc|var)/", f"{tmp_path}/", word) for word in shlex.split(line, comments=True)]
+    end = invoke(*words[1:])
+    assert end.exit_code == 0, end.output + repr(end.exception)
+
+
+@pytest.mark.parametrize("pattern", RUN_ELSEWHERE)
+def test_what_needs_a_machine_of_its_own_is_run_there(pattern: str) -> None:
+    """And nothing stays in the list that the README no longer shows."""
+    name, words = RUN_ELSEWHERE[pattern]
+    assert any(re.match(pattern, line) for line in commands())
+    told = re.sub(r'[\s",]+', " ", (ROOT / name).read_text(encoding="utf-8"))
+    assert words in told
+
+
+def test_every_picture_is_there_and_small() -> None:
+    """None hangs in the air, none is heavy, and each says in words what it shows."""
+    shown = set(re.findall(r'src(?:set)?="([^"]+)"', TEXT))
+    assert shown
+    for name in shown:
+        assert 0 < (ROOT / name).stat().st_size < 100_000, name
+    assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", TEXT))
+    for path in (ROOT / ".pictures").glob("*.svg"):
+        assert "url(http" not in path.read_text(encoding="utf-8"), "a picture asks a stranger for a font"
