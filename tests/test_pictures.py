@@ -10,7 +10,7 @@ import pytest
 from loadwatch import pictures
 from loadwatch.errors import UsageError
 from loadwatch.nn import NeuralNetwork
-from loadwatch.records import Alert
+from loadwatch.records import Alert, Contribution
 
 NETWORK = NeuralNetwork([3, 8, 4, 1], seed=0).network
 X = np.random.default_rng(0).normal(size=(50, 3))
@@ -68,7 +68,15 @@ def test_a_replay_is_drawn_by_horizon(tmp_path: Path) -> None:
         probabilities=chances,
         levels=np.linspace(0.5, 1.5, 200),
         horizons=(0, 900),
-        alerts=[Alert(1, "high_load", times[50], None)],
+        alerts=[
+            Alert(1, "high_load", times[50], None, signals=(Contribution("memory", 0.4),)),
+            Alert(2, "anomaly", times[10], times[12]),
+        ],
+        anomaly=np.full(200, 0.3),
+        reliability={0: ((0.1, 0.05, 90), (0.9, 0.8, 40))},
     )
     text = path.read_text()
-    assert all(words in text for words in ("now", "within 15 min", "orange: alerts"))
+    assert all(
+        words in text
+        for words in ("now", "within 15 min", "unlike itself", "alert: anomaly", "came true", "memory")
+    )

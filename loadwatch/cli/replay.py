@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -12,15 +12,18 @@ from loadwatch.cli.alerts import alert_line
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.progress import Bar
 from loadwatch.importers.csv import read_csv
+from loadwatch.labels.horizons import exceedances
 from loadwatch.pictures import check_drawable, draw_replay
-from loadwatch.records import Recording
+from loadwatch.pipeline import Scores
+from loadwatch.records import Alert, Floats, Recording
 from loadwatch.replay import Findings, Replay, Settings, header, score_lines
+from loadwatch.report.findings import horizon_figures
 
 
 @click.command("replay")
 @click.argument("history", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--output", type=click.Path(path_type=Path), help="Where the scores go, as CSV.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw probability, reality and alerts.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw forecasts, reality and alerts.")
 @with_context
 def command(context: Context, *, history: Path, output: Path | None, plot: Path | None) -> None:
     """Run a recorded HISTORY (CSV, also .gz) through exactly the daemon's pipeline.
@@ -58,15 +61,30 @@ def command(context: Context, *, history: Path, output: Path | None, plot: Path 
     for line in summary(recording, replay.findings):
         click.echo(line)
     if plot is not None:
-        draw_replay(
-            plot,
-            timestamps=recording.timestamps,
-            probabilities=np.concatenate([scores.probabilities for scores in scored]),
-            levels=np.concatenate([scores.levels for scores in scored]),
-            horizons=settings.horizons,
-            alerts=replay.findings.alerts,
-        )
+        _draw(plot, recording.timestamps, scored, settings.horizons, replay.findings.alerts)
         click.echo(str(plot))
+
+
+def _draw(
+    path: Path, times: Floats, scored: Sequence[Scores], horizons: Sequence[int], alerts: Sequence[Alert]
+) -> None:
+    probabilities = np.concatenate([scores.probabilities for scores in scored])
+    levels = np.concatenate([scores.levels for scores in scored])
+    came = exceedances(times, levels, horizons)[:, :, 0]
+    figures = [
+        horizon_figures(horizon, said, true)
+        for horizon, said, true in zip(horizons, probabilities.T, came.T, strict=True)
+    ]
+    draw_replay(
+        path,
+        timestamps=times,
+        probabilities=probabilities,
+        levels=levels,
+        horizons=horizons,
+        alerts=alerts,
+        anomaly=np.concatenate([scores.anomaly for scores in scored]),
+        reliability={each.horizon: each.reliability for each in figures if each is not None},
+    )
 
 
 def summary(recording: Recording, findings: Findings) -> Iterator[str]:

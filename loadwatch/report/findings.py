@@ -79,7 +79,7 @@ def examine(material: Material, scorer: Scorer) -> Findings:
     enough = int(unseen.sum()) >= LEAST_ROWS
     chosen = unseen if enough else calm
     figures = [
-        _figures(horizon, probabilities[chosen, place], targets[chosen, place])
+        horizon_figures(horizon, probabilities[chosen, place], targets[chosen, place])
         for place, horizon in enumerate(forecast.horizons)
     ]
     high = np.where(np.isfinite(truth), truth > 1.0, np.nan)
@@ -87,7 +87,8 @@ def examine(material: Material, scorer: Scorer) -> Findings:
     return Findings(material, card, forecast.horizons, probabilities, high, anomaly, known, enough)
 
 
-def _figures(horizon: int, probabilities: Floats, targets: Floats) -> HorizonFigures | None:
+def horizon_figures(horizon: int, probabilities: Floats, targets: Floats) -> HorizonFigures | None:
+    """How the forecasts of one horizon (N,) did beside what came (N,); None where no row is known."""
     known = np.isfinite(probabilities) & np.isfinite(targets)
     if not known.any():
         return None
