@@ -57,7 +57,7 @@ class StatusScreen:
     def __init__(self, document: Document, ink: Ink, width: int) -> None:
         self.document = document
         self.ink = ink
-        self.series: Document = _since_the_first(document.get("series") or {})
+        self.series: Document = since_the_first(document.get("series") or {})
         # Where there is little room, the whole reason tells more than a bar beside its own figure.
         self.reason_width, least = (17, 4) if width >= NARROW else (13, 1)
         self.bar_width = max(least, min(10 if self.series else 32, width - FIXED_WIDTH))
@@ -155,7 +155,7 @@ class StatusScreen:
             yield Text(self.ink.line(values, self.line_width, top), style)
 
 
-def _since_the_first(series: Document) -> Document:
+def since_the_first(series: Document) -> Document:
     """Without the empty time before the first sample, so that a young daemon's lines can be seen."""
     groups = ("probabilities", "signals")
     curves = [values for group in groups for values in series.get(group, {}).values()]

@@ -12,6 +12,7 @@ from web.certificates import make_authority
 from web.fake_daemon import FakeDaemon
 
 from cli.conftest import Invoke, program
+from loadwatch.cli.screen import since_the_first
 
 Start = Callable[..., FakeDaemon]
 
@@ -128,3 +129,27 @@ def test_waiting_for_a_start_needs_no_loop_of_one_s_own(daemon: Start) -> None:
     eventually(
         lambda: program("status", "--check", "--url", address).returncode == 0, seconds=20, what="fresh"
     )
+
+
+def test_sixty_columns_keep_every_reason_whole(daemon: Start) -> None:
+    """A narrow window loses the bars and not what drives the verdict."""
+    shown = program("status", "--url", url(daemon("anomaly")), COLUMNS="60").stdout
+    assert "anomaly +0.46" in shown
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 60
+
+
+def test_lines_of_history_begin_with_the_daemon() -> None:
+    """Of an hour of which five minutes were lived, the empty rest is not drawn; of a full hour nothing is cut."""
+    empty = [None] * 330
+    young = {
+        "probabilities": {"0": [*empty, *[0.5] * 30]},
+        "signals": {"cpu": [*empty, *[0.1] * 30]},
+        "anomaly": [None] * 360,
+    }
+    cut = since_the_first(young)
+    assert cut["probabilities"]["0"] == [0.5] * 30
+    assert (len(cut["signals"]["cpu"]), len(cut["anomaly"])) == (30, 30)
+    full = {"probabilities": {"0": [0.5] * 360}, "signals": {}, "anomaly": [0.1] * 360}
+    assert since_the_first(full) == full
+    assert since_the_first({}) == {}
