@@ -140,7 +140,7 @@ def test_sixty_columns_keep_every_reason_whole(daemon: Start) -> None:
 
 
 def test_lines_of_history_begin_with_the_daemon() -> None:
-    """Of an hour of which five minutes were lived, the empty rest is not drawn; of a full hour nothing is cut."""
+    """Of an hour with five minutes lived the empty rest is not drawn; of a full hour nothing is cut."""
     empty = [None] * 330
     young = {
         "probabilities": {"0": [*empty, *[0.5] * 30]},

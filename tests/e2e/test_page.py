@@ -1,5 +1,6 @@
 """The status page in a real Chromium: it loads, lives, tells the truth, and is open to everyone."""
 
+import contextlib
 import io
 import os
 import re
@@ -8,17 +9,23 @@ import signal
 import socket
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import bcrypt
 import pytest
+from cli import hosts
+from cli.conftest import program
 from processes import Daemon, Program
 from web.certificates import make_authority
 from web.fake_daemon import SCENES, FakeDaemon
 
 from e2e.browser import Browser
+from loadwatch.clock import SystemClock
+from loadwatch.history import History
+from loadwatch.records import Alert, Contribution
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = "axe-core@4.10.3"
@@ -235,6 +242,46 @@ def test_the_real_daemon_is_followed_while_its_host_works(browser: Browser, tmp_
         assert browser.until(lambda: state(browser) != "unreachable")
 
 
+def violations(browser: Browser, axe: str) -> Any:
+    browser.evaluate(f"{axe}; 0")
+    return browser.evaluate(
+        "axe.run(document).then(result => result.violations.map(one => "
+        "[one.id, one.help, one.nodes.map(node => node.html.slice(0, 120))]))"
+    )
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days of a made-up host with an alert, as the page that is mailed."""
+    folder = tmp_path_factory.mktemp("report")
+    hosts.fill(folder / "state", hosts.recording(48, end=time.time()))
+    with contextlib.closing(History.open(folder / "state/history.db", clock=SystemClock())) as history:
+        parts = (Contribution("cpu", 0.7), Contribution("memory", -0.1))
+        history.keep_alert(
+            Alert(1, "high_load", time.time() - 7_200, time.time() - 6_000, 900, signals=parts)
+        )
+    rule = ("--set", f"high_load.when={hosts.RULE}", "--set", f"sampling.interval={hosts.STEP:.0f}s")
+    for command in (("train",), ("report", "-o", folder / "report.html")):
+        end = program(*command, "--state-directory", folder / "state", *rule)
+        assert end.returncode == 0, end.stderr
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everyone_can_read_the_report(
+    browser: Browser, axe: str, report: Path, width: int, dark: bool
+) -> None:
+    """On a phone and on a desk, by day and by night: no violation, and nothing sticks out."""
+    browser.screen(width, 800, dark=dark)
+    browser.open(report.as_uri())
+    assert browser.until(lambda: browser.evaluate("document.readyState") == "complete")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.text("h1")
+    assert violations(browser, axe) == []
+    assert browser.errors == []
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("scene", ["busy", "anomaly", "maintenance", "stale"])
 def test_everyone_can_read_it(browser: Browser, start: Starter, axe: str, scene: str, dark: bool) -> None:
@@ -246,12 +293,7 @@ def test_everyone_can_read_it(browser: Browser, start: Starter, axe: str, scene:
     daemon.scene = scene
     expected = {"busy": "high_load"}.get(scene, scene)
     assert browser.until(lambda: state(browser) == expected)
-    browser.evaluate(f"{axe}; 0")
-    found = browser.evaluate(
-        "axe.run(document).then(result => result.violations.map(one => "
-        "[one.id, one.help, one.nodes.map(node => node.html.slice(0, 120))]))"
-    )
-    assert found == []
+    assert violations(browser, axe) == []
 
 
 @pytest.mark.parametrize("width", [320, 390, 820, 1280])
