@@ -70,8 +70,9 @@ class Operator:
         hosts.fill(self.state, hosts.recording(hours, end=time.time()))
 
     def lacks(self, module: str) -> None:
-        """A package that is not installed."""
-        self.monkeypatch.setitem(sys.modules, module, None)
+        """A package that is not installed, though an earlier test may have imported parts of it."""
+        for name in [module, *(name for name in sys.modules if name.startswith(f"{module}."))]:
+            self.monkeypatch.setitem(sys.modules, name, None)
 
 
 def nobody_there(one: Operator) -> str:
