@@ -10,7 +10,6 @@ import click
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.moments import read_moment, show_moment, show_span
 from loadwatch.cli.prometheus_import import import_from_prometheus, prometheus_options
-from loadwatch.cli.train import learn_what_was_added
 from loadwatch.errors import UsageError
 from loadwatch.importers.csv import read_csv, write_csv
 from loadwatch.importers.openmetrics import write_openmetrics
@@ -44,30 +43,28 @@ def _show(context: Context) -> None:
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @prometheus_options
-@click.option("--train/--no-train", "learns", default=True, help="Learn from the new rows (the default).")
 @with_context
-def import_rows(context: Context, *, file: Path | None, learns: bool, **server: Any) -> None:
+def import_rows(context: Context, *, file: Path | None, **server: Any) -> None:
     """Add the rows of a CSV FILE (also .gz), or of a Prometheus, whose moments are not stored yet.
 
     From Prometheus come node_exporter's series of this host, or loadwatch's own, as if loadwatch had sampled
     them. Only what is missing is asked for, so an import that was broken off goes on where it stopped.
-    Then it trains; a running daemon takes up the new model within a minute.
     """
     if (file is None) == (server["url"] is None):
         raise UsageError("say where the history comes from: a FILE, or --prometheus URL --instance HOST")
-    added = import_from_prometheus(context, **server) if file is None else _import_file(context, file)
-    if added and learns:
-        learn_what_was_added(context)
+    if file is None:
+        import_from_prometheus(context, **server)
+    else:
+        _import_file(context, file)
 
 
-def _import_file(context: Context, file: Path) -> int:
+def _import_file(context: Context, file: Path) -> None:
     read = read_csv(file)
     for warning in read.warnings:
         click.echo(f"loadwatch: {file}: {warning}", err=True)
     with contextlib.closing(context.open_history()) as history:
         added = history.merge(read.recording)
-    click.echo(f"{added} of {len(read.recording)} rows added")
-    return added
+    click.echo(f"{added} of {len(read.recording)} rows added; learn from them now with: loadwatch train")
 
 
 @command.command("export")

@@ -46,8 +46,8 @@ def prometheus_options(command: Command) -> Command:
 
 def import_from_prometheus(
     context: Context, *, url: str, instance: str | None, days: float, **access: Any
-) -> int:
-    """Fetch what is missing of the last ``days``, storing slice by slice; answer the rows added."""
+) -> None:
+    """Fetch what is missing of the last ``days``, storing slice by slice."""
     if not instance:
         raise UsageError("say which host this is to Prometheus: --instance HOST, as on its Targets page")
     end = time.time()
@@ -57,7 +57,7 @@ def import_from_prometheus(
         holes = missing(history, Span(end - days * 86_400, end))
         if not holes:
             click.echo("nothing is missing in that time")
-            return 0
+            return
         fetched = added = 0
         with click.progressbar(length=1000, label=f"from {url}", file=sys.stderr) as bar:
             for recording in server.recordings(
@@ -67,9 +67,8 @@ def import_from_prometheus(
                 added += history.merge(recording)
     if not fetched:
         click.echo(f"{url} has nothing of {instance} that is missing here")
-        return 0
-    click.echo(f"{added} of {fetched} rows added")
-    return added
+        return
+    click.echo(f"{added} of {fetched} rows added; learn from them now with: loadwatch train")
 
 
 def missing(history: History, window: Span) -> list[Span]:

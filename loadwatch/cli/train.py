@@ -47,22 +47,12 @@ def command(context: Context, *, as_json: bool, plot: Path | None, by_order: boo
     if as_json:
         click.echo(json.dumps(asdict(outcome)))
     else:
-        _tell(outcome)
+        for line in _words(outcome):
+            click.echo(line)
     if outcome.result == "too_little":
         raise TrainingError(f"no model yet: {outcome.why}")
     if plot is not None:
         _draw(plot, order, outcome)
-
-
-def learn_what_was_added(context: Context) -> None:
-    """After an import: train as ``loadwatch train`` does; too little history is no error here."""
-    outcome = _train_for_a_person(
-        order_for(context.config, context.state_directory, time.time()), quiet=False
-    )
-    if outcome.result == "too_little":
-        click.echo(f"not learned from yet: {outcome.why}")
-    else:
-        _tell(outcome)
 
 
 def _train_for_a_person(order: Order, *, quiet: bool) -> Outcome:
@@ -77,11 +67,6 @@ def _train_for_a_person(order: Order, *, quiet: bool) -> Outcome:
             # As after an import into an empty place: make the first model as the daemon would.
             train(replace(order, bootstrap=True), show)
         return train(order, show)
-
-
-def _tell(outcome: Outcome) -> None:
-    for line in _words(outcome):
-        click.echo(line)
 
 
 def _words(outcome: Outcome) -> Iterator[str]:

@@ -73,7 +73,6 @@ class ModelKeeper:
         if loaded.model.card.horizons != self._config.high_load.horizons:
             log.warning("the current model forecasts other horizons; a new first model is made")
             return
-        self._watch.rehearse(Scorer(self._rule(), loaded.model))
         self._put_to_work(loaded.model)
 
     def begin(self) -> None:
@@ -162,15 +161,12 @@ class ModelKeeper:
             self._put_to_work(loaded.model)
 
     def _put_to_work(self, model: Model) -> None:
-        scorer = Scorer(self._rule(), model)
+        scorer = Scorer(Rule.parse(self._config.high_load.when), model)
         warmed_until = warm_up(scorer, self._history, self._clock.wall())
         give_back()
         self._watch.adopt(scorer, warmed_until)
         self.card = model.card
         log.info("model version=%s origin=%s at work", model.card.version, model.card.origin)
-
-    def _rule(self) -> Rule:
-        return Rule.parse(self._config.high_load.when)
 
     def _why_foreign(self, card: Card) -> str | None:
         if card.host == self._host:

@@ -1,7 +1,6 @@
 """From scores to what people are told: judge, maintenance, reasons, and the log of alerts."""
 
 import logging
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -11,20 +10,12 @@ from loadwatch.config import Config
 from loadwatch.errors import HistoryError
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
-from loadwatch.judge import Evidence, EvidenceBatch, Judge, Judgement
+from loadwatch.judge import Evidence, Judge, Judgement
 from loadwatch.judge.alerts import AlertStatistics, summarise, with_labels
 from loadwatch.judge.maintenance import MaintenanceCalendar
 from loadwatch.model.file import Model
 from loadwatch.pipeline import Scorer
-from loadwatch.records import (
-    Alert,
-    Contribution,
-    Maintenance,
-    Sample,
-    Snapshot,
-    Span,
-    Verdict,
-)
+from loadwatch.records import Alert, Contribution, Maintenance, Sample, Snapshot, Span, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +26,6 @@ REASONS_EVERY_SECONDS: Final = 5.0
 WORTH_SECONDS: Final = 28 * 86400.0
 CALENDAR_SECONDS: Final = 8 * 86400.0
 SHOWN_SECONDS: Final = 86400.0
-REHEARSED_SECONDS: Final = 14 * 86400.0
-REHEARSED_STEP_SECONDS: Final = 60.0
-PIECE_SECONDS: Final = 6 * 3600.0
 
 
 class Verdicts:
@@ -49,7 +37,6 @@ class Verdicts:
         self._history = history
         self._exporter = exporter
         self._judge = self._restored()
-        self._is_fresh = history.state(STATE) is None
         self._judgement = Judgement()
         self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
         self._reasons_at = -np.inf
@@ -84,29 +71,6 @@ class Verdicts:
         """Take the thresholds of a new model."""
         forecast = model.forecast
         self._judge.adopt(dict(zip(forecast.horizons, forecast.thresholds.tolist(), strict=True)))
-
-    def rehearse(self, scorer: Scorer) -> None:
-        """Show a judge that is new to a host with a past what is ordinary there; nobody is called.
-
-        So an imported month spares the operator the alerts for every busy morning. Before the first sample
-        only; ``scorer`` is used up.
-        """
-        if self._is_fresh:
-            self._is_fresh = False
-            self.adopt(scorer.model)
-            self._judge.rehearse(self._past(scorer))
-
-    def _past(self, scorer: Scorer) -> Iterator[EvidenceBatch]:
-        """The newest two weeks as scored by the minute, a few hours at a time: the daemon stays small."""
-        end = self._clock.wall()
-        for start in np.arange(end - REHEARSED_SECONDS, end, PIECE_SECONDS).tolist():
-            past = self._history.recording(start, start + PIECE_SECONDS, step=REHEARSED_STEP_SECONDS)
-            if len(past):
-                scores = scorer.extend(past)
-                values = {name: past.column(name) for name in past.signals}
-                yield EvidenceBatch(
-                    past.timestamps, scores.levels, scores.probabilities, scores.anomaly, values
-                )
 
     def judge(self, sample: Sample, scorer: Scorer) -> Snapshot:
         """The verdict on one sample."""

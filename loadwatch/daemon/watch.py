@@ -59,10 +59,6 @@ class Watch:
         with self._handing_over:
             self._waiting = (scorer, warmed_until)
 
-    def rehearse(self, scorer: Scorer) -> None:
-        """Before the first sample: see `Verdicts.rehearse`."""
-        self._verdicts.rehearse(scorer)
-
     def set_interval(self, seconds: float) -> None:
         """Expect samples this often from now on."""
         self._interval = self._exporter.interval = self._board.interval = seconds

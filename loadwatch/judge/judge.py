@@ -1,7 +1,7 @@
 """The judge: a sample becomes flags, which tell the state, and alerts, which call somebody."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Self
 
 import numpy as np
@@ -96,7 +96,7 @@ class Judge:
             row += 1
         return Judgements(high_load, anomaly, tuple(opened), tuple(closed))
 
-    def rehearse(self, batches: Iterable[EvidenceBatch]) -> None:
+    def rehearse(self, batch: EvidenceBatch) -> None:
         """Learn from a past that comes before all samples judged so far what is ordinary; nobody is called.
 
         So that imported history, or the training set of the first model, spares the operator the pages for
@@ -109,10 +109,9 @@ class Judge:
         if not math.isnan(self._last):
             raise ValueError("only a judge that has seen nothing yet can rehearse the past")
         purse, self._pager.purse = self._pager.purse, Purse(0.0)
-        for batch in batches:
-            self.extend(batch)
+        self.extend(batch)
         self._pager.purse = purse
-        if not math.isnan(self._last):
+        if len(batch):
             purse.begin(self._last)
 
     def annotate(self, verdict: Verdict, signals: tuple[Contribution, ...], model: str) -> Alert | None:

@@ -332,12 +332,12 @@ def test_a_rehearsed_past_spares_the_pages_for_what_is_ordinary() -> None:
         for part in (slice(future), slice(future, None))
     ]
     judge = Judge(HORIZONS)
-    judge.rehearse([halves[0]])
+    judge.rehearse(halves[0])
     assert judge.open_alerts == ()
     assert judge.extend(halves[1]).opened == ()
     assert Judge(HORIZONS).extend(halves[1]).opened != ()
     with pytest.raises(ValueError, match="rehearse"):
-        judge.rehearse([halves[0]])
+        judge.rehearse(halves[0])
 
 
 def test_what_is_more_than_the_habit_still_pages() -> None:
