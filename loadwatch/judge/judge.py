@@ -122,6 +122,8 @@ class Judge:
         Flags, open alerts and the purse stay: what is going on, and what was spent, is no rehearsal.
         """
         self._pager.take_past(rehearsed._pager)
+        if math.isnan(self._last):
+            self._last = rehearsed._last  # or time lost since then would be unknown to the habit
         self._quiet = False
 
     @property

@@ -187,6 +187,7 @@ def test_an_imported_past_is_learned_and_rehearsed_while_the_daemon_runs(tmp_pat
         assert outcome is not None
         assert outcome.result == "published", outcome.why
         assert bench.verdicts.judged_since == pytest.approx(past.timestamps[0], abs=60.0)
+        bench.verdicts.remember()
         assert bench.history.alerts() == []
     finally:
         bench.keeper.stop()

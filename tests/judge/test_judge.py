@@ -369,6 +369,19 @@ def test_a_judge_at_work_takes_over_a_past_that_was_imported() -> None:
     assert unaware.extend(part(whole, seen, len(whole))).opened != ()
 
 
+def test_a_judge_that_starts_from_a_past_can_be_stored() -> None:
+    """Also in the half hour in which the rehearsal ended, and after a gap: nothing in its state is unknown."""
+    past = days(14, {})
+    end = float(past.timestamps[-1])
+    for later in (1.0, 400.0, 90_000.0):
+        judge, rehearsed = Judge(HORIZONS), Judge(HORIZONS)
+        rehearsed.rehearse(past)
+        judge.take_past(rehearsed)
+        run(judge, (evidence(end + later + second) for second in range(10)))
+        restored = Judge.from_state(json.loads(json.dumps(judge.to_state(), allow_nan=False)), HORIZONS)
+        assert restored.since == past.timestamps[0]
+
+
 def test_what_is_more_than_the_habit_still_pages() -> None:
     """On the same host, a morning that goes on until the evening and a busy night each call somebody."""
     judgements = Judge(HORIZONS).extend(days(42, {30: (9.0, 9.0), 36: (23.0, 0.9)}))
