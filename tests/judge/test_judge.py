@@ -370,7 +370,7 @@ def test_a_judge_at_work_takes_over_a_past_that_was_imported() -> None:
 
 
 def test_a_judge_that_starts_from_a_past_can_be_stored() -> None:
-    """Also in the half hour in which the rehearsal ended, and after a gap: nothing in its state is unknown."""
+    """In the half hour in which the rehearsal ended, or after a gap: nothing in its state is unknown."""
     past = days(14, {})
     end = float(past.timestamps[-1])
     for later in (1.0, 400.0, 90_000.0):
