@@ -75,7 +75,7 @@ class Replay:
         self._anomalies: list[Span] = []
         self._reasons: dict[int, tuple[Contribution, ...]] = {}
         self._scorer = Scorer(self._rule, self._first_model())
-        self._judge.adopt(thresholds_of(self._scorer.model))
+        self._judge.adopt(self._scorer.model.forecast.by_horizon())
 
     def run(self, progress: Callable[[int, str], None] = lambda _rows, _stage: None) -> Iterator[Judged]:
         """Judge all rows, in order; ``progress`` is told the rows done and what goes on."""
@@ -149,7 +149,7 @@ class Replay:
         for start in range(0, len(memory), CHUNK):
             scorer.extend(memory.rows(start, start + CHUNK))
         self._scorer = scorer
-        self._judge.adopt(thresholds_of(model))
+        self._judge.adopt(model.forecast.by_horizon())
         self.findings.trainings.append((now, candidate.refusal or "published"))
 
     def _first_model(self) -> Model:
@@ -181,12 +181,6 @@ class Replay:
             rows=rows,
             duration_seconds=0.0,
         )
-
-
-def thresholds_of(model: Model) -> dict[int, float]:
-    """The probability from which each horizon is flagged."""
-    forecast = model.forecast
-    return dict(zip(forecast.horizons, forecast.thresholds.tolist(), strict=True))
 
 
 def header(horizons: tuple[int, ...]) -> str:

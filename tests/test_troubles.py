@@ -168,7 +168,7 @@ TROUBLES: dict[str, Callable[[Operator], str]] = {
     "fault(s):": wrong_setting,
     "did you mean": misspelt_setting,
     "No fresh verdict": dead_sampler,
-    "not learned from yet": young_history,
+    "not yet enough to learn from": young_history,
     "check that the high-load rule uses signals of this host": foreign_rule,
     "a newer loadwatch wrote it": newer_history,
     "matplotlib is not installed": no_matplotlib,

@@ -20,6 +20,8 @@ CHECKOUT: Final = Path(__file__).parents[2]
 
 # Where alert texts point their reader; the address of Grafana is known only where the files are used.
 DEFAULT_GRAFANA_URL: Final = "http://localhost:3000"
+# Where the README with the runbook is read: a placeholder until the project has a public home.
+DEFAULT_PROJECT_URL: Final = "https://github.com/loadwatch/loadwatch"
 
 _DESCRIPTIONS: Final[dict[str, str]] = {
     "prometheus/loadwatch.rules.yml": "alerting rules for Prometheus and vmalert",
@@ -64,9 +66,10 @@ class Asset:
         installed = FILES / self.name
         return installed if installed.is_file() else CHECKOUT / self.name
 
-    def text(self, *, grafana_url: str = DEFAULT_GRAFANA_URL) -> str:
-        """The content, with links that lead to the Grafana at ``grafana_url``."""
+    def text(self, *, grafana_url: str = DEFAULT_GRAFANA_URL, project_url: str = DEFAULT_PROJECT_URL) -> str:
+        """The content, with links to the Grafana at ``grafana_url`` and the runbook at ``project_url``."""
         content = self.path.read_text(encoding="utf-8")
+        content = content.replace(DEFAULT_PROJECT_URL, project_url.rstrip("/"))
         return content.replace(DEFAULT_GRAFANA_URL, grafana_url.rstrip("/"))
 
 
@@ -81,6 +84,7 @@ def export(
     *,
     replace: bool = False,
     grafana_url: str = DEFAULT_GRAFANA_URL,
+    project_url: str = DEFAULT_PROJECT_URL,
 ) -> list[Path]:
     """Write the shipped files, or those in ``names``, under ``folder``; return their paths.
 
@@ -88,14 +92,19 @@ def export(
     there already with other content is somebody's work: then nothing at all is written, unless ``replace``.
 
     Raises:
-        UsageError: a name that is not shipped, or a ``grafana_url`` that is not an http address.
+        UsageError: a name that is not shipped, or a ``grafana_url`` or ``project_url`` that is not an http
+            address.
         AssetError: files that differ are in the way, or the folder cannot be written.
 
     """
-    if not grafana_url.startswith(("http://", "https://")):
-        raise UsageError(f"Grafana's address {grafana_url!r} must begin with http:// or https://")
+    for whose, url in (("Grafana's", grafana_url), ("the project's", project_url)):
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"{whose} address {url!r} must begin with http:// or https://")
     chosen = list_assets() if names is None else _choose(names)
-    contents = {folder / asset.name: asset.text(grafana_url=grafana_url).encode() for asset in chosen}
+    contents = {
+        folder / asset.name: asset.text(grafana_url=grafana_url, project_url=project_url).encode()
+        for asset in chosen
+    }
     try:
         differing = [path for path, content in contents.items() if _differs(path, content)]
         if differing and not replace:

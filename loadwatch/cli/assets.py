@@ -24,9 +24,18 @@ def list_assets() -> None:
 @click.argument("names", nargs=-1)
 @click.option("--replace", is_flag=True, help="Overwrite files that differ.")
 @click.option(
-    "--grafana-url", default=assets.DEFAULT_GRAFANA_URL, show_default=True, help="Where alert links lead."
+    "--grafana-url",
+    default=assets.DEFAULT_GRAFANA_URL,
+    show_default=True,
+    help="Where the dashboard_url of alerts leads.",
 )
-def export(folder: Path, names: tuple[str, ...], *, replace: bool, grafana_url: str) -> None:
+@click.option(
+    "--project-url",
+    default=assets.DEFAULT_PROJECT_URL,
+    show_default=True,
+    help="Where the runbook_url of alerts leads: the page that shows this README, yours or a copy.",
+)
+def export(folder: Path, names: tuple[str, ...], *, replace: bool, **urls: str) -> None:
     """Write the shipped files, or only NAMES (a file or a folder such as "grafana"), under FOLDER."""
-    for path in assets.export(folder, names or None, replace=replace, grafana_url=grafana_url):
+    for path in assets.export(folder, names or None, replace=replace, **urls):
         click.echo(str(path))

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.learning import learn_from_import
 from loadwatch.cli.moments import read_moment, show_moment, show_span
 from loadwatch.cli.prometheus_import import import_from_prometheus, prometheus_options
 from loadwatch.errors import UsageError
+from loadwatch.history import History
 from loadwatch.importers.csv import read_csv, write_csv
 from loadwatch.importers.openmetrics import write_openmetrics
 from loadwatch.times import format_duration
@@ -42,29 +44,31 @@ def _show(context: Context) -> None:
 
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
+@click.option("--train/--no-train", default=True, help="Whether to learn from them at once, as by default.")
 @prometheus_options
 @with_context
-def import_rows(context: Context, *, file: Path | None, **server: Any) -> None:
+def import_rows(context: Context, *, file: Path | None, train: bool, **server: Any) -> None:
     """Add the rows of a CSV FILE (also .gz), or of a Prometheus, whose moments are not stored yet.
 
     From Prometheus come node_exporter's series of this host, or loadwatch's own, as if loadwatch had sampled
     them. Only what is missing is asked for, so an import that was broken off goes on where it stopped.
+    Then it trains; where a daemon is running, that does.
     """
     if (file is None) == (server["url"] is None):
         raise UsageError("say where the history comes from: a FILE, or --prometheus URL --instance HOST")
-    if file is None:
-        import_from_prometheus(context, **server)
-    else:
-        _import_file(context, file)
+    with contextlib.closing(context.open_history()) as history:
+        added = import_from_prometheus(history, **server) if file is None else _import_file(history, file)
+        if added and train:
+            learn_from_import(context, history)
 
 
-def _import_file(context: Context, file: Path) -> None:
+def _import_file(history: History, file: Path) -> int:
     read = read_csv(file)
     for warning in read.warnings:
         click.echo(f"loadwatch: {file}: {warning}", err=True)
-    with contextlib.closing(context.open_history()) as history:
-        added = history.merge(read.recording)
-    click.echo(f"{added} of {len(read.recording)} rows added; learn from them now with: loadwatch train")
+    added = history.merge(read.recording)
+    click.echo(f"{added} of {len(read.recording)} rows added")
+    return added
 
 
 @command.command("export")

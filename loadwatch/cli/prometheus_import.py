@@ -1,6 +1,5 @@
 """``loadwatch history import --prometheus``: a month of another monitor's metrics becomes our history."""
 
-import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from loadwatch.cli.context import Context
 from loadwatch.errors import UsageError
 from loadwatch.history import History
 from loadwatch.importers.prometheus import PrometheusHistory, local_devices
@@ -45,30 +43,30 @@ def prometheus_options(command: Command) -> Command:
 
 
 def import_from_prometheus(
-    context: Context, *, url: str, instance: str | None, days: float, **access: Any
-) -> None:
-    """Fetch what is missing of the last ``days``, storing slice by slice."""
+    history: History, *, url: str, instance: str | None, days: float, **access: Any
+) -> int:
+    """Fetch what is missing of the last ``days``, storing slice by slice; the rows that were added."""
     if not instance:
         raise UsageError("say which host this is to Prometheus: --instance HOST, as on its Targets page")
     end = time.time()
     interfaces, disks = local_devices()
     server = PrometheusHistory(QueryApi(url, _access(**access)), instance, interfaces=interfaces, disks=disks)
-    with contextlib.closing(context.open_history()) as history:
-        holes = missing(history, Span(end - days * 86_400, end))
-        if not holes:
-            click.echo("nothing is missing in that time")
-            return
-        fetched = added = 0
-        with click.progressbar(length=1000, label=f"from {url}", file=sys.stderr) as bar:
-            for recording in server.recordings(
-                holes, lambda done, whole: bar.update(round(1000 * done / whole) - bar.pos)
-            ):
-                fetched += len(recording)
-                added += history.merge(recording)
+    holes = missing(history, Span(end - days * 86_400, end))
+    if not holes:
+        click.echo("nothing is missing in that time")
+        return 0
+    fetched = added = 0
+    with click.progressbar(length=1000, label=f"from {url}", file=sys.stderr) as bar:
+        for recording in server.recordings(
+            holes, lambda done, whole: bar.update(round(1000 * done / whole) - bar.pos)
+        ):
+            fetched += len(recording)
+            added += history.merge(recording)
     if not fetched:
         click.echo(f"{url} has nothing of {instance} that is missing here")
-        return
-    click.echo(f"{added} of {fetched} rows added; learn from them now with: loadwatch train")
+    else:
+        click.echo(f"{added} of {fetched} rows added")
+    return added
 
 
 def missing(history: History, window: Span) -> list[Span]:

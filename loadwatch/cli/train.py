@@ -43,11 +43,11 @@ def command(context: Context, *, as_json: bool, plot: Path | None, by_order: boo
     order = order_for(context.config, context.state_directory, time.time())
     if plot is not None:
         check_drawable(plot)  # now, and not after minutes of training
-    outcome = _train_for_a_person(order, quiet=as_json)
+    outcome = train_for_a_person(order, quiet=as_json)
     if as_json:
         click.echo(json.dumps(asdict(outcome)))
     else:
-        for line in _words(outcome):
+        for line in words_of(outcome):
             click.echo(line)
     if outcome.result == "too_little":
         raise TrainingError(f"no model yet: {outcome.why}")
@@ -55,7 +55,8 @@ def command(context: Context, *, as_json: bool, plot: Path | None, by_order: boo
         _draw(plot, order, outcome)
 
 
-def _train_for_a_person(order: Order, *, quiet: bool) -> Outcome:
+def train_for_a_person(order: Order, *, quiet: bool) -> Outcome:
+    """Train as ordered with a bar on the terminal; make a first model before where there is none."""
     from loadwatch.cli.progress import Bar  # noqa: PLC0415 - the daemon's child draws no bars
 
     with Bar(quiet=quiet) as bar:
@@ -69,7 +70,8 @@ def _train_for_a_person(order: Order, *, quiet: bool) -> Outcome:
         return train(order, show)
 
 
-def _words(outcome: Outcome) -> Iterator[str]:
+def words_of(outcome: Outcome) -> Iterator[str]:
+    """What came of a training, line by line."""
     if outcome.version:
         yield f"{outcome.version}: learned from {outcome.rows:,} rows in {outcome.duration_seconds:.1f} s"
         yield from judgement(outcome.figures)

@@ -10,6 +10,7 @@ from loadwatch.daemon.child import TrainingChild
 from loadwatch.daemon.learning import FIRST_RETRY_SECONDS, Learning
 from loadwatch.daemon.memory import give_back
 from loadwatch.daemon.orders import order_for
+from loadwatch.daemon.rehearsal import Rehearsals
 from loadwatch.daemon.schedule import Schedule
 from loadwatch.daemon.watch import Watch
 from loadwatch.errors import LoadwatchError
@@ -49,6 +50,7 @@ class ModelKeeper:
         self._watch = watch
         self._schedule = schedule
         self._store = ModelStore(directory / MODELS)
+        self._rehearsals = Rehearsals(history)
         self._host = host_identity()
         self.card: Card | None = None
         self.set_aside = 0
@@ -99,7 +101,9 @@ class ModelKeeper:
         self._schedule.once(JOB, JOB, SETTLE_SECONDS, self._train)
 
     def follow(self) -> None:
-        """Take up the current model where another process changed it: ``train``, ``model rollback``.
+        """Do what other processes ask for: a training, as ``history import`` does, or another model.
+
+        ``train`` and ``model rollback`` change which model is current; it is taken up here.
 
         Raises:
             ModelError: its file is damaged; the model at work goes on.
@@ -107,6 +111,9 @@ class ModelKeeper:
         """
         version = self._store.current()
         learning = self.learning.state.running
+        if not learning and self.card is not None and self.learning.is_asked_for():
+            log.info("training now: another process asked for it, as an import does")
+            self._schedule.once(JOB, JOB, 0.0, self._train)
         if self.card is not None and version not in {None, self.card.version} and not learning:
             self._put_to_work(self._store.load(str(version)))
 
@@ -163,8 +170,11 @@ class ModelKeeper:
     def _put_to_work(self, model: Model) -> None:
         scorer = Scorer(Rule.parse(self._config.high_load.when), model)
         warmed_until = warm_up(scorer, self._history, self._clock.wall())
+        past = self._rehearsals.for_model(
+            model, self._config, self._clock.wall(), judged_since=self._watch.judged_since
+        )
         give_back()
-        self._watch.adopt(scorer, warmed_until)
+        self._watch.adopt(scorer, warmed_until, past)
         self.card = model.card
         log.info("model version=%s origin=%s at work", model.card.version, model.card.origin)
 

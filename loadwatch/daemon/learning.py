@@ -26,6 +26,8 @@ TIMEOUT_SECONDS: Final = 1800.0
 SETTLE_SECONDS: Final = 20.0
 """How long to look again while the host suffers."""
 DUE: Final = "training.due"
+ASKED: Final = "training.asked"
+"""Written by another process that wants a training now; read, cleared and obeyed by the daemon."""
 LAST_SUCCESS: Final = "training.last_success"
 FIRST_RETRY_SECONDS: Final = 10.0
 SHORTFALL_SECONDS: Final = 20.0
@@ -98,6 +100,17 @@ class Learning:
         # A due time further away than one interval was written by a clock that has since stepped back.
         remaining = min(remaining, self._config.every)
         return remaining if remaining > 0 else self._random.uniform(1.0, FLEET_JITTER * self._config.every)
+
+    def is_asked_for(self) -> bool:
+        """Whether another process wants a training now; true once for each time it asks.
+
+        Whoever asks has stored its rows before. Cleared before it is obeyed: one who asks again in between
+        has its rows in the training that follows, one who asks later is seen later.
+        """
+        if self._history.state(ASKED) is None:
+            return False
+        self._history.set_state(ASKED, None)
+        return True
 
     def reconfigure(self, config: Config) -> None:
         """Plan by the new settings from the next training on."""

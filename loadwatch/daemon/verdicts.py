@@ -67,10 +67,16 @@ class Verdicts:
         self.calendar = MaintenanceCalendar(config.maintenance.windows)
         self.refresh()
 
-    def adopt(self, model: Model) -> None:
-        """Take the thresholds of a new model."""
-        forecast = model.forecast
-        self._judge.adopt(dict(zip(forecast.horizons, forecast.thresholds.tolist(), strict=True)))
+    @property
+    def judged_since(self) -> float:
+        """From when on the judge knows this host; infinity before its first sample."""
+        return self._judge.since
+
+    def adopt(self, model: Model, rehearsed: Judge | None = None) -> None:
+        """Take the thresholds of a new model, and what a rehearsal of the past with it has taught."""
+        self._judge.adopt(model.forecast.by_horizon())
+        if rehearsed is not None:
+            self._judge.take_past(rehearsed)
 
     def judge(self, sample: Sample, scorer: Scorer) -> Snapshot:
         """The verdict on one sample."""

@@ -13,6 +13,7 @@ from loadwatch.clock import Clock
 from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
+from loadwatch.judge import Judge
 from loadwatch.pipeline import Scorer
 from loadwatch.records import Sample, Snapshot
 from loadwatch.sampling.sampler import Sampler
@@ -44,7 +45,7 @@ class Watch:
         self._board = board
         self._verdicts = verdicts
         self._scorer: Scorer | None = None
-        self._waiting: tuple[Scorer, float] | None = None
+        self._waiting: tuple[Scorer, float, Judge | None] | None = None
         self._recent: deque[Sample] = deque(maxlen=CATCH_UP_SAMPLES)
         self._handing_over = threading.Lock()
         self._ticking = threading.Lock()
@@ -54,10 +55,20 @@ class Watch:
         self._judging_fails = False
         self.snapshot: Snapshot | None = None
 
-    def adopt(self, scorer: Scorer, warmed_until: float) -> None:
-        """Let ``scorer`` judge from the next sample on; it has seen every sample up to a wall time."""
+    @property
+    def judged_since(self) -> float:
+        """From when on the judge knows this host; infinity before its first sample."""
+        return self._verdicts.judged_since
+
+    def adopt(self, scorer: Scorer, warmed_until: float, rehearsed: Judge | None = None) -> None:
+        """Let ``scorer`` judge from the next sample on; it has seen every sample up to a wall time.
+
+        rehearsed: a judge that knows the past better than ours.
+        """
         with self._handing_over:
-            self._waiting = (scorer, warmed_until)
+            if rehearsed is None and self._waiting is not None:
+                rehearsed = self._waiting[2]  # of a model that never came to work
+            self._waiting = (scorer, warmed_until, rehearsed)
 
     def set_interval(self, seconds: float) -> None:
         """Expect samples this often from now on."""
@@ -127,12 +138,12 @@ class Watch:
             waiting, self._waiting = self._waiting, None
         if waiting is None:
             return
-        scorer, warmed_until = waiting
+        scorer, warmed_until, rehearsed = waiting
         for sample in self._recent:
             if sample.timestamp > warmed_until:
                 scorer.update(sample)
         self._scorer = scorer
-        self._verdicts.adopt(scorer.model)
+        self._verdicts.adopt(scorer.model, rehearsed)
 
     def _notice_lateness(self) -> None:
         now = self._clock.monotonic()

@@ -51,6 +51,21 @@ class StateLock:
             raise ServiceError(f"cannot lock {self._path}: {error.strerror}") from error
         self._descriptor = descriptor
 
+    def try_acquire(self) -> bool:
+        """Take the lock, or answer False where another process has it.
+
+        Raises:
+            ServiceError: the directory is missing or not writable.
+
+        """
+        try:
+            self.acquire()
+        except ServiceError as error:
+            if isinstance(error.__cause__, BlockingIOError):
+                return False
+            raise
+        return True
+
     def release(self) -> None:
         """Give the lock back; the file stays, because removing it would race with the next owner."""
         if self._descriptor is not None:

@@ -71,6 +71,11 @@ class Ledger:
         self._ordered: list[float] = []
         self._since = math.inf
 
+    @property
+    def since(self) -> float:
+        """When counting began, infinity before the first sample."""
+        return self._since
+
     def begin(self, now: float) -> None:
         """Start counting weeks, at the first sample; and again from ``now`` if the clock was set back."""
         self._since = min(self._since, now)

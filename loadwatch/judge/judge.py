@@ -34,6 +34,7 @@ class Judge:
         self._ahead: dict[int, Hysteresis] = {}
         self._last = math.nan
         self._spent = False
+        self._rehearsing = False
         self._quiet = False  # the last sample left everything at rest, and all forecasts known
         self._judgement = Judgement()
         self._key: tuple[object, ...] | None = None
@@ -60,6 +61,7 @@ class Judge:
 
     def update(self, evidence: Evidence) -> Judgement:
         """Judge one sample. The same object comes back as long as nothing changes."""
+        self._rehearsing = False
         if self._quiet and self._is_quiet(evidence):
             self._last = evidence.timestamp
             return self._judgement
@@ -67,6 +69,7 @@ class Judge:
 
     def extend(self, batch: EvidenceBatch) -> Judgements:
         """Judge N samples; the same as ``update`` on each, quickly where little happens."""
+        self._rehearsing = False
         rows = len(batch)
         high_load = np.zeros((rows, len(self.horizons)), np.int8)
         anomaly = np.zeros(rows, np.int8)
@@ -102,17 +105,35 @@ class Judge:
         So that imported history, or the training set of the first model, spares the operator the pages for
         everyday busy hours that a judge without a past has yet to get used to.
 
+        May be called slice after slice.
+
         Raises:
             ValueError: the judge has seen samples already.
 
         """
-        if not math.isnan(self._last):
+        if not (math.isnan(self._last) or self._rehearsing):
             raise ValueError("only a judge that has seen nothing yet can rehearse the past")
         purse, self._pager.purse = self._pager.purse, Purse(0.0)
         self.extend(batch)
+        self._rehearsing = True
         self._pager.purse = purse
         if len(batch):
             purse.begin(self._last)
+
+    def take_past(self, rehearsed: Self) -> None:
+        """Take over what another judge learned of the same host in a rehearsal that ends about now.
+
+        Flags, open alerts and the purse stay: what is going on, and what was spent, is no rehearsal.
+        """
+        self._pager.take_past(rehearsed._pager)
+        if math.isnan(self._last):
+            self._last = rehearsed._last  # or time lost since then would be unknown to the habit
+        self._quiet = False
+
+    @property
+    def since(self) -> float:
+        """From when on this judge knows the host; infinity while it has seen nothing."""
+        return self._pager.since
 
     def annotate(self, verdict: Verdict, signals: tuple[Contribution, ...], model: str) -> Alert | None:
         """Write into the open alert what drove it and which model saw it; None where none is open."""

@@ -116,6 +116,18 @@ class Pager:
         """No trouble is going on and no alert is open."""
         return not self.open and self.forecast.resting and self.present.resting and self.anomaly.resting
 
+    @property
+    def since(self) -> float:
+        """From when on the ledgers count, infinity before the first sample."""
+        return self.present.ledger.since
+
+    def take_past(self, other: "Pager") -> None:
+        """Make the habit and the ledgers of ``other`` our own; its purse and its alerts are not."""
+        self.habit = other.habit
+        self.forecast.ledger = other.forecast.ledger
+        self.present.ledger = other.present.ledger
+        self.anomaly.ledger = other.anomaly.ledger
+
     def begin(self, now: float) -> None:
         """The first sample, or the first after the clock was set back."""
         self.purse.begin(now)

@@ -61,6 +61,10 @@ class ForecastModel:
         row = self.probabilities(features[None])[0]
         return dict(zip(self.horizons, row.tolist(), strict=True))
 
+    def by_horizon(self) -> dict[int, float]:
+        """The probability from which each horizon is flagged."""
+        return dict(zip(self.horizons, self.thresholds.tolist(), strict=True))
+
     def flags(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
         """Whether probabilities (N, H) reach their thresholds."""
         return probabilities >= self.thresholds

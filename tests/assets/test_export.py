@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadwatch.assets import AssetError, export, list_assets
+from loadwatch.assets import DEFAULT_PROJECT_URL, AssetError, export, list_assets
 from loadwatch.errors import UsageError
 
 
@@ -59,6 +59,18 @@ def test_links_lead_to_the_given_grafana(tmp_path: Path) -> None:
     assert "localhost:3000" not in rules
     with pytest.raises(UsageError, match="must begin with http"):
         export(tmp_path, grafana_url="grafana.example.com")
+
+
+def test_runbooks_are_read_where_the_project_lives(tmp_path: Path) -> None:
+    """One setting moves the runbook of every alert, in Prometheus' rules, their tests and Grafana's twins."""
+    home = "https://git.example.com/tools/loadwatch"
+    for path in export(tmp_path, project_url=f"{home}/"):
+        text = path.read_text()
+        assert DEFAULT_PROJECT_URL not in text
+        if "runbook_url:" in text:
+            assert f"{home}#loadwatchhighload" in text
+    with pytest.raises(UsageError, match="the project's address"):
+        export(tmp_path, project_url="")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -1,12 +1,19 @@
 """A fleet of simulated hosts in one Prometheus: what a host costs, how long rules and dashboards take.
 
-    python tests/benchmarks/bench_fleet.py [--hosts 1000] [--hours 3]
+    python tests/benchmarks/bench_fleet.py [--hosts 1000] [--hours 3] [--storm]
+    python tests/benchmarks/bench_fleet.py --scale 1000 2000 5000 10000
 
 Needs Prometheus (Debian's package). The pages come from the real exporter. First the hours before now are
 written to Prometheus by remote write, as if it had scraped all the time; then it scrapes the hosts from a
 server in memory, evaluates the shipped rules, and is asked every query of the fleet's dashboard over all the
 hours at once, with as many steps as Grafana asks for on a wide screen, one after another. Every figure is
 the best of several, which a busy machine disturbs least.
+
+A sixteenth of the hosts is under high load and another sixteenth unlike itself; in a storm all are both.
+
+With ``--scale``, for each size a Prometheus without a past scrapes that many hosts once a minute, with the
+shipped rules; told are its memory, its CPU time and the rules. It ends with the first size that it cannot
+hold: hosts that were not scraped within two minutes, or too little memory left to try.
 """
 
 import argparse
@@ -14,6 +21,7 @@ import json
 import os
 import random
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -27,6 +35,8 @@ from typing import Any
 
 import psutil
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from e2e.programs import Database, free_port, get, running, wait_for
 from e2e.simulated import Host
 from e2e.test_prometheus import GRAFANA
@@ -37,6 +47,9 @@ SCRAPE_SECONDS = 15
 VARIANTS = 16
 STEPS = 1_000
 RULE_SECONDS = 90
+SCALE_SCRAPE_SECONDS = 60
+# What one host costs the head of Prometheus, with a large margin; measured is about a fifth of a megabyte.
+HOST_BYTES = 500_000
 # Prometheus takes samples up to an hour older than its newest; half of that is safe.
 WINDOW_SECONDS = 1_800
 
@@ -48,8 +61,14 @@ Labels = tuple[tuple[str, str], ...]
 class Variant:
     """One of a few characters that the simulated hosts have."""
 
-    def __init__(self, number: int) -> None:
-        host = Host(f"variant-{number}", probability=0.9 if number == 0 else 0.02, anomaly=number == 1)
+    def __init__(self, number: int, *, storm: bool = False) -> None:
+        worst = storm or number == 0
+        host = Host(
+            f"variant-{number}",
+            probability=0.9 if worst else 0.02,
+            outlook=0.5 if worst else 0.1,
+            anomaly=storm or number == 1,
+        )
         self.page = host.page().decode()
         self._random = random.Random(number)
         self._series: dict[Labels, float] = dict(_parsed(self.page)) | {(("__name__", "up"),): 1.0}
@@ -159,13 +178,12 @@ def serve(servers: ExitStack, variants: list[Variant]) -> int:
     return server.server_port
 
 
-def configure(folder: Path, static: list[dict[str, Any]]) -> Path:
+def configure(folder: Path, static: list[dict[str, Any]], every: int = SCRAPE_SECONDS) -> Path:
     """Prometheus' configuration, with the shipped rules as they are.
 
     They come with the targets: what a rule writes is of now, and after it nothing older is taken.
     """
-    seconds = f"{SCRAPE_SECONDS}s"
-    config: dict[str, Any] = {"global": {"scrape_interval": seconds, "evaluation_interval": seconds}}
+    config: dict[str, Any] = {"global": {"scrape_interval": f"{every}s", "evaluation_interval": f"{every}s"}}
     if static:
         config["rule_files"] = ["prometheus/loadwatch.rules.yml", "prometheus/loadwatch.recording.yml"]
         config["scrape_configs"] = [{"job_name": "loadwatch", "static_configs": static}]
@@ -186,6 +204,10 @@ class Prometheus(Database):
         times = self._process.cpu_times()
         return times.user + times.system
 
+    def memory(self) -> int:
+        """Bytes resident now."""
+        return int(self._process.memory_info().rss)
+
 
 def start(servers: ExitStack, folder: Path) -> Prometheus:
     """Prometheus without targets yet, ready to be written to."""
@@ -205,7 +227,7 @@ def start(servers: ExitStack, folder: Path) -> Prometheus:
     return Prometheus(f"http://{address}", process)
 
 
-def scrape(database: Database, folder: Path, hosts: int, port: int) -> None:
+def scrape(database: Database, folder: Path, hosts: int, port: int, every: int = SCRAPE_SECONDS) -> None:
     """Have Prometheus scrape every host, until all were scraped and the rules evaluated over them."""
     static = [
         {
@@ -214,11 +236,11 @@ def scrape(database: Database, folder: Path, hosts: int, port: int) -> None:
         }
         for host in range(hosts)
     ]
-    configure(folder, static)
+    configure(folder, static, every)
     with urllib.request.urlopen(f"{database.url}/-/reload", data=b"", timeout=60):
         pass
     scraped = "count(scrape_samples_scraped > 0)"
-    wait_for("every host to be scraped", lambda: _one(database, scraped) == hosts, seconds=90)
+    wait_for("every host to be scraped", lambda: _one(database, scraped) == hosts, seconds=60 + every)
     begin = time.time()
     wait_for("rules to be evaluated", lambda: _oldest_evaluation(database) > begin + 15, seconds=120)
 
@@ -276,6 +298,39 @@ def panel_seconds(database: Prometheus, board: str, hours: float) -> dict[str, t
     return took
 
 
+def scale(sizes: list[int], variants: list[Variant]) -> None:
+    """Let one Prometheus after another hold a larger fleet, as far as this machine goes."""
+    print(f"{os.cpu_count()} CPUs, {psutil.virtual_memory().total >> 20:,} MiB; a scrape a minute")
+    for hosts in sizes:
+        if psutil.virtual_memory().available < hosts * HOST_BYTES:
+            print(f"{hosts:>6} hosts: not tried, too little memory")
+            return
+        with tempfile.TemporaryDirectory() as place, ExitStack() as servers:
+            folder = Path(place)
+            export(folder, ["prometheus"])
+            database = start(servers, folder)
+            try:
+                scrape(database, folder, hosts, serve(servers, variants), SCALE_SCRAPE_SECONDS)
+            except AssertionError as error:
+                print(f"{hosts:>6} hosts: more than it holds, {error}")
+                return
+            used, since = database.cpu_seconds(), time.monotonic()
+            rules = rule_seconds(database)
+            cores = (database.cpu_seconds() - used) / (time.monotonic() - since)
+            down = _one(database, "count(up == 0)")
+            took = panel_seconds(database, "loadwatch-fleet", 0.05)
+            slowest = max(took, key=lambda title: took[title][0])
+            times = ", ".join(
+                f"{name.removeprefix('loadwatch-')} {best:.2f} s" for name, best in rules.items()
+            )
+            print(
+                f"{hosts:>6} hosts: {_one(database, _SERIES):,.0f} series, {database.memory() >> 20:,} MiB, "
+                f"{cores:.2f} cores, {down:.0f} down; rules: {times}; "
+                f"slowest panel of now: {slowest} {took[slowest][0]:.2f} s",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Build the fleet and print what it costs."""
     parser = argparse.ArgumentParser(
@@ -283,11 +338,16 @@ def main() -> None:
     )
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--hours", type=float, default=3)
+    parser.add_argument("--storm", action="store_true", help="every host fires every alert about itself")
+    parser.add_argument("--scale", type=int, nargs="+", metavar="HOSTS", help="how many hosts it can hold")
     options = parser.parse_args()
+    if options.scale:
+        scale(options.scale, [Variant(number, storm=options.storm) for number in range(VARIANTS)])
+        return
     with tempfile.TemporaryDirectory() as name, ExitStack() as servers:
         folder = Path(name)
         export(folder, ["prometheus"])
-        variants = [Variant(number) for number in range(VARIANTS)]
+        variants = [Variant(number, storm=options.storm) for number in range(VARIANTS)]
         database = start(servers, folder)
         began = time.perf_counter()
         samples = backfill(database.url, variants, options.hosts, options.hours)

@@ -1,5 +1,6 @@
 """Training at the terminal: what was learned, how it was judged, and a picture of it."""
 
+import contextlib
 import json
 import sys
 import time
@@ -9,6 +10,9 @@ import pytest
 
 from cli import hosts
 from cli.conftest import Invoke
+from loadwatch.daemon.learning import ASKED
+from loadwatch.history import History, StateLock
+from loadwatch.importers.csv import write_csv
 from loadwatch.model.store import ModelStore
 
 OPTIONS = ("--set", f"high_load.when={hosts.RULE}", "--set", f"sampling.interval={hosts.STEP:.0f}s")
@@ -39,6 +43,50 @@ def test_training_ends_with_a_judgement(invoke: Invoke, filled: Path, tmp_path: 
     assert invoke("model", "list", "--state-directory", filled).output.splitlines()[-1].startswith("* ")
     rolled = invoke("model", "rollback", "--state-directory", filled)
     assert rolled.output.startswith("current model is now ")
+
+
+def written(path: Path, hours: float) -> Path:
+    """The made-up host's past as a CSV file."""
+    with path.open("w") as file:
+        write_csv(hosts.recording(hours, end=time.time()), file)
+    return path
+
+
+def test_an_import_ends_with_a_trained_model(invoke: Invoke, tmp_path: Path) -> None:
+    """A host with a past has a real model after one command; a second import of the same has nothing new."""
+    past, state = written(tmp_path / "past.csv", 72), tmp_path / "state"
+    end = invoke("history", "import", past, "--state-directory", state, *OPTIONS)
+    assert end.exit_code == 0, end.output
+    assert "8640 of 8640 rows added" in end.output
+    assert "published: no worse than" in end.output
+    store = ModelStore(state / "models")
+    assert store.card(str(store.current())).origin == "trained"
+    again = invoke("history", "import", past, "--state-directory", state, *OPTIONS)
+    assert again.output == "0 of 8640 rows added\n"
+
+
+def test_an_import_leaves_the_training_on_demand(invoke: Invoke, tmp_path: Path) -> None:
+    """``--no-train`` stores the rows and nothing else; too short a past is told and is no failure."""
+    past, state = written(tmp_path / "past.csv", 0.1), tmp_path / "state"
+    end = invoke("history", "import", past, "--no-train", "--state-directory", state, *OPTIONS)
+    assert end.output == "12 of 12 rows added\n"
+    assert not (state / "models").exists()
+    more = written(tmp_path / "more.csv", 0.2)
+    end = invoke("history", "import", more, "--state-directory", state, *OPTIONS)
+    assert end.exit_code == 0, end.output
+    assert "not yet enough to learn from" in end.output
+
+
+def test_where_a_daemon_watches_the_import_asks_it_to_learn(invoke: Invoke, tmp_path: Path) -> None:
+    """No second training beside the daemon's: it finds the wish in the history."""
+    with StateLock(tmp_path):
+        end = invoke(
+            "history", "import", written(tmp_path / "past.csv", 1), "--state-directory", tmp_path, *OPTIONS
+        )
+    assert "the running daemon learns from them now" in end.output
+    assert not (tmp_path / "models").exists()
+    with contextlib.closing(History.read(tmp_path / "history.db")) as history:
+        assert history.state(ASKED) is not None
 
 
 def test_json_is_the_outcome(invoke: Invoke, filled: Path) -> None:

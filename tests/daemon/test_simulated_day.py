@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from cli import hosts
 
 from loadwatch import config as configuration
 from loadwatch.clock import ManualClock
 from loadwatch.daemon.keeper import ModelKeeper
+from loadwatch.daemon.learning import ASKED
 from loadwatch.daemon.schedule import Schedule
 from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.daemon.watch import Watch
@@ -194,3 +196,32 @@ def test_the_first_model_of_its_own_is_at_work_when_the_minimum_is_over(bench: B
     assert outcome.result in {"published", "rejected"}, outcome.why
     # On the simulated clock a training takes no time; a real one of so little history takes seconds.
     assert bench.clock.wall() - started < 590.0
+
+
+def test_an_imported_past_is_learned_and_rehearsed_while_the_daemon_runs(tmp_path: Path) -> None:
+    """Another process stores three days and asks: the daemon trains, and its judge knows those days."""
+    bench = Bench(tmp_path, high_load__when=hosts.RULE)
+    try:
+        bench.keeper.learning.bootstrap()
+        for _ in bench.pass_seconds(5):
+            pass
+        began = bench.clock.wall()
+        assert bench.verdicts.judged_since > began - 10.0
+        past = hosts.recording(72, end=began - 60.0)
+        bench.history.merge(past)
+        bench.history.set_state(ASKED, began)
+        bench.keeper.follow()
+        assert bench.history.state(ASKED) is None
+        assert (bench.keeper.next_training_seconds or 0.0) <= 0.5
+        bench.keeper.learning.train()
+        for _ in bench.pass_seconds(2):
+            pass
+        outcome = bench.keeper.learning.state.last
+        assert outcome is not None
+        assert outcome.result == "published", outcome.why
+        assert bench.verdicts.judged_since == pytest.approx(past.timestamps[0], abs=60.0)
+        bench.verdicts.remember()
+        assert bench.history.alerts() == []
+    finally:
+        bench.keeper.stop()
+        bench.history.close()

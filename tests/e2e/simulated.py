@@ -16,10 +16,14 @@ HORIZONS = (0, 60, 300, 900)
 
 @dataclass
 class Host:
-    """What a simulated host says of itself; change it and the next scrape sees it."""
+    """What a simulated host says of itself; change it and the next scrape sees it.
+
+    ``outlook`` is how much of the way to certainty the probability goes until the last horizon.
+    """
 
     name: str
     probability: float = 0.02
+    outlook: float = 0.5
     anomaly: bool = False
     maintenance: bool = False
     down: bool = False
@@ -75,8 +79,8 @@ class Host:
             Contribution("memory", 0.22),
             Contribution("network", -0.05),
         )
-        rest = 1.0 - self.probability
-        probabilities = {h: self.probability + rest * h / 1800 for h in HORIZONS}
+        rest = (1.0 - self.probability) * self.outlook
+        probabilities = {h: self.probability + rest * h / HORIZONS[-1] for h in HORIZONS}
         return Snapshot(
             sample=Sample(now, self._clock.monotonic(), dict.fromkeys(NAMES, 0.3)),
             probabilities=probabilities,

@@ -1,11 +1,14 @@
 """The installed daemon, started as a user starts it."""
 
+import math
 import os
+import re
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,33 @@ def test_an_empty_machine_has_a_verdict_within_ten_seconds(tmp_path: Path) -> No
     assert horizons == {"0", "60", "300", "900"}
     assert origins == {"bootstrap"}
     assert all(0.0 <= value <= 1.0 for value in probabilities)
+
+
+def test_a_running_daemon_has_fewer_than_sixty_series(tmp_path: Path) -> None:
+    """A source of each kind read, two models made, process_* counted: no host costs Prometheus more."""
+    past, state = tmp_path / "past.csv", tmp_path / "state"
+    rows = (f"{time.time() - 5 * age},{0.3 + 0.1 * math.sin(age / 9)},0.4" for age in range(720, 0, -1))
+    past.write_text("\n".join(["timestamp,cpu,memory", *rows]) + "\n")
+    imported = run("history", "import", str(past), "--no-train", "--state-directory", str(state))
+    assert imported.returncode == 0, imported.stderr
+    with Daemon(state, "--set", "sampling.interval=200ms").until_ready(seconds=20) as daemon:
+        eventually(
+            lambda: len(re.findall(r"training (?:published|rejected)", daemon.output())) >= 2,
+            seconds=120,
+            what="the training on its own history has ended",
+        )
+        eventually(
+            lambda: daemon.value("loadwatch_training_runs_total") == 2, seconds=5, what="it is reported"
+        )
+        series = daemon.metrics()
+    names = {name for name, _ in series}
+    assert 45 < len(series) < 60
+    assert {name for name in names if not name.startswith("loadwatch_")} == {
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+    }
+    assert not any(name.endswith("_created") for name in names)
 
 
 def test_kill_9_loses_no_sample_and_no_model(tmp_path: Path) -> None:

@@ -340,6 +340,48 @@ def test_a_rehearsed_past_spares_the_pages_for_what_is_ordinary() -> None:
         judge.rehearse(halves[0])
 
 
+def part(batch: EvidenceBatch, first: int, last: int) -> EvidenceBatch:
+    """Some rows of a batch."""
+    rows = slice(first, last)
+    return EvidenceBatch(
+        batch.timestamps[rows], batch.levels[rows], batch.probabilities[rows], batch.anomaly_scores[rows]
+    )
+
+
+def test_a_judge_at_work_takes_over_a_past_that_was_imported() -> None:
+    """It keeps its purse and what is open, and calls nobody for the mornings that the past is full of."""
+    whole, known, seen = days(28, {}), 14 * 1440, 14 * 1440 + 300
+    running, unaware = Judge(HORIZONS), Judge(HORIZONS)
+    for judge in (running, unaware):
+        judge.extend(part(whole, known, seen))
+    before = running.to_state()
+    rehearsed = Judge(HORIZONS)
+    for first in range(0, seen, 1000):
+        rehearsed.rehearse(part(whole, first, min(first + 1000, seen)))
+    running.take_past(rehearsed)
+    assert running.since == whole.timestamps[0] < unaware.since
+    after = running.to_state()
+    assert (after["pager"]["purse"], after["pager"]["open"]) == (
+        before["pager"]["purse"],
+        before["pager"]["open"],
+    )
+    assert running.extend(part(whole, seen, len(whole))).opened == ()
+    assert unaware.extend(part(whole, seen, len(whole))).opened != ()
+
+
+def test_a_judge_that_starts_from_a_past_can_be_stored() -> None:
+    """In the half hour in which the rehearsal ended, or after a gap: nothing in its state is unknown."""
+    past = days(14, {})
+    end = float(past.timestamps[-1])
+    for later in (1.0, 400.0, 90_000.0):
+        judge, rehearsed = Judge(HORIZONS), Judge(HORIZONS)
+        rehearsed.rehearse(past)
+        judge.take_past(rehearsed)
+        run(judge, (evidence(end + later + second) for second in range(10)))
+        restored = Judge.from_state(json.loads(json.dumps(judge.to_state(), allow_nan=False)), HORIZONS)
+        assert restored.since == past.timestamps[0]
+
+
 def test_what_is_more_than_the_habit_still_pages() -> None:
     """On the same host, a morning that goes on until the evening and a busy night each call somebody."""
     judgements = Judge(HORIZONS).extend(days(42, {30: (9.0, 9.0), 36: (23.0, 0.9)}))

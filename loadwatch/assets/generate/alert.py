@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from loadwatch.assets import DEFAULT_PROJECT_URL
+
 Severity = Literal["critical", "warning", "info"]
 Group = Literal["loadwatch-verdicts", "loadwatch-health"]
-
-PROJECT_URL: Final = "https://github.com/loadwatch/loadwatch"
 
 MAINTENANCE: Final = "loadwatch_maintenance == 1"
 
@@ -64,7 +64,7 @@ class Alert:
     @property
     def runbook_url(self) -> str:
         """The section of the README that says what to do."""
-        return f"{PROJECT_URL}#{self.name.lower()}"
+        return f"{DEFAULT_PROJECT_URL}#{self.name.lower()}"
 
     @property
     def comparable(self) -> str:
