@@ -39,7 +39,7 @@ def default_sources(procfs: Path = Path("/proc")) -> list[Source]:
     return [
         CpuSource(),
         LoadSource(procfs),
-        MemorySource(procfs),
+        MemorySource(),
         NetworkSource(sysfs),
         DiskSource(sysfs),
         TcpSource(procfs),

@@ -87,7 +87,7 @@ def test_memory_counts_what_is_available_as_free(host: FakeHost) -> None:
     """Caches that can be dropped are not load."""
     host.write_memory(available=250, swap_total=1000, swap_free=900)
 
-    assert MemorySource(host.procfs).read(1.0) == pytest.approx({"memory": 0.75, "swap": 0.1})
+    assert MemorySource().read(1.0) == pytest.approx({"memory": 0.75, "swap": 0.1})
 
 
 def test_network_counts_physical_interfaces_once(host: FakeHost) -> None:
