@@ -36,27 +36,34 @@ FIRST_SHARE = 0.25
 WINDOW = 30 * DAY
 FLAGGED = 2.0 / 3.0  # the score at twice the threshold
 
-# What a loadwatch daemon can read by itself (psutil, /proc/net/snmp, /proc/net/netstat) of what SMD recorded.
-DAEMON = (
-    *("cpu_r", "load_1", "load_5", "load_15", "mem_shmem", "mem_u", "mem_u_e", "total_mem", "si", "so"),
-    *("disk_q", "disk_svc", "disk_u", "disk_r", "disk_rb", "disk_w", "disk_wb", "disk_wa"),
-    *(
-        "eth1_fi",
-        "eth1_fo",
-        "eth1_pi",
-        "eth1_po",
-        "curr_estab",
-        "tcp_tw",
-        "tcp_use",
-        "in_errs",
-        "tcp_timeouts",
-        "in_segs",
-        "out_segs",
-        "retransegs",
-    ),
-    *("active_opens", "passive_opens", "out_rsts", "listen_overflows"),
-    *("udp_in_dg", "udp_out_dg", "udp_rcv_buf_errs", "udp_snd_buf_errs"),
-)
+# What of SMD's columns a loadwatch daemon measures, by its own name for each. Not among them: longer load
+# averages, shared and total memory, swapping, queue, service time and requests of disks, packets of the
+# interface, UDP send errors.
+SAMPLED = {
+    "cpu_r": "cpu",
+    "load_1": "load_per_cpu",
+    "mem_u": "memory",
+    "disk_u": "disk",
+    "disk_rb": "disk_read",
+    "disk_wb": "disk_write",
+    "eth1_fi": "network_receive",
+    "eth1_fo": "network_transmit",
+    "curr_estab": "tcp_established",
+    "tcp_tw": "tcp_time_wait",
+    "tcp_use": "tcp_in_use",
+    "in_segs": "tcp_in_segments",
+    "out_segs": "tcp_out_segments",
+    "retransegs": "tcp_retransmits",
+    "active_opens": "tcp_active_opens",
+    "passive_opens": "tcp_passive_opens",
+    "out_rsts": "tcp_resets",
+    "in_errs": "tcp_in_errors",
+    "tcp_timeouts": "tcp_retransmit_timeouts",
+    "listen_overflows": "listen_overflows",
+    "udp_in_dg": "udp_in_datagrams",
+    "udp_out_dg": "udp_out_datagrams",
+    "udp_rcv_buf_errs": "udp_errors",
+}
 
 
 @dataclass(frozen=True)
@@ -245,7 +252,7 @@ def bench(folder: str, *, columns: bool, every: float) -> None:
     }
     if columns:
         ours |= {
-            f"{name}, daemon's columns": lambda case, f=method: f(case.only(DAEMON))
+            f"{name}, daemon's columns": lambda case, f=method: f(case.only(tuple(SAMPLED)))
             for name, method in list(ours.items())[::2]
         }
     rows = {name: [measure(case, f(case), tool, threshold=0.5) for case in hosts] for name, f in ours.items()}

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadwatch.signals import NAMES
+
 sys.path.insert(0, str(Path(__file__).parent))
 bench = pytest.importorskip("bench_anomaly", reason="needs scikit-learn")
 if not bench.SHARED.exists():
@@ -36,3 +38,10 @@ def test_contributions_name_a_signal_that_the_publishers_named(machines):
     found = np.array([bench.attributions(case, named[case.name]) for case in machines])
     ours, plain = (found[:, k] @ found[:, 2] / found[:, 2].sum() for k in (0, 1))
     assert ours >= plain
+
+
+def test_what_is_called_the_daemons_is_what_it_samples(machines):
+    """The figures on its own columns rest on signals that a sampler reads, each for one recorded column."""
+    assert set(bench.SAMPLED.values()) <= set(NAMES)
+    assert len(set(bench.SAMPLED.values())) == len(bench.SAMPLED)
+    assert set(bench.SAMPLED) <= set(machines[0].recording.signals)
