@@ -16,6 +16,9 @@ def judgement(figures: Mapping[str, Any]) -> Iterator[str]:
     horizons = sorted(next(iter(scores.values())), key=int)
     titles = [show_horizon(int(horizon)) for horizon in horizons]
     yield f"judged on {figures['rows']:,} rows it had not seen; Brier score, 0 is perfect:"
+    theirs = figures.get("incumbent_rows", figures["rows"])
+    if "incumbent" in scores and theirs < figures["rows"]:
+        yield f"  (the incumbent on the {theirs:,} of them that it had not seen either)"
     yield _row("", titles)
     for name, by_horizon in scores.items():
         yield _row(name, [_score(by_horizon[horizon]) for horizon in horizons])

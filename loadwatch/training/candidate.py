@@ -13,7 +13,7 @@ from loadwatch.model.file import Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Label, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
-from loadwatch.training.contest import Decision, contest_start, judge_forecast
+from loadwatch.training.contest import KEPT, Decision, contest_start, judge_forecast
 from loadwatch.training.forecast import ForecastReport, train_forecast
 
 log = logging.getLogger(__name__)
@@ -88,8 +88,8 @@ def make_candidate(
 
     """
     recording, card = material.recording, incumbent.card
-    known_until = card.end_timestamp if card.origin == "trained" else None
-    start = contest_start(recording.timestamps, known_until)
+    learned = Span(card.start_timestamp, card.end_timestamp) if card.origin == "trained" else None
+    start = contest_start(recording.timestamps, learned)
     try:
         tell = _part(progress, "learning to forecast", LEARNING, JUDGING)
         contestant, _ = _forecast(material, rule, horizons, seed, tell, until=start)
@@ -100,6 +100,7 @@ def make_candidate(
             recording,
             rule,
             start,
+            learned=learned,
             labels=material.labels,
             masks=material.masks,
         )
@@ -108,12 +109,12 @@ def make_candidate(
             tell = _part(progress, "learning from the newest span too", LEARNING_ALL, LEARNING_USUAL)
             forecast, report = _forecast(material, rule, horizons, seed, tell)
     except TrainingError as error:
-        decision = Decision(False, str(error))
+        decision = Decision(False, f"{KEPT}{error}")
     progress("learning what is usual", LEARNING_USUAL)
     anomaly = _usual(material, seed)
     if not decision.published:
         if anomaly is None:
-            raise TrainingError(f"nothing was learned: {decision.why}")
+            raise TrainingError(f"nothing was learned, {decision.why}")
         kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
         figures = {**decision.figures, "winner": "incumbent"}
         return Candidate(*kept, why=decision.why, refusal=decision.why, figures=figures)

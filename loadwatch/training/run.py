@@ -96,7 +96,7 @@ def _bootstrap(order: Order, store: ModelStore, started: float, progress: Progre
         duration_seconds=time.monotonic() - started,
         losses={"train": report.loss},
         thresholds=_thresholds(forecast),
-        why="first model, from synthetic metrics",
+        why="published: the first model, from synthetic metrics",
     )
     store.publish(Model(card, forecast))
     return _outcome("published", card)
