@@ -1,4 +1,7 @@
-"""How a model did on rows it had not seen, as a table: it and what it had to beat, by horizon."""
+"""How a model did on rows it had not seen, as a table: it and what it had to beat, by horizon.
+
+And what came of the labels of high load, one a line.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +12,8 @@ NAME_WIDTH = 18
 
 
 def judgement(figures: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of the table; none where the model was not judged."""
+    """The lines of the table, none where the model was not judged, and those of the labels."""
+    yield from figures.get("taught", ())
     scores = figures.get("brier")
     if not isinstance(scores, dict) or not scores:
         return

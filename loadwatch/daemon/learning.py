@@ -181,6 +181,8 @@ class Learning:
             self.state.rejections += 1
         # The reason begins with the verdict: "published: ..." or "kept the old model: ...".
         log.info("training %s version=%s rows=%d", outcome.why, outcome.version, outcome.rows)
+        for words in outcome.figures.get("taught", ()):
+            log.info("training %s", words)
 
     def _wait_for_calm(self) -> bool:
         waited = 0.0
