@@ -60,7 +60,7 @@ def learn_taught(
 ) -> Told:
     """The patterns of the labels "high"; levels (N,) are those of the rule.
 
-    ``before``: those of the model in use. Of a label whose rows are no longer kept its pattern is taken over.
+    ``before``: those of the model in use. Of a label whose rows are no longer all kept, its pattern is kept.
     """
     told = [label for label in labels if label.kind == "high"]
     if not told or not len(recording):
@@ -69,9 +69,10 @@ def learn_taught(
     old = {} if before is None else {pattern.label: pattern for pattern in before.patterns}
     patterns, notes = [], []
     for label in told[-MOST_PATTERNS:]:
+        if label.span.start < recording.timestamps[0] and label.identity in old:
+            patterns.append(old[label.identity])  # a part of its rows would make a poorer one
+            continue
         if label.span.end <= recording.timestamps[0]:
-            if label.identity in old:
-                patterns.append(old[label.identity])
             continue
         found = _pattern(history, label)
         if isinstance(found, Pattern):

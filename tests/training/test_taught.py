@@ -141,9 +141,11 @@ def test_a_pattern_outlives_its_rows_but_not_its_label() -> None:
     taught = taught_by(host(EPISODE), high())
     later = host().rows(0, 4_000)
     later = Recording(later.timestamps + 90 * 3600.0, later.signals, later.values)
-    kept, _ = learn_taught(later, QUIET[:4_000], [high()], before=taught)
-    assert kept is not None
-    assert kept.patterns == taught.patterns
+    edge = host(EPISODE).between(span(50.0, 14.0).end, np.inf)  # one minute of it is left
+    for rows in (edge, later):
+        kept, _ = learn_taught(rows, QUIET[: len(rows)], [high()], before=taught)
+        assert kept is not None
+        assert kept.patterns == taught.patterns
     assert learn_taught(later, QUIET[:4_000], [], before=taught).taught is None
 
 
