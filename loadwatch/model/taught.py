@@ -125,7 +125,8 @@ class TaughtStream:
         minutes = self._clock.extend(recording.timestamps, values)
         x = scaled(minutes.values)
         chances, shares = np.zeros(len(x)), np.zeros(x.shape)
-        for pattern, places in zip(self._taught.patterns, self._places, strict=True):
+        # Most single samples complete no minute, and then there is nothing to compare.
+        for pattern, places in zip(self._taught.patterns, self._places, strict=True) if len(x) else ():
             parts = pattern.shares(x[:, places])
             likeness = parts.sum(axis=1)
             found = pattern.chances(likeness)
