@@ -83,5 +83,5 @@ class Normaliser:
         """X (N, K) as (N, K) float32; unknown (NaN) becomes 0, the ordinary."""
         Z = (X - self.mean) / self.scale
         np.clip(Z, -self.limit, self.limit, out=Z)
-        np.nan_to_num(Z, copy=False, nan=0.0)
+        Z[np.isnan(Z)] = 0.0  # nothing is infinite any more
         return Z.astype(np.float32)

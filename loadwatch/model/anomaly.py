@@ -141,6 +141,12 @@ class AnomalyStream:
         minutes, scores, contributions = self._advance(recording)
         return AnomalyScores(minutes.spread(scores, before[0]), minutes.spread(contributions, before[1]))
 
+    def update(self, timestamp: float, values: Floats) -> tuple[float, Floats]:
+        """Take in one sample, values (J,) of the model's signals; its score, and the contributions (J,)."""
+        if not self._clock.update(timestamp, values):  # once a minute
+            self.extend(Recording(np.array([timestamp]), self.model.signals, values[None]))
+        return self._score, self._contributions
+
     def _advance(self, recording: Recording) -> tuple[Minutes, Floats, Floats]:
         """The minutes (M,) that these samples complete, their scores (M,) and contributions (M, J)."""
         recording = recording.with_signals(self.model.signals)
