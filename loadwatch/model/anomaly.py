@@ -96,7 +96,7 @@ class AnomalyModel:
             signals = tuple(meta["signals"])
             network = None
             if meta["hidden"] is not None:
-                network = autoencoder(2 * len(signals), meta["hidden"], seed=0)
+                network = autoencoder(2 * len(signals), meta["hidden"], drawn=False)
                 network.theta[...] = arrays["theta"]
             usual = Usual(
                 signals, arrays["centre"], arrays["spread"], arrays["season"], network, _settings(meta)
