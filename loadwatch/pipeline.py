@@ -23,7 +23,7 @@ BLIND_STEPS: Final = 3.0
 BLIND_SECONDS: Final = 30.0
 """Without a load level for three steps and half a minute nothing is said about high load."""
 PIECE_SECONDS: Final = 6 * 3600.0
-PIECE_ROWS: Final = 256
+PIECE_ROWS: Final = 64
 """What a warm-up reads and works on at once; the networks keep buffers of the largest piece they saw."""
 MEMORY_SECONDS: Final = 8 * 86400.0
 """How far back the features reach, a week and a day: two hours by the sample, before by the minute."""

@@ -11,7 +11,7 @@ import numpy as np
 from loadwatch.history.schema import columns, quoted
 from loadwatch.records import Recording, Span
 
-_CHUNK_ROWS: Final = 1000
+_CHUNK_ROWS: Final = 100
 
 
 def row(timestamp: float, values: Mapping[str, float], signals: Sequence[str]) -> list[float | None]:
