@@ -130,6 +130,7 @@ class Daemon:
         self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
         self._keeper.begin()
+        self._watch.begin()
         self._schedule.start()
         log.info("watching, serving %s, state in %s", " ".join(self._web.urls), self._directory)
         if note := container_note(procfs=self._config.sampling.procfs):
