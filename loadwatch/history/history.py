@@ -253,7 +253,7 @@ class History(Annotations):
 
         """
         try:
-            with self._reading("verify") as connection:
+            with self._connected("verify") as connection:
                 database.check(connection, budget_seconds=None)
         except HistoryDamagedError as error:
             self._mend(error)
@@ -283,6 +283,16 @@ class History(Annotations):
 
     @contextlib.contextmanager
     def _reading(self, attempt: str) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._connected(attempt) as connection:
+                yield connection
+        except HistoryDamagedError as damage:
+            # The writer may go on for long with what it remembers of a file that is gone.
+            self._mend(damage)
+            raise HistoryError(f"cannot {attempt} {self.path} now: it was damaged and is mended") from damage
+
+    @contextlib.contextmanager
+    def _connected(self, attempt: str) -> Iterator[sqlite3.Connection]:
         shared: sqlite3.Connection | None = getattr(self._shared, "connection", None)
         if shared is not None:
             with translated(self.path, attempt):
