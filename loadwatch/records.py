@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -64,10 +65,26 @@ class Recording:
 
     def with_signals(self, signals: Sequence[str]) -> "Recording":
         """The same rows with exactly these signals, in this order; a missing one is all NaN."""
-        if tuple(signals) == self.signals:
+        wanted = tuple(signals)
+        if wanted == self.signals:
             return self
-        values = np.column_stack([self.column(name) for name in signals]) if signals else self.values[:, :0]
-        return Recording(self.timestamps, tuple(signals), values)
+        places, missing = _places(self.signals, wanted)
+        if not self.signals:
+            return Recording(self.timestamps, wanted, np.full((len(self), len(wanted)), math.nan))
+        values = self.values[:, places]
+        if len(missing):
+            values[:, missing] = math.nan
+        return Recording(self.timestamps, wanted, values)
+
+
+@lru_cache(maxsize=16)
+def _places(
+    signals: tuple[str, ...], wanted: tuple[str, ...]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """For each wanted signal its column among ``signals``, 0 where it has none; and which have none."""
+    column = {name: place for place, name in enumerate(signals)}
+    missing = [place for place, name in enumerate(wanted) if name not in column]
+    return np.array([column.get(name, 0) for name in wanted], np.intp), np.array(missing, np.intp)
 
 
 @dataclass(frozen=True, slots=True)

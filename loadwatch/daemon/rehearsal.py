@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 PAST_SECONDS: Final = 28 * 86400.0
 """As far back as the judge's own ledgers reach."""
-SLICE_SECONDS: Final = 6 * 3600.0
+SLICE_SECONDS: Final = 3 * 3600.0
 """Read and scored at a time: with two days, the daemon kept 20 MiB more for good (bench_cost.py)."""
 WORTH_SECONDS: Final = 86400.0
 """A past that begins less than this before what the judge has seen is not worth the work."""

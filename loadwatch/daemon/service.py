@@ -130,6 +130,7 @@ class Daemon:
         self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
         self._keeper.begin()
+        self._watch.begin()
         self._schedule.start()
         log.info("watching, serving %s, state in %s", " ".join(self._web.urls), self._directory)
         if note := container_note(procfs=self._config.sampling.procfs):
@@ -209,11 +210,12 @@ class Daemon:
         """Bring the samples onto the disk, take in what operators said, renew what is told of the daemon."""
         self._history.checkpoint()
         self._verdicts.is_training = self._keeper.learning.state.running
-        self._verdicts.refresh()
-        self._keeper.follow()
-        self._board.facts = collect_facts(
-            self._clock, self._started, self._history, self._keeper, self._verdicts
-        )
+        with self._history.at_once():
+            self._verdicts.refresh()
+            self._keeper.follow()
+            self._board.facts = collect_facts(
+                self._clock, self._started, self._history, self._keeper, self._verdicts
+            )
 
     def _textfile_seconds(self) -> float:
         return max(TEXTFILE_SECONDS, self._config.sampling.interval)

@@ -75,6 +75,10 @@ class Watch:
         self._interval = self._exporter.interval = self._board.interval = seconds
         self._last_tick = None
 
+    def begin(self) -> None:
+        """Expect samples from now on: what came before, such as reading a long history, is no silence."""
+        self._last_sample = self._clock.monotonic()
+
     def tick(self) -> None:
         """Sample, judge, publish, store; late or failing parts are counted and never stop the others."""
         with self._ticking:
@@ -104,7 +108,7 @@ class Watch:
 
     @property
     def silence_seconds(self) -> float:
-        """Seconds since the last sample arrived (since the start before the first)."""
+        """Seconds since the last sample arrived (since ``begin`` before the first)."""
         return self._clock.monotonic() - self._last_sample
 
     def rest(self, timeout_seconds: float = 1.0) -> None:

@@ -5,12 +5,13 @@ A scrape samples nothing, infers nothing and reads no file of ours: it formats n
 
 import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
@@ -19,6 +20,7 @@ from loadwatch import __version__
 from loadwatch.clock import Clock, age_of
 from loadwatch.exporter import table
 from loadwatch.exporter.instruments import Counter, Gauge, Histogram, Labels, gauge_family
+from loadwatch.exporter.pages import KeptPages
 from loadwatch.exporter.selection import (
     PROCESS_METRICS,
     VERDICTS,
@@ -109,9 +111,8 @@ class Exporter(Collector):
             value for value in vars(self).values() if isinstance(value, Counter | Gauge | Histogram)
         ]
         self._instruments = {instrument.metric: instrument for instrument in instruments}
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
-        self._registry.register(_OwnProcess())
+        self._process = _OwnProcess()
+        self._kept = KeptPages()
 
     def publish(self, snapshot: Snapshot | None) -> None:
         """Show this snapshot from now on; None withdraws the verdict because nothing is known."""
@@ -143,18 +144,26 @@ class Exporter(Collector):
         """The page in the format that the Accept header asks for, and its content type."""
         # The library trips over versions that are no numbers, so it never sees what a client wrote.
         encode, content_type = choose_encoder(_OPENMETRICS if _OPENMETRICS.split(";")[0] in accept else "")
-        return encode(self._registry), content_type
+        return self._kept.page(encode, content_type, self._contents(), self._process.collect()), content_type
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family that has something to say, in the order of the table."""
+        for _, values, family_of in self._contents():
+            family = family_of(values)
+            if family.samples:
+                yield family
+
+    def _contents(self) -> Iterator[tuple[table.Metric, Any, Callable[[Any], Metric]]]:
+        """Each metric with its present values, and what makes a family of them."""
         published = self._fresh()
-        families = self._verdicts(published) if published else {}
-        families[table.READY] = gauge_family(table.READY, {(): float(self.is_ready())})
+        verdicts = self._verdicts(published) if published else {}
+        verdicts[table.READY] = {(): float(self.is_ready())}
         for metric in table.METRICS:
             instrument = self._instruments.get(metric)
-            family = instrument.family() if instrument else families.get(metric)
-            if family is not None and family.samples:
-                yield family
+            if instrument is not None:
+                yield metric, instrument.values(), instrument.family_of
+            elif metric in verdicts:
+                yield metric, verdicts[metric], partial(gauge_family, metric)
 
     def _fresh(self) -> _Published | None:
         """What was published, unless its sample is older than three sampling intervals."""
@@ -165,12 +174,12 @@ class Exporter(Collector):
         age = age_of(self._clock, monotonic=sampled, boottime=published.boottime)
         return published if age <= STALE_AFTER_INTERVALS * self.interval else None
 
-    def _verdicts(self, published: _Published) -> dict[table.Metric, Metric]:
+    def _verdicts(self, published: _Published) -> dict[table.Metric, dict[Labels, float]]:
         snapshot = published.snapshot
         flags: dict[Labels, float] = {
             (str(horizon),): float(flag) for horizon, flag in snapshot.high_load.items()
         }
-        values: dict[table.Metric, dict[Labels, float]] = {
+        return {
             table.HIGH_LOAD_PROBABILITY: {(str(h),): p for h, p in snapshot.probabilities.items()},
             table.HIGH_LOAD: flags,
             table.HIGH_LOAD_BY_GUARD: {(): float(snapshot.raised_by == "guard")} if flags else {},
@@ -179,10 +188,9 @@ class Exporter(Collector):
             table.CONTRIBUTION: published.contributions,
             table.SIGNAL: self._signals(snapshot),
         }
-        return {metric: gauge_family(metric, by_labels) for metric, by_labels in values.items()}
 
     def _signals(self, snapshot: Snapshot) -> dict[Labels, float]:
-        names = list(snapshot.sample.values)
+        names = tuple(snapshot.sample.values)
         if not self._all_signals:
             names = most_telling(names, room_for_signals(len(snapshot.probabilities), self._faults()))
         return {

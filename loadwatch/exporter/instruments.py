@@ -57,10 +57,10 @@ class Counter(_Labelled):
         for label, total in totals.items():
             self.set(total, label)
 
-    def family(self) -> Metric:
-        """The family as it is now."""
+    def family_of(self, values: Mapping[Labels, float]) -> Metric:
+        """The family with these values, as `values` gave them."""
         family = CounterMetricFamily(self.metric.name, self.metric.help, labels=self.metric.labels)
-        for labels, value in self.values().items():
+        for labels, value in values.items():
             family.add_metric(labels, value)
         return family
 
@@ -86,9 +86,9 @@ class Gauge(_Labelled):
         with self._lock:
             self._values = {self._checked(labels): float(value)}
 
-    def family(self) -> Metric:
-        """The family as it is now."""
-        return gauge_family(self.metric, self.values())
+    def family_of(self, values: Mapping[Labels, float]) -> Metric:
+        """The family with these values, as `values` gave them."""
+        return gauge_family(self.metric, values)
 
 
 class Histogram:
@@ -106,10 +106,14 @@ class Histogram:
             self._counts[bisect_left(self.metric.buckets, seconds)] += 1
             self._sum += seconds
 
-    def family(self) -> Metric:
-        """The family as it is now."""
+    def values(self) -> tuple[tuple[int, ...], float]:
+        """How many durations fell into each bucket, and their sum."""
         with self._lock:
-            counts, total = list(self._counts), self._sum
+            return tuple(self._counts), self._sum
+
+    def family_of(self, values: tuple[tuple[int, ...], float]) -> Metric:
+        """The family with these values, as `values` gave them."""
+        counts, total = values
         running, buckets = 0, []
         for bound, count in zip((*self.metric.buckets, math.inf), counts, strict=True):
             running += count

@@ -6,7 +6,8 @@ as many as there is room for; of the contributions the three strongest of each v
 ``loadwatch status`` show them all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from loadwatch.exporter import table
@@ -52,9 +53,10 @@ def room_for_signals(horizons: int, faults: int) -> int:
     return max(FEWEST_SIGNALS, SERIES_LIMIT - len(PROCESS_METRICS) - fixed - 2 * horizons - faults)
 
 
-def most_telling(names: Iterable[str], room: int) -> list[str]:
+@lru_cache(maxsize=4)
+def most_telling(names: tuple[str, ...], room: int) -> tuple[str, ...]:
     """The first ``room`` of the signals that a host has; the order never depends on their values."""
-    return sorted(names, key=lambda name: (_RANK.get(name, len(_RANK)), name))[:room]
+    return tuple(sorted(names, key=lambda name: (_RANK.get(name, len(_RANK)), name))[:room])
 
 
 class StrongestContributions:

@@ -1,5 +1,7 @@
 """How high load has come and gone: time since it was there, since it began, and in the present state."""
 
+import math
+
 import numpy as np
 
 from loadwatch.features.scan import Flags
@@ -15,8 +17,8 @@ class Episodes:
 
     def __init__(self) -> None:
         self._high: bool | None = None
-        self._last_high = self._last_onset = -np.inf
-        self._changed = np.nan
+        self._last_high = self._last_onset = -math.inf
+        self._changed = math.nan
 
     def extend(self, timestamps: Floats, high: Flags) -> tuple[Floats, Flags]:
         """Take in high (N,) at timestamps (N,); returns (N, 4), columns as NAMES, and onsets (N,) bool.
@@ -25,18 +27,39 @@ class Episodes:
         """
         before = np.concatenate([[high[0] if self._high is None else self._high], high[:-1]])
         if self._high is None:
-            self._changed = timestamps[0]
+            self._changed = float(timestamps[0])
         onset = high & ~before
         last_high = _latest(timestamps, high, self._last_high)
         last_onset = _latest(timestamps, onset, self._last_onset)
         changed = _latest(timestamps, high != before, self._changed)
         self._high = bool(high[-1])
-        self._last_high, self._last_onset, self._changed = last_high[-1], last_onset[-1], changed[-1]
+        self._last_high, self._last_onset = float(last_high[-1]), float(last_onset[-1])
+        self._changed = float(changed[-1])
         in_state = timestamps - changed
         seconds = np.column_stack(
             [timestamps - last_high, timestamps - last_onset, in_state * high, in_state * ~high]
         )
         return np.log1p(np.minimum(seconds, LONGEST) / 300.0), onset
+
+    def update(self, timestamp: float, high: bool) -> tuple[tuple[float, ...], bool]:
+        """`extend` by one row: the four answers, and whether high load began."""
+        before = high if self._high is None else self._high
+        if self._high is None or high != before:
+            self._changed = timestamp
+        onset = high and not before
+        if high:
+            self._last_high = timestamp
+        if onset:
+            self._last_onset = timestamp
+        self._high = high
+        in_state = timestamp - self._changed
+        seconds = (
+            timestamp - self._last_high,
+            timestamp - self._last_onset,
+            in_state if high else 0.0,
+            0.0 if high else in_state,
+        )
+        return tuple(math.log1p(min(passed, LONGEST) / 300.0) for passed in seconds), onset
 
 
 def _latest(timestamps: Floats, when: Flags, start: float) -> Floats:

@@ -18,6 +18,7 @@ from loadwatch.features.averages import Averages
 from loadwatch.features.cells import CellGatherer, Gathered
 from loadwatch.features.episodes import Episodes
 from loadwatch.features.memory import CellMemory, View
+from loadwatch.features.row import RowMaker
 from loadwatch.features.scan import last_known
 from loadwatch.records import Floats
 
@@ -119,12 +120,39 @@ class ForecastFeatures:
         self._cells = CellGatherer(columns, spec.cell, spec.phase, round(WEEK_SECONDS / spec.cell))
         self._memory = CellMemory(columns, spec.cell, spec.reach_cells)
         self._view = np.full((1, self._memory.view.width), np.nan)
+        self._rows = RowMaker(
+            self._memory.view, columns, len(spec.constants), len(HIGH_AVERAGES), len(episodes.NAMES)
+        )
+        self._looked_at: Floats | None = None
 
     def update(self, timestamp: float, values: Floats, level: float) -> Floats:
         """The features (F,) of one sample: values (J,) of ``spec.signals``, NaN where unknown."""
-        features: Floats = self.extend(np.array([timestamp]), np.reshape(values, (1, -1)), np.array([level]))
-        row: Floats = features[0]
-        return row
+        before = timestamp - self.spec.step if self._time is None else self._time
+        timestamp = max(before, timestamp)
+        if not self._cells.is_in_open(timestamp):  # once in minutes; it also closes the cell
+            features: Floats = self._extend(np.array([timestamp]), values[None], np.array([level]))[0]
+            return features
+        x = np.empty(len(self._last))
+        x[0] = level
+        np.copysign(np.log1p(np.abs(values)), values, out=x[1:])
+        known = np.isfinite(x)
+        if not known.all():
+            x = np.where(known, x, self._last)
+        self._time, self._last = timestamp, x
+        dt, high = timestamp - before, bool(x[0] > 1.0)
+        past, onset = self._episodes.update(timestamp, high)
+        maximum, minimum = self._cells.update(x, onset)
+        if self._looked_at is not self._view:
+            self._rows.look_at(self._view[0])
+            self._looked_at = self._view
+        return self._rows.make(
+            x,
+            self._averages.update(dt, x),
+            self._high_averages.update(dt, np.array([float(high)])),
+            past,
+            maximum,
+            minimum,
+        )
 
     def extend(self, timestamps: Floats, values: Floats, levels: Floats) -> Floats:
         """The features (N, F) of N further samples in time order: values (N, J), levels (N,).

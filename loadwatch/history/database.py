@@ -58,7 +58,8 @@ def translated(path: Path, attempt: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if primary in _DAMAGED:
+        # Every table is made when the file is: one that is missing went with the pages it was on.
+        if primary in _DAMAGED or str(error).startswith("no such table"):
             raise HistoryDamagedError(f"cannot {attempt} {path}: the file is damaged ({error})") from error
         if primary in _BUSY:
             raise HistoryBusyError(

@@ -54,6 +54,7 @@ class History(Annotations):
         self._writer = writer
         self._repair = repair
         self._lock = threading.RLock()
+        self._shared = threading.local()
         self._unsaved: deque[Sample] = deque()
         self._storing_fails = False
         self._newest_moved = -math.inf
@@ -252,7 +253,7 @@ class History(Annotations):
 
         """
         try:
-            with self._reading("verify") as connection:
+            with self._connected("verify") as connection:
                 database.check(connection, budget_seconds=None)
         except HistoryDamagedError as error:
             self._mend(error)
@@ -271,7 +272,32 @@ class History(Annotations):
                 self._writer.close()
 
     @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let the reads of this thread share a connection: opening one costs more than most reads."""
+        with self._reading("read") as connection:
+            self._shared.connection = connection
+            try:
+                yield
+            finally:
+                self._shared.connection = None
+
+    @contextlib.contextmanager
     def _reading(self, attempt: str) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._connected(attempt) as connection:
+                yield connection
+        except HistoryDamagedError as damage:
+            # The writer may go on for long with what it remembers of a file that is gone.
+            self._mend(damage)
+            raise HistoryError(f"cannot {attempt} {self.path} now: it was damaged and is mended") from damage
+
+    @contextlib.contextmanager
+    def _connected(self, attempt: str) -> Iterator[sqlite3.Connection]:
+        shared: sqlite3.Connection | None = getattr(self._shared, "connection", None)
+        if shared is not None:
+            with translated(self.path, attempt):
+                yield shared
+            return
         if not self.path.is_file():
             raise HistoryError(f"cannot {attempt} {self.path}: no history there; has the daemon run yet?")
         with translated(self.path, attempt):

@@ -3,6 +3,7 @@
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from loadwatch.history.schema import columns, quoted
 from loadwatch.records import Recording, Span
 
-_CHUNK_ROWS: Final = 1000
+_CHUNK_ROWS: Final = 100
 
 
 def row(timestamp: float, values: Mapping[str, float], signals: Sequence[str]) -> list[float | None]:
@@ -22,7 +23,8 @@ def row(timestamp: float, values: Mapping[str, float], signals: Sequence[str]) -
     return cells
 
 
-def insertion(signals: Sequence[str], *, conflict: str = "ABORT") -> str:
+@lru_cache(maxsize=8)
+def insertion(signals: tuple[str, ...], *, conflict: str = "ABORT") -> str:
     """The statement that takes a ``row``."""
     names = ", ".join(["timestamp", *map(quoted, signals)])
     places = ", ".join("?" * (len(signals) + 1))

@@ -59,7 +59,8 @@ class Hysteresis:
             return self.raised
         self.held_seconds = 0.0
         if not self.raised:
-            return None if math.isnan(value) else False
+            # Known is what is below the line, without asking: this is the way of nearly every sample.
+            return False if value < self.raise_at else None
         if value >= self.clear_at:
             self.calm_seconds = 0.0
             return True
@@ -119,7 +120,7 @@ class NowFlag:
             if self._calm_seconds < self.CLEAR_SECONDS:
                 return True
             self.raised_by = None
-        return None if math.isnan(level) and claimed is None else False
+        return None if claimed is None and math.isnan(level) else False
 
     def reset(self) -> None:
         """Forget everything but the lines."""

@@ -94,8 +94,7 @@ class Pager:
         self.lines: tuple[float, ...] = ()
         self.open: dict[Verdict, OpenAlert] = {}
         self.joined: set[Verdict] = set()
-        self._horizons: tuple[int, ...] = ()
-        self._line_odds: tuple[float, ...] = ()
+        self._looks: tuple[tuple[float, float, int], ...] = ()  # line, its log odds, horizon
         self._excess = 0.0
         self._recovered_until = 0.0
         self._last_flagged = -math.inf
@@ -107,9 +106,10 @@ class Pager:
         A threshold that training chose high, because the past was busy, does not keep a forecast that is more
         likely right than wrong from being weighed; one chosen very low does not let in what mostly fails.
         """
-        self._horizons = tuple(thresholds)
         self.lines = tuple(min(max(value, LOWEST_LINE), HIGHEST_LINE) for value in thresholds.values())
-        self._line_odds = tuple(log_odds(line) for line in self.lines)
+        self._looks = tuple(
+            (line, log_odds(line), ahead) for line, ahead in zip(self.lines, thresholds, strict=True)
+        )
 
     @property
     def resting(self) -> bool:
@@ -153,9 +153,11 @@ class Pager:
             self.forecast.calls(now, elapsed, foretold, self.purse),
             self.anomaly.calls(now, elapsed, odd, self.purse),
         )
-        self._witness(now, scene, keep_high=scene.origin is not None or foretold > 0.0)
-        closed = self._close(now)
         opened: list[Alert] = []
+        closed: list[Alert] = []
+        if self.open:
+            self._witness(now, scene, keep_high=scene.origin is not None or foretold > 0.0)
+            closed = self._close(now)
         if calls[0] and scene.origin is not None:
             witness: Witness | None = "rule" if scene.origin == "rule" else None
             alert = Alert(0, "high_load", now, raised_by=scene.origin, confirmed_by=witness)
@@ -177,10 +179,9 @@ class Pager:
         worst, horizon = -math.inf, 0
         if scene.origin is not None or now - self._last_flagged < SETTLED_SECONDS:
             return worst, horizon
-        for place, probability in enumerate(scene.probabilities):
-            if probability >= self.lines[place]:
-                ahead = self._horizons[place]
-                odds = log_odds(probability) - self._line_odds[place]
+        for probability, (line, line_odds, ahead) in zip(scene.probabilities, self._looks, strict=True):
+            if probability >= line:
+                odds = log_odds(probability) - line_odds
                 severity = odds - self.habit.familiarity(now, ahead)
                 if severity > worst:
                     worst, horizon = severity, ahead

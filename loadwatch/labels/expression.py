@@ -40,6 +40,7 @@ class Frame:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
+        self._ripe: set[Greater] = set()
         self._windows: dict[Windowed, Window] = {}
         self._timestamps: Floats = np.empty(0)
         self._columns: Mapping[str, Floats] = {}
@@ -71,9 +72,13 @@ class Frame:
         """The single row's value of a signal."""
         return self._row[name]
 
-    def was_seen(self, name: str) -> bool:
-        """Whether the signal was ever known up to the single row."""
-        return name in self._seen
+    def were_seen(self, node: Greater) -> bool:
+        """Whether each signal of the comparison was ever known up to the single row."""
+        if node not in self._ripe:
+            if not self._seen.issuperset(node.signals()):
+                return False
+            self._ripe.add(node)  # and for good, so that it is asked once
+        return True
 
     def present(self, name: str) -> np.ndarray:
         """(N,) whether the signal was ever known up to each row."""
@@ -214,7 +219,7 @@ class Greater:
     def level(self, frame: Frame) -> float:
         """The level at the single row."""
         a, b = self.left.of_row(frame), self.right.of_row(frame)
-        if not all(map(frame.was_seen, self.signals())):
+        if not frame.were_seen(self):
             return -math.inf
         if math.isnan(a) or math.isnan(b):
             return math.nan

@@ -68,8 +68,10 @@ class Window:
 
     def __init__(self, kind: str, seconds: float) -> None:
         self._compute, self._single, self._seconds = WINDOWS[kind], _SINGLE[kind], seconds
+        # Of the known samples alone: what is unknown counts in no window.
         self._times: list[float] = []
         self._values: list[float] = []
+        self._newest = -math.inf
 
     def extend(self, timestamps: Floats, values: Floats) -> Floats:
         """The windows (N,) that end at each of N further rows."""
@@ -77,20 +79,23 @@ class Window:
         times, x = np.concatenate([self._times, timestamps]), np.concatenate([self._values, values])
         starts = np.searchsorted(times, times - self._seconds, side="right")
         answer = self._compute(x, np.minimum(starts, np.arange(len(x))))
-        keep = np.searchsorted(times, timestamps[-1] - self._seconds, side="right")
-        self._times, self._values = times[keep:].tolist(), x[keep:].tolist()
+        keep = (times > timestamps[-1] - self._seconds) & np.isfinite(x)
+        self._times, self._values = times[keep].tolist(), x[keep].tolist()
+        self._newest = float(timestamps[-1])
         return answer[len(answer) - len(timestamps) :]
 
     def update(self, timestamp: float, value: float) -> float:
         """The window that ends at one further row: ``extend`` by one, at a tenth of the cost."""
         self._follow_clock(timestamp)
-        self._times.append(timestamp)
-        self._values.append(value)
+        self._newest = timestamp
+        if math.isfinite(value):
+            self._times.append(timestamp)
+            self._values.append(value)
         gone = bisect_right(self._times, timestamp - self._seconds)
-        del self._times[:gone], self._values[:gone]
-        known = [x for x in self._values if math.isfinite(x)]
-        return self._single(known) if known else math.nan
+        if gone:
+            del self._times[:gone], self._values[:gone]
+        return self._single(self._values) if self._values else math.nan
 
     def _follow_clock(self, timestamp: float) -> None:
-        if self._times and timestamp < self._times[-1]:
+        if timestamp < self._newest:
             self._times, self._values = [], []

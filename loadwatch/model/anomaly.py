@@ -96,7 +96,7 @@ class AnomalyModel:
             signals = tuple(meta["signals"])
             network = None
             if meta["hidden"] is not None:
-                network = autoencoder(2 * len(signals), meta["hidden"], seed=0)
+                network = autoencoder(2 * len(signals), meta["hidden"], drawn=False)
                 network.theta[...] = arrays["theta"]
             usual = Usual(
                 signals, arrays["centre"], arrays["spread"], arrays["season"], network, _settings(meta)
@@ -140,6 +140,12 @@ class AnomalyStream:
         before = np.array(self._score), self._contributions
         minutes, scores, contributions = self._advance(recording)
         return AnomalyScores(minutes.spread(scores, before[0]), minutes.spread(contributions, before[1]))
+
+    def update(self, timestamp: float, values: Floats) -> tuple[float, Floats]:
+        """Take in one sample, values (J,) of the model's signals; its score, and the contributions (J,)."""
+        if not self._clock.update(timestamp, values):  # once a minute
+            self.extend(Recording(np.array([timestamp]), self.model.signals, values[None]))
+        return self._score, self._contributions
 
     def _advance(self, recording: Recording) -> tuple[Minutes, Floats, Floats]:
         """The minutes (M,) that these samples complete, their scores (M,) and contributions (M, J)."""

@@ -1,5 +1,7 @@
 """The forecast: features of one moment in, the probability of high load within each horizon out."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -127,7 +129,7 @@ class ForecastModel:
         spec = ForecastSpec.from_meta(meta["spec"])
         horizons = tuple(int(horizon) for horizon in meta["horizons"])
         inputs, outputs = len(spec.names), len(horizons)
-        network = build_network(inputs, meta["hidden"], outputs)
+        network = build_network(inputs, meta["hidden"], outputs, drawn=False)
         shapes = {
             "mean": (inputs,),
             "scale": (inputs,),
@@ -155,12 +157,20 @@ class ForecastModel:
 
 
 def build_network(
-    inputs: int, hidden: Sequence[int], outputs: int, *, seed: int | np.random.Generator = 0
+    inputs: int,
+    hidden: Sequence[int],
+    outputs: int,
+    *,
+    seed: int | np.random.Generator = 0,
+    drawn: bool = True,
 ) -> Network:
-    """Dense ReLU layers of the ``hidden`` sizes, then one logit an output; as it is used, without dropout."""
+    """Dense ReLU layers of the ``hidden`` sizes, then one logit an output; as it is used, without dropout.
+
+    With ``drawn`` false its parameters are 0, for one who writes them.
+    """
     sizes = (inputs, *hidden)
     layers = [Dense(before, after, "relu") for before, after in pairwise(sizes)]
-    return Network([*layers, Dense(sizes[-1], outputs, "identity")], seed=seed)
+    return Network([*layers, Dense(sizes[-1], outputs, "identity")], seed=seed, drawn=drawn)
 
 
 def mixed_logits(network: Network, anchor: Floats, shares: Floats, Z: Array) -> Floats:

@@ -127,11 +127,11 @@ class Usual:
         return np.sign(np.where(np.abs(change) > np.abs(level), change, level)).astype(np.int8)
 
 
-def autoencoder(features: int, hidden: Sequence[int], *, seed: int) -> Network:
-    """Dense layers with tanh between, linear at the end: features in, features out."""
+def autoencoder(features: int, hidden: Sequence[int], *, seed: int = 0, drawn: bool = True) -> Network:
+    """Dense layers with tanh between, linear at the end: features in, features out; ``drawn`` as in it."""
     widths = [features, *hidden]
     layers = [Dense(i, o, "tanh") for i, o in pairwise(widths)]
-    return Network([*layers, Dense(widths[-1], features, "identity")], seed=seed)
+    return Network([*layers, Dense(widths[-1], features, "identity")], seed=seed, drawn=drawn)
 
 
 def half_hours(timestamps: Floats) -> npt.NDArray[np.intp]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from loadwatch.nn.arrays import Array
 
-Initialiser = Callable[[np.random.Generator, Array], None]
+Initialiser = Callable[["np.random.Generator", Array], None]
 """Fills a weight matrix (I, O) in place."""
 
 

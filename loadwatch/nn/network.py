@@ -30,6 +30,8 @@ ROWS_KEPT = 4096  # a larger batch is a rare one, and its buffers are given back
 class Network:
     """A chain of layers. `link` turns its outputs (logits) into what they mean, when predicting.
 
+    Its weights are drawn from `seed`; with `drawn` false all of `theta` is 0 until it is written.
+
     Attributes:
         theta: all parameters, flat and writable; layer by layer, W (I, O) row by row and then b.
         gradient: as `theta`, filled by `Pass.backward`.
@@ -43,6 +45,7 @@ class Network:
         link: str = "identity",
         dtype: npt.DTypeLike = np.float32,
         seed: int | np.random.Generator | None = None,
+        drawn: bool = True,
     ) -> None:
         self.layers = tuple(layers)
         self.dense = tuple(layer for layer in self.layers if isinstance(layer, Dense))
@@ -57,11 +60,12 @@ class Network:
         self.weight_mask: Array = np.ones(size, self.dtype)
         self._bind()
         self._passes: dict[int, Pass] = {}
-        rng = np.random.default_rng(seed)
-        for layer in self.dense:
-            layer.initialise(rng)
-        for dropout in self.dropouts:
-            dropout.rng = rng.spawn(1)[0]
+        if drawn:  # for numpy's random part is megabytes of code, and who only predicts can do without
+            rng = np.random.default_rng(seed)
+            for layer in self.dense:
+                layer.initialise(rng)
+            for dropout in self.dropouts:
+                dropout.rng = rng.spawn(1)[0]
 
     @property
     def dropouts(self) -> tuple[Dropout, ...]:

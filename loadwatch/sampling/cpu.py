@@ -5,10 +5,9 @@ times are read raw and subtracted by one owner.
 """
 
 import math
+import operator
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import psutil
 
 # Order of the kernel's columns, which psutil keeps. The two after these, guest and guest_nice, are left out:
@@ -32,7 +31,7 @@ class CpuSource:
     note = ""
 
     def __init__(self) -> None:
-        self._before: npt.NDArray[np.float64] | None = None
+        self._before: list[tuple[float, ...]] = []
 
     def read(self, now: float) -> dict[str, float]:  # noqa: ARG002 - shares need no clock
         """Busy share of all CPUs and of the busiest one, shares of iowait and steal; each 0 to 1.
@@ -40,35 +39,38 @@ class CpuSource:
         NaN for all of them at the first reading, when a CPU came, went or was reset, and when the kernel
         accounted for no time at all.
         """
-        after = np.array([times[: len(_STATES)] for times in psutil.cpu_times(percpu=True)], dtype=np.float64)
+        after = [tuple(times[: len(_STATES)]) for times in psutil.cpu_times(percpu=True)]
         before, self._before = self._before, after
-        if before is None or before.shape != after.shape:
+        if not before or list(map(len, before)) != list(map(len, after)):
             return dict.fromkeys(self.signals, math.nan)
-        return _shares(after - before)
+        return _shares([list(map(operator.sub, now, then)) for now, then in zip(after, before, strict=True)])
 
     def forget(self) -> None:
         """Drop the previous reading."""
-        self._before = None
+        self._before = []
 
 
-def _shares(spent: npt.NDArray[np.float64]) -> dict[str, float]:
-    """The signals from the (CPUs, states) seconds spent since the previous reading; changes ``spent``."""
-    waiting = spent[:, [_IDLE, _IOWAIT]]
-    spent[:, [_IDLE, _IOWAIT]] = np.where((waiting < 0) & (waiting > -_WOBBLE_SECONDS), 0.0, waiting)
-    by_cpu = spent.sum(axis=1)
-    total = float(by_cpu.sum())
-    if not (spent >= 0).all() or total <= 0:
+def _shares(spent: list[list[float]]) -> dict[str, float]:
+    """The signals from the seconds each CPU spent in each state since the previous reading."""
+    for times in spent:
+        for state in (_IDLE, _IOWAIT):
+            if -_WOBBLE_SECONDS < times[state] < 0.0:
+                times[state] = 0.0
+    by_cpu = [math.fsum(times) for times in spent]
+    total = math.fsum(by_cpu)
+    if total <= 0.0 or min(map(min, spent)) < 0.0:
         return dict.fromkeys(CpuSource.signals, math.nan)
-    busy = by_cpu - spent[:, _IDLE] - spent[:, _IOWAIT]
-    accounted = by_cpu > 0
+    busy = [whole - times[_IDLE] - times[_IOWAIT] for whole, times in zip(by_cpu, spent, strict=True)]
     return {
-        "cpu": _ratio(busy.sum(), total),
-        "cpu_max_core": _ratio((busy[accounted] / by_cpu[accounted]).max(), 1.0),
-        "iowait": _ratio(spent[:, _IOWAIT].sum(), total),
-        "steal": _ratio(spent[:, _STEAL].sum(), total),
+        "cpu": _ratio(math.fsum(busy), total),
+        "cpu_max_core": max(
+            _ratio(part, whole) for part, whole in zip(busy, by_cpu, strict=True) if whole > 0
+        ),
+        "iowait": _ratio(math.fsum(times[_IOWAIT] for times in spent), total),
+        "steal": _ratio(math.fsum(times[_STEAL] for times in spent), total),
     }
 
 
 def _ratio(part: float, whole: float) -> float:
     """A share between 0 and 1, freed of the last digit's rounding."""
-    return min(max(float(part) / whole, 0.0), 1.0)
+    return min(max(part / whole, 0.0), 1.0)

@@ -4,6 +4,8 @@ One network answers for all horizons. A history of a quiet quarter of an hour ha
 rows of made-up servers, which weigh little beside a real history, keep it known what high load looks like.
 """
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence

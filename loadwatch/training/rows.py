@@ -1,5 +1,7 @@
 """Which rows of a history are worth learning from: all that are near a change, and a share of the rest."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from loadwatch.features.scan import Flags, Integers

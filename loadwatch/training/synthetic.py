@@ -5,6 +5,8 @@ high together or one is at its limit. Beside the cycle there are jobs at fixed t
 unannounced, in bursts of seconds to an hour; quiet servers are as likely as busy ones.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 import numpy as np

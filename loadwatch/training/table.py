@@ -1,5 +1,7 @@
 """What is learnt from, as a table: the rows worth it, their features, their futures, their weights."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
@@ -51,7 +53,7 @@ class TrainingTable:
         parts = (self.timestamps[rows], self.features[rows], self.targets[rows], self.weights[rows])
         return type(self)(self.spec, self.horizons, *parts, self.onsets, self.told[rows])
 
-    def joined(self, other: "TrainingTable", share: float) -> Self:
+    def joined(self, other: TrainingTable, share: float) -> Self:
         """With the rows of another table below, which weigh ``share`` of what they weigh there."""
         return type(self)(
             self.spec,

@@ -6,6 +6,7 @@ the limit is reached, and an accept loop that rests when the kernel refuses anot
 """
 
 import errno
+import math
 import socket
 import ssl
 import time
@@ -21,6 +22,7 @@ from tornado.netutil import ssl_wrap_socket
 _ACCEPTED_AT_ONCE: Final = 16
 _REST_SECONDS: Final = 0.1
 _READ_CHUNK: Final = 4096
+_SWEEP_SECONDS: Final = 0.5
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -56,10 +58,22 @@ class Connection:
 
 
 class Connections:
-    """The open connections."""
+    """The open connections.
 
-    def __init__(self, limits: Limits, *, now: Callable[[], float] = time.monotonic) -> None:
+    plan: called with the seconds after which ``sweep`` is to be called, and once more whenever that must be
+    sooner. So a server at rest sleeps, where a sweep every so often would wake it for nothing.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        plan: Callable[[float], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.limits = limits
+        self._plan = plan
+        self._planned = math.inf
         self.evicted = 0
         self.expired = 0
         self._now = now
@@ -75,6 +89,7 @@ class Connections:
         now = self._now()
         connection = Connection(stream, host, now, now + self.limits.first_request)
         self._open.add(connection)
+        self._watch(connection.deadline, now)
         return connection
 
     def wait_for_request(self, connection: Connection) -> None:
@@ -110,6 +125,9 @@ class Connections:
             # A scraper that stays away is no fault, and must not look like one in the metrics.
             self.expired += not (connection.proven and connection.waiting)
             self._close(connection)
+        self._planned = math.inf
+        if self._open:
+            self._watch(min(connection.deadline for connection in self._open), now)
 
     def close(self) -> None:
         """Close them all."""
@@ -120,6 +138,13 @@ class Connections:
         connection.waiting = waiting
         connection.since = self._now()
         connection.deadline = connection.since + patience
+        self._watch(connection.deadline, connection.since)
+
+    def _watch(self, deadline: float, now: float) -> None:
+        """See to it that a sweep follows soon after this deadline; several deadlines share one."""
+        if deadline < self._planned:
+            self._planned = max(deadline, now) + _SWEEP_SECONDS
+            self._plan(self._planned - now)
 
     def _close(self, connection: Connection) -> None:
         self._open.discard(connection)

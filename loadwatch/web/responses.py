@@ -10,7 +10,8 @@ from typing import Final
 
 TEXT: Final = "text/plain; charset=utf-8"
 _WORTH_COMPRESSING: Final = 1024
-_GZIP_WINDOW: Final = 31  # zlib: 15 bits of window, with a gzip header
+_GZIP_HEADER: Final = 16  # zlib: added to the bits of the window
+_HASH_BITS: Final = 7  # zlib's own window of 15 bits has a memory level of 8
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -39,7 +40,9 @@ class Response:
         """The body as gzip, or None where that would save nothing."""
         if len(self.body) < _WORTH_COMPRESSING:
             return None
-        packer = zlib.compressobj(level=4, wbits=_GZIP_WINDOW)
+        # A window no larger than the body: the usual one asks for 256 KiB, most of the work on a small page.
+        window = min((len(self.body) - 1).bit_length(), zlib.MAX_WBITS)
+        packer = zlib.compressobj(level=4, wbits=_GZIP_HEADER + window, memLevel=window - _HASH_BITS)
         return packer.compress(self.body) + packer.flush()
 
     @cached_property

@@ -24,7 +24,6 @@ from loadwatch.web.responses import Response
 from loadwatch.web.routes import Providers, Routes
 
 log: Final = logging.getLogger(__name__)
-_SWEEP_MILLISECONDS: Final = 500
 _REFRESH_MILLISECONDS: Final = 2_000
 _CLOSE_SECONDS: Final = 1.0
 
@@ -54,7 +53,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._prefix = f"/{route_prefix.strip('/')}".rstrip("/")
         self._routes = Routes(providers, prefix=self._prefix)
         self._limits = limits or Limits()
-        self._connections = Connections(self._limits)
+        self._connections = Connections(self._limits, plan=self._plan_sweep)
+        self._sweep: asyncio.TimerHandle | None = None
         self._parameters = HTTP1ConnectionParameters(
             max_header_size=self._limits.header_bytes,
             max_body_size=self._limits.body_bytes,
@@ -121,8 +121,6 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._stop = asyncio.Event()
         route_tornado_logs()
         self._acceptor = Acceptor(self._sockets, self._tls, self._welcome, self._make_room)
-        sweep = PeriodicCallback(self._connections.sweep, _SWEEP_MILLISECONDS)
-        sweep.start()
         refresh = PeriodicCallback(self._refresh, _REFRESH_MILLISECONDS)
         if self._policy_file:  # else there is nothing to read again, and each waking costs
             refresh.start()
@@ -130,12 +128,16 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         try:
             await self._stop.wait()
         finally:
-            sweep.stop()
             refresh.stop()
             self._acceptor.stop()
             self._connections.close()
             if self._policy_file:
                 self._policy_file.policy.close()
+
+    def _plan_sweep(self, seconds: float) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._sweep = asyncio.get_running_loop().call_later(seconds, self._connections.sweep)
 
     def _tls(self) -> ssl.SSLContext | None:
         return self._policy_file.policy.tls if self._policy_file else None

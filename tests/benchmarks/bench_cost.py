@@ -35,6 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from loadwatch.clock import SystemClock
+from loadwatch.daemon.learning import DUE
 from loadwatch.history import History
 from loadwatch.records import Recording
 from loadwatch.signals import BY_NAME, NAMES
@@ -65,6 +66,9 @@ NETDATA = """
 """
 SILENT = {"DO_NOT_TRACK": "1", "DISABLE_TELEMETRY": "1"}
 ROW_SECONDS = 5.0
+REST_SECONDS = (
+    30.0  # CPU time is counted in hundredths of a second, and of these only a few are used a second
+)
 
 
 @dataclass
@@ -132,10 +136,12 @@ def lived(state: Path, days: float) -> None:
             history.merge(Recording(times, NAMES, values))
     train = [sys.executable, "-m", "loadwatch", "train", "--state-directory", str(state)]
     subprocess.run([*train, "--set", "training.history=2d"], check=True, stdout=subprocess.DEVNULL)
+    with contextlib.closing(History.open(state / "history.db", clock=SystemClock())) as history:
+        # As if it had been the daemon's own: without a plan the next would come at any moment of this run.
+        history.set_state(DUE, time.time() + 6 * 3600.0)
 
 
 def start_daemon(folder: Path) -> Contender:
-    # The model is new: the next training is six hours away.
     daemon = Daemon(folder / "daemon" / "state", "--set", "sampling.interval=1s")
     daemon.until_ready(seconds=120)
     assert daemon.value("loadwatch_anomaly_score") is not None, "the model has no anomaly score"
@@ -199,7 +205,7 @@ def one_round(started: list[Contender], seconds: int) -> tuple[list[float], list
 def cost_of_a_scrape(contender: Contender, count: int) -> float:
     """CPU milliseconds of one scrape: of several at full pace, less what it uses at rest in that time."""
     rest, wall = contender.cpu_seconds(), time.perf_counter()
-    time.sleep(4.0)
+    time.sleep(REST_SECONDS)
     at_rest = (contender.cpu_seconds() - rest) / (time.perf_counter() - wall)
     before, wall = contender.cpu_seconds(), time.perf_counter()
     for _ in range(count):

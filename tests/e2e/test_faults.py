@@ -161,6 +161,62 @@ def test_a_full_disk_and_back(small_disk: Path) -> None:
         assert daemon.terminate(seconds=5) == 0
 
 
+@pytest.fixture
+def failing_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with ext4, of the kind that the kernel makes read-only when it fails."""
+    if os.geteuid() != 0:
+        pytest.skip("a disk of its own needs root")
+    if not (Path("/dev/loop-control").exists() and shutil.which("mkfs.ext4")):
+        pytest.skip("a disk that can fail needs loop devices and mkfs.ext4")
+    image, disk = tmp_path / "image", tmp_path / "disk"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(disk)], check=False).returncode != 0:
+        pytest.skip("no loop device can be had here")
+    yield disk
+    while os.path.ismount(disk):
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_disk_that_turns_read_only_while_running(failing_disk: Path) -> None:
+    """Verdicts go on, metrics and one line say that nothing is stored; a new disk in its place gets it all.
+
+    No mount can be made read-only by hand while a file on it is open for writing. It is the kernel that does
+    so, after a storage error; here it is asked to behave as after one.
+    """
+    state = failing_disk  # the log lies elsewhere
+    with Daemon(state, *FAST).until_ready() as daemon:
+        samples_go_on(daemon, 20)
+        before = stored(state)
+        subprocess.run(["mount", "-o", "remount,abort", str(failing_disk)], check=True)
+        with pytest.raises(OSError, match="Read-only file system"):
+            (failing_disk / "probe").touch()
+        eventually(
+            lambda: (daemon.value("loadwatch_history_unsaved_samples") or 0) > 10,
+            seconds=30,
+            what="waiting samples are shown",
+        )
+        samples_go_on(daemon, 20)
+        assert len(probabilities(daemon)) == 4
+        assert daemon.value("loadwatch_ready") == 1
+        assert daemon.output().count("samples cannot be stored") == 1
+        assert stored(state) >= before, "what was stored can be read"
+        # Such a disk never comes back by itself: another one is mounted over it.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(failing_disk)], check=True)
+        eventually(
+            lambda: daemon.value("loadwatch_history_unsaved_samples") == 0, seconds=30, what="all is stored"
+        )
+        seen = int(daemon.value("loadwatch_samples_total") or 0)
+        assert stored(state) >= seen
+        assert daemon.value("loadwatch_history_lost_samples_total") is None
+        assert "Traceback" not in daemon.output()
+        assert daemon.terminate(seconds=5) == 0
+    with Daemon(state, *FAST).until_ready():
+        assert stored(state) >= seen
+
+
 def test_a_removed_state_directory_is_made_again(tmp_path: Path) -> None:
     """The history is written anew with all it held, and a new first model can be stored."""
     state = tmp_path / "state"

@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -54,6 +56,44 @@ def test_the_whole_page_is_the_golden_one(exporter: Exporter, snapshot: Snapshot
     if UPDATE:
         GOLDEN.write_text(page)
     assert page == GOLDEN.read_text()
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text"])
+def test_a_page_shows_every_change_since_the_last(
+    exporter: Exporter, snapshot: Snapshot, clock: ManualClock, accept: str
+) -> None:
+    """Texts kept from one scrape to the next are never old: each page is the one the library makes afresh."""
+
+    def afresh() -> bytes:
+        encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0" if accept else "")
+        return encode(exporter)
+
+    def scraped() -> bytes:
+        page, _ = exporter.scrape(accept)
+        # The process's own series stand at the end and move by themselves.
+        return re.sub(rb"# HELP process_.*?(?=# EOF|\Z)", b"", page, flags=re.DOTALL)
+
+    def changes() -> Iterator[None]:
+        yield
+        exporter.publish(snapshot)
+        yield
+        yield  # nothing
+        exporter.samples.inc()
+        exporter.sample_duration.observe(0.004)
+        yield
+        exporter.sample_failures.inc("cpu")
+        exporter.publish(replace(snapshot, anomaly_score=None, probabilities={0: 0.5}))
+        yield
+        exporter.model_brier.set(None)
+        yield
+        clock.advance(100.0)
+        yield
+
+    before = b""
+    for number, _ in enumerate(changes()):
+        assert scraped() == afresh()
+        assert number in (0, 2) or scraped() != before
+        before = scraped()
 
 
 def test_nothing_is_known_before_the_first_snapshot(clock: ManualClock) -> None:

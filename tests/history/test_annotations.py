@@ -1,10 +1,11 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from loadwatch.errors import HistoryError
 from loadwatch.history import History
-from loadwatch.records import Alert, Contribution, Label, Maintenance, Span
+from loadwatch.records import Alert, Contribution, Label, Maintenance, Sample, Span
 
 
 def test_labels_are_kept_listed_and_removed(history: History) -> None:
@@ -141,3 +142,24 @@ def test_retention_keeps_alerts_longer_than_samples(history: History) -> None:
 
     assert (history.labels(), history.maintenance(), history.training_spans()) == ([], [], [])
     assert [alert.start for alert in history.alerts()] == [recent]
+
+
+def test_reads_at_once_see_what_others_write_meanwhile(history: History) -> None:
+    """They share a connection, not a moment: a label typed between two of them is there."""
+    with history.at_once():
+        assert history.labels() == []
+        history.add_label(Label(Span(100.0, 200.0), "high"))
+        assert len(history.labels()) == 1
+        history.append(Sample(50.0, 50.0, {"cpu": 0.5}))
+        assert history.span() == Span(50.0, 50.0)
+    assert len(history.labels()) == 1
+
+
+def test_reads_at_once_fail_as_single_ones_do(history: History, path: Path) -> None:
+    """Without a file there is one clear error, and the next try is a fresh one."""
+    aside = path.rename(path.with_suffix(".aside"))
+    with pytest.raises(HistoryError, match="no history there"), history.at_once():
+        history.labels()
+    aside.rename(path)
+    with history.at_once():
+        assert history.labels() == []

@@ -53,7 +53,10 @@ def test_sample_by_sample_equals_all_at_once(model, step):
     recording = Recording(recording.timestamps[keep], SIGNALS, values[keep])
     at_once = model.score(recording)
     stream, scores, contributions = model.stream(), [], []
+    single = model.stream()
     for k in range(len(recording)):
+        score, _ = single.update(float(recording.timestamps[k]), recording.values[k])
+        assert score == pytest.approx(at_once.scores[k], abs=1e-5, nan_ok=True)
         scores += stream.extend(recording.rows(k, k + 1)).tolist()
         contributions.append(sum(part.value for part in stream.contributions()))
     # float32 inside the network: batches and single rows round differently.

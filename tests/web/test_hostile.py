@@ -146,6 +146,38 @@ def test_a_scraper_may_keep_its_connection(start: Starter) -> None:
     assert not any(server.faults().values())
 
 
+def test_deadlines_are_kept_without_waking_a_server_at_rest() -> None:
+    """A sweep is planned only while somebody is there, seldom, and soon after a deadline."""
+
+    class Stream:
+        def close(self) -> None:
+            closed.append(now)
+
+    now, planned, closed = 0.0, [], []  # type: ignore[var-annotated]
+    connections = Connections(Limits(), plan=lambda seconds: planned.append(now + seconds), now=lambda: now)
+    connections.sweep()
+    assert planned == []
+    scraper = connections.admit(Stream(), "scraper")  # type: ignore[arg-type]
+    scraper.proven = True
+    for second in range(60):
+        now = float(second)
+        if planned and now >= planned[-1]:
+            connections.sweep()
+        connections.answer(scraper)
+        connections.wait_for_request(scraper)
+    assert len(planned) < 16
+    connections.admit(Stream(), "silent")  # type: ignore[arg-type]
+    while not closed:
+        now = planned[-1]
+        connections.sweep()
+    assert 69.0 < closed[0] < 71.0
+    while len(connections):
+        now = planned[-1]
+        connections.sweep()
+    assert 179.0 < closed[1] < 181.0
+    assert max(planned) == now
+
+
 def test_who_is_missed_least_is_evicted_first() -> None:
     """Answering before waiting, proven before unproven, few before many of one host, young before old."""
 
@@ -157,7 +189,7 @@ def test_who_is_missed_least_is_evicted_first() -> None:
             self.closed = True
 
     times = iter(range(100))
-    connections = Connections(Limits(connections=5), now=lambda: float(next(times)))
+    connections = Connections(Limits(connections=5), plan=lambda _: None, now=lambda: float(next(times)))
     streams = [Stream() for _ in range(9)]
     hosts = ["scraper", "busy", "attacker", "attacker", "other"]
     opened = [connections.admit(stream, host) for stream, host in zip(streams[:5], hosts, strict=True)]

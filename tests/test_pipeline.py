@@ -1,0 +1,71 @@
+"""One sample at a time or a recording at once: the daemon and a replay score the same."""
+
+import numpy as np
+import pytest
+
+from loadwatch.labels.rule import Rule
+from loadwatch.model.file import Card, Model
+from loadwatch.pipeline import Scorer
+from loadwatch.records import Recording, Sample
+from loadwatch.training.anomaly import train_anomaly
+from loadwatch.training.bootstrap import train_bootstrap
+
+RULE = Rule.parse('cpu > 0.9 or avg(memory, "1m") > 0.95')
+SIGNALS = ("disk", "cpu", "memory")
+
+
+def host(rows: int, step: float, seed: int) -> Recording:
+    """A host that is sometimes busy, sometimes unreadable, and was away for an hour."""
+    random = np.random.default_rng(seed)
+    times = 1.7e9 + np.cumsum(step * random.uniform(0.9, 1.1, rows))
+    times[rows // 2 :] += 3600.0
+    values = np.clip(random.random((rows, 1)) + 0.2 * random.normal(size=(rows, 3)), 0.0, 1.0)
+    values[random.random(values.shape) < 0.05] = np.nan
+    values[rows // 4 : rows // 4 + 60] = np.nan
+    return Recording(times, SIGNALS, values)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["with anomaly", "forecast only"])
+def model(request: pytest.FixtureRequest) -> Model:
+    forecast, _ = train_bootstrap(RULE, (0, 60), step=5.0, seed=0)
+    anomaly = train_anomaly(host(4000, 60.0, 1), seed=1)[0] if request.param else None
+    card = Card("v", "bootstrap", 0.0, "host", RULE.text, (0, 60), SIGNALS, 5.0, 0.0, 0.0, 0, 0.0)
+    return Model(card, forecast, anomaly)
+
+
+def test_samples_one_by_one_are_scored_as_a_recording_is(model: Model) -> None:
+    """Levels, probabilities, anomaly and its shares: over gaps, unknown values, blindness, ends of cells."""
+    recording = host(400, 5.0, 2)
+    at_once = Scorer(RULE, model).extend(recording)
+    scorer = Scorer(RULE, model)
+    assert np.isnan(at_once.probabilities).any(), "it was never blind"
+    for k, timestamp in enumerate(recording.timestamps.tolist()):
+        # A signal that is not there at all is as unknown as one that cannot be read.
+        row = dict(zip(SIGNALS, recording.values[k].tolist(), strict=True))
+        values = {name: value for name, value in row.items() if k % 2 or not np.isnan(value)}
+        one = scorer.update(Sample(timestamp, timestamp, values))
+        np.testing.assert_allclose(one.levels[0], at_once.levels[k], rtol=1e-12)
+        np.testing.assert_allclose(one.features[0], at_once.features[k], rtol=1e-9, atol=1e-6)
+        # float32 inside the networks: batches and single rows round differently.
+        np.testing.assert_allclose(one.probabilities[0], at_once.probabilities[k], atol=1e-5)
+        np.testing.assert_allclose(one.anomaly[0], at_once.anomaly[k], atol=1e-5)
+        np.testing.assert_allclose(one.anomaly_shares[0], at_once.anomaly_shares[k], atol=1e-5)
+
+
+def test_samples_and_recordings_may_take_turns(model: Model) -> None:
+    """A scorer that was warmed up on a recording goes on sample by sample, and back."""
+    recording = host(300, 5.0, 3)
+    at_once = Scorer(RULE, model).extend(recording)
+    scorer, scored, k = Scorer(RULE, model), [], 0
+    for rows in (100, 1, 1, 20, 1, 50, 1, 1, 1, 124):
+        part = recording.rows(k, k + rows)
+        if rows == 1:
+            values = dict(zip(SIGNALS, part.values[0].tolist(), strict=True))
+            scored.append(scorer.update(Sample(float(part.timestamps[0]), 0.0, values)))
+        else:
+            scored.append(scorer.extend(part))
+        k += rows
+    np.testing.assert_allclose(
+        np.vstack([part.probabilities for part in scored]), at_once.probabilities, atol=1e-5
+    )
+    np.testing.assert_allclose(np.concatenate([part.anomaly for part in scored]), at_once.anomaly, atol=1e-5)
