@@ -14,6 +14,7 @@ import click
 from loadwatch import __version__, config
 from loadwatch.cli.completion import script
 from loadwatch.cli.main import cli
+from loadwatch.cli.moments import Duration, Moment, SinceType
 from loadwatch.errors import ConfigurationError, LoadwatchError, UsageError
 from loadwatch.exporter import METRICS
 from loadwatch.files import write_atomically
@@ -65,7 +66,9 @@ def placeholder(parameter: click.Parameter) -> str:
     if isinstance(parameter.type, click.Choice):
         name = "|".join(parameter.type.choices)
     elif isinstance(parameter, click.Option) and not parameter.metavar:
+        ours = isinstance(parameter.type, Duration | Moment | SinceType)
         name = "FILE" if isinstance(parameter.type, click.Path) else "VALUE"
+        name = parameter.type.name.upper() if ours else name
     if isinstance(parameter, click.Option) or parameter.required:
         return name
     return f"[{name}...]" if parameter.nargs == -1 else f"[{name}]"

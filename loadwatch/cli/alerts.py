@@ -7,18 +7,18 @@ import time
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.moments import read_moment, show_moment
+from loadwatch.cli.moments import SINCE, Since, show_moment, span_since
 from loadwatch.judge.alerts import is_false, summarise, with_labels
 from loadwatch.records import Alert, Span
 
 
 @click.command("alerts")
-@click.option("--since", default="30 days ago", show_default=True, help="How far back.")
+@click.option("--since", type=SINCE, default="30d", show_default=True, help="A length, or a moment.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_context
-def command(context: Context, *, since: str, as_json: bool) -> None:
+def command(context: Context, *, since: Since, as_json: bool) -> None:
     """List past alerts: when, how long, why, whether confirmed."""
-    span = Span(read_moment(since), time.time())
+    span = span_since(since, time.time())
     with contextlib.closing(context.read_history()) as history:
         labels = history.labels(span)
         alerts = [with_labels(alert, labels) for alert in history.alerts(span)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.learning import learn_from_import
-from loadwatch.cli.moments import read_moment, show_moment, show_span
+from loadwatch.cli.moments import SINCE, Since, show_moment, show_span, span_since
 from loadwatch.cli.prometheus_import import import_from_prometheus, prometheus_options
 from loadwatch.errors import UsageError
 from loadwatch.history import History
@@ -80,12 +81,12 @@ def _import_file(history: History, file: Path) -> int:
     show_default=True,
     help="What to write.",
 )
-@click.option("--since", default=None, help="From when, by default all.")
+@click.option("--since", type=SINCE, help="A length such as 7d, or a moment; by default all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to, by default standard output.")
 @with_context
-def export(context: Context, *, form: str, since: str | None, output: Path | None) -> None:
+def export(context: Context, *, form: str, since: Since | None, output: Path | None) -> None:
     """Write the stored samples as CSV, or as OpenMetrics for promtool tsdb create-blocks-from."""
-    start = None if since is None else read_moment(since)
+    start = None if since is None else span_since(since, time.time()).start
     with contextlib.closing(context.read_history()) as history, contextlib.ExitStack() as stack:
         recording = history.recording(start)
         stream = sys.stdout if output is None else stack.enter_context(output.open("w", encoding="utf-8"))

@@ -31,6 +31,11 @@ from loadwatch.cli.main import COMMANDS, cli
         (["status", "--jsno"], 2, "loadwatch status --help"),
         (["status", "--url", "ftp://host"], 2, "expected http://host:port"),
         (["maintenance", "start", "--for", "soon"], 2, "soon"),
+        (
+            ["top", "--interval", "nonsense", "--url", "http://127.0.0.1:1"],
+            2,
+            "invalid value for '--interval'",
+        ),
         (["check-config", "--set", "sampling.intervall=1s"], 78, "did you mean sampling.interval?"),
         (["run", "--config", "{empty}/none.toml"], 78, "does not exist"),
     ],
