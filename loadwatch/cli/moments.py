@@ -15,7 +15,7 @@ from loadwatch.records import Span
 from loadwatch.times import Toward, format_moment, local_zone, parse_duration, parse_moment
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A length of time, in seconds; ``positive`` refuses 0."""
 
     name = "duration"
@@ -36,7 +36,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A point in time, in epoch seconds; a time of day alone is the nearest one ``toward`` past or future."""
 
     name = "moment"
@@ -66,7 +66,7 @@ class Since:
         return end - self.seconds if self.kind == "before the end" else self.seconds
 
 
-class SinceType(click.ParamType):
+class SinceType(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """The beginning of a span: a length such as 7d, or a moment."""
 
     name = "moment"

@@ -120,6 +120,7 @@ class Daemon:
     def _serve(self) -> None:
         self._keeper.load()
         self._board.refill(self._history.recording)
+        self._tell()  # the first look already has the name of the host
         self._web.start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.put(received))
@@ -211,6 +212,9 @@ class Daemon:
         self._verdicts.is_training = self._keeper.learning.state.running
         self._verdicts.refresh()
         self._keeper.follow()
+        self._tell()
+
+    def _tell(self) -> None:
         self._board.facts = collect_facts(
             self._clock, self._started, self._history, self._keeper, self._verdicts
         )

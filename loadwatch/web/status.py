@@ -5,6 +5,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
 
     schema                 1; grows only by new fields
     host, version          text
+    build                  {commit, timestamp, changed} of what runs, null where it is not known
     now_timestamp          when this document was made, by the daemon's clock
     started_timestamp, interval_seconds
     state                  fine | expected | high_load | anomaly | maintenance | stale | unknown
@@ -54,6 +55,7 @@ def build_status(
         "schema": SCHEMA,
         "host": facts.host,
         "version": __version__,
+        "build": facts.build._asdict() if facts.build else None,
         "now_timestamp": now,
         "started_timestamp": facts.started_timestamp,
         "interval_seconds": interval,

@@ -68,7 +68,9 @@ def test_version_says_what_runs() -> None:
     """A report of a fault needs no second question."""
     end = program("--version")
     assert re.fullmatch(
-        rf"loadwatch {__version__} \(Python 3\.\d+\.\S+, numpy \S+, psutil \S+\)\n", end.stdout
+        rf"loadwatch {__version__} \(commit (unknown|[0-9a-f]{{12}} of [-0-9]+( with changes)?); "
+        r"Python 3\.\d+\.\S+, numpy \S+, psutil \S+\)\n",
+        end.stdout,
     )
 
 

@@ -98,6 +98,7 @@ def test_the_page_loads_whole_and_in_silence(browser: Browser, start: Starter) -
     assert "CPU pressure" in browser.text("#contributions")
     assert "kernel update" in browser.text("#alerts")
     assert "trained on this host" in browser.text("#model")
+    assert "(commit 0123456789ab)" in browser.text("#colophon")
     assert browser.errors == []
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from loadwatch.build import Build
 from loadwatch.clock import ManualClock
 from loadwatch.records import Contribution, Maintenance, ModelInfo, Sample, Snapshot, Span
 from loadwatch.web import Alert, Board, Facts, ModelCard, Training, Worth, build_status
@@ -53,6 +54,14 @@ def test_a_fresh_verdict_is_told_whole() -> None:
     assert status["worth"]["forecast_lead_time_seconds"] == 240
     assert [alert["start_timestamp"] for alert in status["alerts"]] == [30, 10]
     assert status["maintenance"][0]["end_timestamp"] is None
+
+
+def test_the_document_names_the_build_that_runs() -> None:
+    """Of a whole fleet one can ask who runs what; null where the build did not know its commit."""
+    assert document()["build"] is None
+    facts = replace(FACTS, build=Build("0123456789abcdef", 1_772_366_400, changed=True))
+    status = build_status(CALM, facts, age=1.0, interval=5.0, now=1_700_000_001.0)
+    assert status["build"] == {"commit": "0123456789abcdef", "timestamp": 1_772_366_400, "changed": True}
 
 
 def test_a_stale_verdict_is_withdrawn() -> None:

@@ -28,6 +28,9 @@ const HALF_A_ROW = 3;
 // The horizons last heard of: they keep their places, empty, while there is no fresh verdict.
 let horizonsKnown = [];
 
+/** The commit in git's short form; nothing where the build did not know it. */
+const buildName = (build) => (build ? ` (commit ${build.commit.slice(0, 12)}${build.changed ? " with changes" : ""})` : "");
+
 export function showVerdict(status) {
   say(byId("host"), status.host || "This host");
   say(byId("headline"), status.headline);
@@ -39,7 +42,7 @@ export function showVerdict(status) {
     : "";
   say(
     byId("colophon"),
-    `loadwatch ${status.version}${since}, a sample every ${duration(status.interval_seconds)}.`,
+    `loadwatch ${status.version}${buildName(status.build)}${since}, a sample every ${duration(status.interval_seconds)}.`,
   );
 }
 
