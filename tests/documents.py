@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from manual import page
 
 from loadwatch import __version__, config
 from loadwatch.cli.completion import script
@@ -21,6 +22,7 @@ from loadwatch.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+MANUAL = ROOT / "loadwatch" / "web" / "static" / "manual.html"
 ASSETS = ROOT / "loadwatch" / "assets" / "files"
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COMPLETIONS = {
@@ -188,9 +190,15 @@ def files() -> dict[str, str]:
     return {**scripts, MAN_PAGE: man_page()}
 
 
+def manual() -> str:
+    """The README of today as the page that daemons serve."""
+    return page(readme(README.read_text(encoding="utf-8")), __version__)
+
+
 if __name__ == "__main__":
     for name, content in files().items():
         (ASSETS / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(ASSETS / name, content.encode())
     write_atomically(ROOT / "systemd" / "loadwatch.toml", config.example().encode())
     write_atomically(README, readme(README.read_text(encoding="utf-8")).encode())
+    write_atomically(MANUAL, manual().encode())

@@ -42,7 +42,8 @@ from loadwatch.web.facts import Alert, Facts
 from loadwatch.web.wording import in_words
 
 SCHEMA: Final = 1
-DOCUMENTATION: Final = "https://github.com/loadwatch/loadwatch#readme"
+DOCUMENTATION: Final = "static/manual.html"
+"""Served by this very daemon: a server without a way out has its manual at hand, and that of its version."""
 
 
 def build_status(

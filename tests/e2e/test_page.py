@@ -221,7 +221,11 @@ def test_the_page_works_behind_a_prefix_under_tls_with_a_password(
     assert loaded(browser)
     assert browser.text("#headline") == "All is well"
     links = browser.evaluate("[...document.querySelectorAll('nav a')].map(a => a.getAttribute('href'))")
-    assert links[:2] == ["metrics", "api/v1/status"]
+    assert links == ["metrics", "api/v1/status", "static/manual.html"]
+    browser.evaluate("document.querySelector('#documentation').click()")
+    assert browser.until(lambda: "Manual" in str(browser.evaluate("document.title")))
+    browser.evaluate("document.querySelector('header a').click()")
+    assert browser.until(lambda: loaded(browser)), "the way back"
 
 
 @pytest.mark.skipif(shutil.which("stress-ng") is None, reason="needs stress-ng of Debian's package")
@@ -279,6 +283,23 @@ def test_everyone_can_read_the_report(
     assert browser.until(lambda: browser.evaluate("document.readyState") == "complete")
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     assert browser.text("h1")
+    assert violations(browser, axe) == []
+    assert browser.errors == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_everyone_can_read_the_manual(
+    browser: Browser, start: Starter, axe: str, width: int, dark: bool
+) -> None:
+    """It comes from the daemon alone, with its drawing, and fits on a phone, by day and by night."""
+    daemon = start("calm")
+    browser.screen(width, 800, dark=dark)
+    browser.open(f"{daemon.server.urls[0]}static/manual.html")
+    assert browser.until(lambda: browser.evaluate("document.readyState") == "complete")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.evaluate("[...document.images].every(one => one.naturalWidth > 0)")
+    assert {url for url in browser.requests if not url.startswith(daemon.server.urls[0])} == set()
     assert violations(browser, axe) == []
     assert browser.errors == []
 
