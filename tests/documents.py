@@ -190,6 +190,15 @@ def files() -> dict[str, str]:
     return {**scripts, MAN_PAGE: man_page()}
 
 
+def shell(name: str) -> str:
+    """The commands between the README's mark ``name`` and its end: what a reader copies and runs."""
+    found = re.search(
+        rf"<!-- {name} -->\n```sh\n(.*?)```\n<!-- end -->", README.read_text("utf-8"), re.DOTALL
+    )
+    assert found, f"the README has no commands marked {name}"
+    return found[1]
+
+
 def manual() -> str:
     """The README of today as the page that daemons serve."""
     return page(readme(README.read_text(encoding="utf-8")), __version__)
