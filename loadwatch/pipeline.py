@@ -64,6 +64,11 @@ class Scorer:
         anomaly = () if self.model.anomaly is None else self.model.anomaly.signals
         return tuple(sorted({*self._rule.signals, *self.model.forecast.spec.signals, *anomaly}))
 
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The signals of the comparison that set the newest load level."""
+        return self._level.deciding
+
     def extend(self, recording: Recording) -> Scores:
         """Score further rows in time order."""
         times, forecast = recording.timestamps, self.model.forecast

@@ -19,6 +19,7 @@ from loadwatch.cli.moments import Duration, Moment, SinceType
 from loadwatch.errors import ConfigurationError, LoadwatchError, UsageError
 from loadwatch.exporter import METRICS
 from loadwatch.files import write_atomically
+from loadwatch.labels.rule import DEFAULT_RULE
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -98,6 +99,11 @@ def settings_table() -> str:
     return table(("key", "default", "what it is for"), rows)
 
 
+def default_rule() -> str:
+    """What high load is where nobody says otherwise, a line for each of its reasons."""
+    return "```\n" + DEFAULT_RULE.replace(" or ", "\n  or ") + "\n```\n"
+
+
 def metrics_table() -> str:
     rows = [
         (f"`{metric.name}`", metric.kind, ", ".join(f"`{label}`" for label in metric.labels), metric.help)
@@ -114,7 +120,12 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def readme(text: str) -> str:
     """The README with every generated block as of now."""
-    tables = {"settings": settings_table, "commands": commands_table, "metrics": metrics_table}
+    tables = {
+        "settings": settings_table,
+        "rule": default_rule,
+        "commands": commands_table,
+        "metrics": metrics_table,
+    }
     return BLOCK.sub(lambda found: f"{found[1]}{tables[found[2]]()}{found[3]}", text)
 
 

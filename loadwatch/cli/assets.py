@@ -19,7 +19,7 @@ def list_assets() -> None:
         click.echo(f"{asset.name:<58} {asset.description}")
 
 
-@command.command("export")
+@command.command("export", short_help="Write shipped files under a folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("names", nargs=-1)
 @click.option("--replace", is_flag=True, help="Overwrite files that differ.")

@@ -8,6 +8,7 @@ import click
 
 from loadwatch.cli.context import Context, with_context
 from loadwatch.config import in_force
+from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD
 
 
 @click.command("check-config")
@@ -24,6 +25,8 @@ def command(context: Context, *, as_json: bool) -> None:
         return
     for key, value in settings.items():
         click.echo(f"{key} = {json.dumps(value, default=_plain)}")
+        if value == DEFAULT_WORD:
+            click.echo(f"# that is: {DEFAULT_RULE}")
     click.echo(f"state directory: {context.state_directory}")
 
 

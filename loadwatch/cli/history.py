@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.figures import count_of
 from loadwatch.cli.learning import learn_from_import
 from loadwatch.cli.moments import SINCE, Since, show_moment, show_span, span_since
 from loadwatch.cli.prometheus_import import import_from_prometheus, prometheus_options
@@ -37,13 +38,13 @@ def _show(context: Context) -> None:
     if span is None:
         click.echo(f"{context.history_path}: no rows yet")
         return
-    click.echo(f"{context.history_path}: {rows} rows, {show_span(span)}")
-    click.echo(f"{len(gaps)} gaps longer than ten sampling intervals")
+    click.echo(f"{context.history_path}: {count_of(rows, 'row')}, {show_span(span)}")
+    click.echo(f"{count_of(len(gaps), 'gap')} longer than ten sampling intervals")
     for gap in gaps[-SHOWN_GAPS:]:
         click.echo(f"  {show_moment(gap.start)}  {format_duration(round(gap.end - gap.start))}")
 
 
-@command.command("import")
+@command.command("import", short_help="Add rows from a file or a Prometheus.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @click.option("--train/--no-train", default=True, help="Whether to learn from them at once, as by default.")
 @prometheus_options
@@ -72,7 +73,7 @@ def _import_file(history: History, file: Path) -> int:
     return added
 
 
-@command.command("export")
+@command.command("export", short_help="Write the samples as CSV or OpenMetrics.")
 @click.option(
     "--format",
     "form",

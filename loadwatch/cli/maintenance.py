@@ -65,7 +65,7 @@ def stop(context: Context, *, identity: int | None) -> None:
             click.echo(f"maintenance {window.identity} stopped")
 
 
-@command.command("list")
+@command.command("list", short_help="List the windows, typed and recurring.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_context
 def list_windows(context: Context, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.figures import count_of
 from loadwatch.cli.moments import MOMENT, SINCE, Since, span_since
 from loadwatch.errors import HistoryError, ModelError
 from loadwatch.files import write_atomically
@@ -50,7 +51,8 @@ def command(context: Context, *, since: Since, until: float, output: Path) -> No
         warm_up(scorer, history, span.start)
     findings = examine(material, scorer)
     write_atomically(output, page(findings, local_zone(), time.time()).encode())
-    click.echo(f"{output}: {len(material.recording):,} samples, {len(material.alerts)} alerts")
+    samples, alerts = len(material.recording), len(material.alerts)
+    click.echo(f"{output}: {count_of(samples, 'sample')}, {count_of(alerts, 'alert')}")
 
 
 def _model(context: Context) -> Model:

@@ -146,3 +146,11 @@ def test_the_terminal_gets_the_same_words(tmp_path: Path) -> None:
     os.close(leader)
     assert process.returncode == 1
     assert output.startswith("loadwatch: cannot open")
+
+
+@pytest.mark.parametrize("name", [name for name, module in COMMANDS.items()])
+def test_no_line_of_a_listing_breaks_off(invoke: Invoke, name: str) -> None:
+    """What a command of a group does is said to its end, in the 80 columns of a terminal."""
+    group = cli.get_command(click.Context(cli), name)
+    if isinstance(group, click.Group):
+        assert "..." not in invoke(name, "--help").output.partition("Commands:")[2]

@@ -92,8 +92,21 @@ def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
     """Drawn anew within moments, wider or narrower, without being told."""
     with terminal(daemon("busy"), columns=110) as it:
         it.until("history: the last hour")
-        it.resize(50, 160)
+        it.resize(52, 160)
         it.until("udp_out_datagrams")  # there is room for every signal now
+
+
+def test_top_shows_where_it_cuts(daemon: Start) -> None:
+    """In a narrow window a fact that is too long for its line ends with a sign that there is more."""
+    with terminal(daemon("busy"), columns=60) as it:
+        shown = it.until("history: the last hour")
+    assert "…" in shown.partition("(trained), 5 h")[2].partition("training")[0]
+
+
+def test_top_names_every_signal_whole_where_there_is_room(daemon: Start) -> None:
+    """Names that begin alike are told apart."""
+    with terminal(daemon("busy"), rows=60, columns=110) as it:
+        it.until("tcp_retransmit_timeouts")
 
 
 def test_top_outlives_the_daemon(daemon: Start) -> None:

@@ -70,6 +70,8 @@ def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Sna
         model=ModelInfo("20260412T031500-12", "bootstrap" if young else "trained", now - 5 * 3_600),
         maintenance=scene == "maintenance",
         raised_by="guard" if scene == "busy" else None,
+        load_level=load / 0.9,
+        deciding=("cpu",),
     )
 
 

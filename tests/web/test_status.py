@@ -56,6 +56,14 @@ def test_a_fresh_verdict_is_told_whole() -> None:
     assert status["maintenance"][0]["end_timestamp"] is None
 
 
+def test_the_document_says_how_near_the_rule_is_to_its_limit() -> None:
+    """And which signals decide: why this is high load by the operator's words, or what it is short of."""
+    known = document(replace(CALM, load_level=0.62, deciding=("cpu", "memory")))
+    assert known["verdict"]["rule"] == {"level": 0.62, "deciding": ["cpu", "memory"]}
+    assert document(replace(CALM, load_level=math.nan))["verdict"]["rule"] is None
+    assert document()["verdict"]["rule"] is None
+
+
 def test_the_document_names_the_build_that_runs() -> None:
     """Of a whole fleet one can ask who runs what; null where the build did not know its commit."""
     assert document()["build"] is None
@@ -74,6 +82,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "fresh": False,
         "high_load": [],
         "raised_by": None,
+        "rule": None,
         "anomaly": {"score": None, "flag": None},
         "contributions": {},
     }

@@ -187,6 +187,15 @@ function overSpan({ start_timestamp: start, end_timestamp: end }) {
   return known(end) ? ` over ${duration(end - start)}` : "";
 }
 
+/** Why this is high load by the operator's definition, or what it is short of. */
+function ruleInWords(rule) {
+  if (!rule) return "–";
+  const names = rule.deciding.map(signalName).join(" and ");
+  const by = names ? `; ${names} decide${rule.deciding.length === 1 ? "s" : ""}` : "";
+  const times = rule.level >= 1.005 ? `, ${digits(rule.level)} times` : "";
+  return rule.level > 1 ? `over its limit${times}${by}` : `at ${percent(Math.max(0, Math.min(rule.level, 0.999)))} of its limit${by}`;
+}
+
 export function showModel(status) {
   const { model, training, worth, history, now_timestamp: now } = status;
   const ago = (timestamp) =>
@@ -198,6 +207,7 @@ export function showModel(status) {
     { waiting: "waiting until the host has recovered", running: "running now" }[training.state] ??
     (training.next_timestamp ? dateAndTime(training.next_timestamp) : "–");
   const facts = [
+    ["Your rule for high load", ruleInWords(status.verdict?.rule)],
     ["Model", model ? `${model.version} (${ORIGINS[model.origin]})` : "none yet"],
     ["Trained", ago(model?.trained_timestamp)],
     ["Learned from", learnedFrom(model)],
