@@ -53,6 +53,8 @@ def _training(clock: Clock, keeper: ModelKeeper) -> Training:
     state = keeper.learning.state
     doing: State = "waiting" if state.waiting else "running" if state.running else "idle"
     remaining = keeper.next_training_seconds
+    if keeper.card is None and remaining is None:
+        doing = "running"  # the first model is being made, or is just about to be
     last = state.last
     return Training(
         state=doing,

@@ -121,9 +121,10 @@ class Daemon:
         self._keeper.load()
         self._board.refill(self._history.recording)
         self._tell()  # the first look already has the name of the host
-        self._web.start()
+        # Before anybody can see that we are there: who then asks us to stop is heard.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.put(received))
+        self._web.start()
         self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
         if self._config.web.textfile_directory is not None:
             self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._write_textfile)
