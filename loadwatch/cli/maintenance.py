@@ -34,7 +34,10 @@ def command() -> None:
 @click.option("--why", default="", help="A word to those who read it later.")
 @with_context
 def start(context: Context, *, length: float, start: float, why: str) -> None:
-    """Begin a window, now or later."""
+    """Begin a window, now or later.
+
+    A running daemon knows of it within ten seconds.
+    """
     span = Span(start, start + length)
     if span.end <= time.time():
         raise UsageError(f"that window is over already: {show_span(span)}; check --at and --for")

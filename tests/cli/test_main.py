@@ -154,3 +154,16 @@ def test_no_line_of_a_listing_breaks_off(invoke: Invoke, name: str) -> None:
     group = cli.get_command(click.Context(cli), name)
     if isinstance(group, click.Group):
         assert "..." not in invoke(name, "--help").output.partition("Commands:")[2]
+
+
+def test_what_is_in_force_is_shown_as_it_is_written(invoke: Invoke) -> None:
+    """Each line can be copied into the file: durations with their units, what is not set as empty."""
+    lines = invoke("check-config", "--set", "training.every=90m").output.splitlines()
+    assert 'training.every = "1h30m"' in lines
+    assert 'high_load.horizons = ["0s", "1m", "5m", "15m"]' in lines
+    assert 'web.config_file = ""' in lines
+    assert "alerts.budget_per_week = 2.0" in lines
+    for line in lines[:-1]:
+        key, _, value = line.partition(" = ")
+        if not key.startswith("#") and value != '""':
+            assert invoke("check-config", "--set", f"{key}={value}").exit_code == 0, line
