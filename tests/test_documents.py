@@ -112,7 +112,7 @@ def parse(command: click.Command, arguments: list[str], parent: click.Context | 
 
 def test_every_command_named_in_running_text_exists() -> None:
     """In sentences too: ``loadwatch stauts`` would fail here."""
-    for words in re.findall(r"`loadwatch ([a-z-]+(?: [a-z-]+)?)", README):
+    for words in re.findall(r"`loadwatch ([a-z][a-z-]*(?: [a-z][a-z-]*)?)", README):
         name, _, below = words.partition(" ")
         context = click.Context(cli)
         command = cli.get_command(context, name)

@@ -123,6 +123,19 @@ def test_the_words_name_what_drives_the_verdict() -> None:
     )
 
 
+def test_the_words_do_not_name_what_hardly_counts() -> None:
+    """Beside a signal that decides, one with a fiftieth of its weight would only distract."""
+    parts = (Contribution("cpu", 0.83), Contribution("memory", 0.2), Contribution("steal", 0.02))
+    snapshot = replace(CALM, high_load={0: True}, contributions={"high_load": parts}, probabilities={0: 0.9})
+    assert in_words(snapshot, fresh=True, age=1.0).detail == "Driven by cpu +0.83, memory +0.20."
+
+
+def test_a_rule_that_holds_is_not_called_unlikely() -> None:
+    """Where the model does not know the rule yet, the rule speaks: it is the definition."""
+    ruled = replace(CALM, high_load={0: True}, probabilities={0: 0.01}, load_level=1.2, deciding=("cpu",))
+    assert in_words(ruled, fresh=True, age=1.0).detail.startswith("The rule says so, though the model")
+
+
 def test_a_flag_that_is_only_held_says_so() -> None:
     """Beside a probability of nearly nothing, the reasons of a minute ago would be read as those of now."""
     parts = (Contribution("cpu", 0.23),)
