@@ -13,6 +13,7 @@ import numpy.typing as npt
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
 from loadwatch.model.file import Model
+from loadwatch.model.taught import Likeness, explained, lifted
 from loadwatch.records import Contribution, Floats, Recording, Sample, Verdict
 
 COARSE_SECONDS: Final = 60.0
@@ -55,6 +56,8 @@ class Scorer:
         self._level = rule.stream()
         self._features = model.forecast.features()
         self._anomaly = None if model.anomaly is None else model.anomaly.stream()
+        self._taught = None if model.taught is None else model.taught.stream()
+        self._likeness: Likeness | None = None
         self._newest: Scores | None = None
         self._last_known = -np.inf
 
@@ -62,7 +65,8 @@ class Scorer:
     def signals(self) -> tuple[str, ...]:
         """Every signal this model looks at, the rule's included."""
         anomaly = () if self.model.anomaly is None else self.model.anomaly.signals
-        return tuple(sorted({*self._rule.signals, *self.model.forecast.spec.signals, *anomaly}))
+        taught = () if self.model.taught is None else self.model.taught.signals
+        return tuple(sorted({*self._rule.signals, *self.model.forecast.spec.signals, *anomaly, *taught}))
 
     @property
     def deciding(self) -> tuple[str, ...]:
@@ -76,6 +80,9 @@ class Scorer:
         values = recording.with_signals(forecast.spec.signals).values
         features = self._features.extend(times, values, levels)
         probabilities = forecast.probabilities(features)
+        if self._taught is not None:
+            self._likeness = self._taught.extend(recording)
+            probabilities = lifted(probabilities, self._likeness.chances)
         probabilities[self._is_blind(times, levels)] = np.nan
         if self._anomaly is None:
             anomaly, shares = np.full(len(times), np.nan), np.empty((len(times), 0))
@@ -109,10 +116,14 @@ class Scorer:
         if np.isfinite(scores.probabilities[row]).all():
             newest = row in {-1, len(scores.levels) - 1}
             deciding = self._level.deciding if newest else tuple(sorted(self._rule.signals))
-            found["high_load"] = forecast.contributions(scores.features[row], forecast.horizons[-1], deciding)
+            parts = forecast.contributions(scores.features[row], forecast.horizons[-1], deciding)
+            if self._taught is not None and self._likeness is not None:
+                shares, lifted_to = self._likeness.shares[row], float(scores.probabilities[row, -1])
+                parts = explained(parts, self._taught.signals, shares, lifted_to)
+            found["high_load"] = parts
         if self.model.anomaly is not None and np.isfinite(scores.anomaly[row]):
-            shares = zip(self.model.anomaly.signals, scores.anomaly_shares[row].tolist(), strict=True)
-            ordered = sorted(shares, key=lambda share: -share[1])
+            signals = zip(self.model.anomaly.signals, scores.anomaly_shares[row].tolist(), strict=True)
+            ordered = sorted(signals, key=lambda share: -share[1])
             found["anomaly"] = tuple(Contribution(signal, value) for signal, value in ordered)
         return found
 

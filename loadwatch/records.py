@@ -125,7 +125,8 @@ class Alert:
     ``horizon`` is how far ahead it was seen: 0 if it was there already, else the seconds of the forecast that
     opened it. ``end`` is None while it is open. ``peak`` is the highest probability or anomaly score in it,
     ``excess_seconds`` how much high load it brought beyond what the host is used to at that time.
-    ``lead_seconds`` runs from the forecast to the moment the rule held, None while it did not.
+    ``lead_seconds`` runs from the forecast to the moment the rule held; None while it did not, and where that
+    was later than the forecasts look ahead.
     ``confirmed_by`` is the first witness that it was trouble; ``judged`` is what the operator said later.
     """
 

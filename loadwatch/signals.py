@@ -7,7 +7,7 @@ signals of other names (imported data): the pipeline treats every numeric column
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Unit = Literal["ratio", "1", "bytes_per_second", "per_second", "connections"]
+Unit = Literal["ratio", "1", "bytes_per_second", "per_second", "connections", "seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("disk_read", "bytes_per_second", "read from whole disks"),
     Signal("disk_write", "bytes_per_second", "written to whole disks"),
     Signal("disk", "ratio", "share of time the busiest disk was busy"),
+    Signal(
+        "disk_wait", "seconds", "mean time from asking a whole disk to its answer; 0 while nothing is asked"
+    ),
     Signal("tcp_established", "connections", "TCP connections established or waiting to close"),
     Signal("tcp_time_wait", "connections", "closed TCP connections that wait for stragglers"),
     Signal("tcp_in_use", "connections", "TCP sockets in use over IPv4"),

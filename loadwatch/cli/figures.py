@@ -71,6 +71,8 @@ def show_value(value: float | None, unit: str) -> str:
 
     >>> show_value(0.071, "ratio"), show_value(65536.0, "bytes_per_second"), show_value(3.25, "1")
     ('7.1 %', '64.0 KiB/s', '3.25')
+    >>> show_value(0.0042, "seconds"), show_value(1.5, "seconds")
+    ('4.2 ms', '1.50 s')
     """
     if value is None:
         return "unknown"
@@ -80,6 +82,8 @@ def show_value(value: float | None, unit: str) -> str:
         return _scaled(value, 1024.0, _BINARY)
     if unit == "1":
         return f"{value:.2f}"
+    if unit == "seconds":
+        return f"{value:.2f} s" if value >= 1.0 else f"{1000.0 * value:.1f} ms"
     suffix = "/s" if unit == "per_second" else ""
     return f"{_scaled(value, 1000.0, _DECIMAL)}{suffix}"
 

@@ -1,4 +1,7 @@
-"""How a model did on rows it had not seen, as a table: it and what it had to beat, by horizon."""
+"""How a model did on rows it had not seen, as a table: it and what it had to beat, by horizon.
+
+And what came of the labels of high load, one a line.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,13 +12,17 @@ NAME_WIDTH = 18
 
 
 def judgement(figures: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of the table; none where the model was not judged."""
+    """The lines of the table, none where the model was not judged, and those of the labels."""
+    yield from figures.get("taught", ())
     scores = figures.get("brier")
     if not isinstance(scores, dict) or not scores:
         return
     horizons = sorted(next(iter(scores.values())), key=int)
     titles = [show_horizon(int(horizon)) for horizon in horizons]
     yield f"judged on {figures['rows']:,} rows it had not seen; Brier score, 0 is perfect:"
+    theirs = figures.get("incumbent_rows", figures["rows"])
+    if "incumbent" in scores and theirs < figures["rows"]:
+        yield f"  (the incumbent on the {theirs:,} of them that it had not seen either)"
     yield _row("", titles)
     for name, by_horizon in scores.items():
         yield _row(name, [_score(by_horizon[horizon]) for horizon in horizons])

@@ -71,11 +71,13 @@ def train_for_a_person(order: Order, *, quiet: bool) -> Outcome:
 
 
 def words_of(outcome: Outcome) -> Iterator[str]:
-    """What came of a training, line by line."""
+    """What came of a training, line by line, the verdict first."""
     if outcome.version:
-        yield f"{outcome.version}: learned from {outcome.rows:,} rows in {outcome.duration_seconds:.1f} s"
+        yield outcome.why
+        what = "what is usual was learned" if outcome.result == "rejected" else "learned"
+        rows = f"{outcome.rows:,} rows in {outcome.duration_seconds:.1f} s"
+        yield f"{outcome.version}: {what} from {rows}"
         yield from judgement(outcome.figures)
-        yield f"{outcome.result}: {outcome.why}"
 
 
 def _draw(path: Path, order: Order, outcome: Outcome) -> None:

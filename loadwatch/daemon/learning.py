@@ -181,7 +181,10 @@ class Learning:
         self._remember(LAST_SUCCESS, self.state.last_success_timestamp)
         if outcome.result == "rejected":
             self.state.rejections += 1
-        log.info("training %s version=%s %s", outcome.result, outcome.version, outcome.why)
+        # The reason begins with the verdict: "published: ..." or "kept the old model: ...".
+        log.info("training %s version=%s rows=%d", outcome.why, outcome.version, outcome.rows)
+        for words in outcome.figures.get("taught", ()):
+            log.info("training %s", words)
 
     def _wait_for_calm(self) -> bool:
         waited = 0.0

@@ -50,6 +50,15 @@ _NETWORK_PARTS: Final = {
     },
 }
 
+_WAITED: Final = (
+    "(sum(irate(node_disk_read_time_seconds_total{$host,device=~$disks}[$window]))"
+    " + sum(irate(node_disk_write_time_seconds_total{$host,device=~$disks}[$window])))"
+)
+_REQUESTS: Final = (
+    "(sum(irate(node_disk_reads_completed_total{$host,device=~$disks}[$window]))"
+    " + sum(irate(node_disk_writes_completed_total{$host,device=~$disks}[$window])))"
+)
+
 _COUNTERS: Final = {
     "tcp_in_segments": ("Tcp_InSegs",),
     "tcp_out_segments": ("Tcp_OutSegs",),
@@ -88,6 +97,7 @@ EXPRESSIONS: Final[Mapping[str, str]] = {
     **_NETWORK_PARTS,
     "disk_read": "sum(irate(node_disk_read_bytes_total{$host,device=~$disks}[$window]))",
     "disk_write": "sum(irate(node_disk_written_bytes_total{$host,device=~$disks}[$window]))",
+    "disk_wait": f"{_WAITED} / ({_REQUESTS} > 0) or 0 * {_REQUESTS}",
     "disk": "max(irate(node_disk_io_time_seconds_total{$host,device=~$disks}[$window]))",
     "tcp_established": "max(node_netstat_Tcp_CurrEstab{$host})",
     "tcp_in_use": "max(node_sockstat_TCP_inuse{$host})",

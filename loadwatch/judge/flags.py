@@ -44,8 +44,14 @@ class Hysteresis:
         """Nothing is up and nothing is on its way up."""
         return not self.raised and self.held_seconds == 0.0
 
-    def update(self, value: float, elapsed: float) -> bool | None:
-        """The flag after a sample ``elapsed`` seconds after the last; None if unknown and not up before."""
+    def update(self, value: float, elapsed: float, *, implied: bool = False) -> bool | None:
+        """The flag after a sample ``elapsed`` seconds after the last; None if unknown and not up before.
+
+        ``implied``: something else already says yes, so the flag is up now, whatever its own number. It then
+        stays for its time like any other, so that what implies it cannot make it flap.
+        """
+        if implied and not self.raised:
+            self.raised, self.calm_seconds = True, 0.0
         if value >= self.raise_at:
             self.calm_seconds = 0.0
             self.held_seconds += elapsed
@@ -59,7 +65,7 @@ class Hysteresis:
             return True
         # Unknown counts as calm: one failed reading must not drop a flag, but nor may it stay for ever.
         self.calm_seconds += elapsed
-        self.raised = self.calm_seconds < self.clear_seconds
+        self.raised = implied or self.calm_seconds < self.clear_seconds
         return self.raised or (None if math.isnan(value) else False)
 
     def reset(self) -> None:

@@ -206,16 +206,18 @@ class Judge:
         raised_by: dict[int, Origin] = {}
         guarded = self._guard.update(evidence.values, elapsed)
         now = self._now.update(evidence.level, chances.get(0, math.nan), guarded, elapsed)
+        origin = self._now.raised_by
         if now is not None and 0 in self.horizons:
             high_load[0] = now
-            if self._now.raised_by is not None:
-                raised_by[0] = self._now.raised_by
+            if origin is not None:
+                raised_by[0] = origin
+        # From near to far: high within a minute is high within a quarter of an hour, whoever says so.
         for horizon, flag in self._ahead.items():
-            ahead = flag.update(chances[horizon], elapsed)
+            ahead = flag.update(chances[horizon], elapsed, implied=origin is not None)
             if ahead is not None:
                 high_load[horizon] = ahead
-                if ahead:
-                    raised_by[horizon] = "model"
+            if ahead:
+                raised_by[horizon] = origin = origin or "model"
         return high_load, raised_by
 
     def _parts(self) -> Iterator[NowFlag | Hysteresis | Guard]:

@@ -55,8 +55,8 @@ class OpenAlert:
     alert: Alert
     active: float
 
-    def witness(self, now: float, peak: float | None, excess: float, scene: Scene) -> None:
-        """Take in what one more sample shows."""
+    def witness(self, now: float, peak: float | None, excess: float, scene: Scene, reach: float) -> None:
+        """Take in what one more sample shows; ``reach`` is how far the forecasts look ahead, in seconds."""
         alert = self.alert
         rule = scene.level > 1.0
         confirmed = alert.confirmed_by
@@ -64,7 +64,7 @@ class OpenAlert:
             confirmed = "rule" if rule else "pressure"
         lead = (
             now - alert.start
-            if alert.foretold and rule and alert.lead_seconds is None
+            if alert.foretold and rule and alert.lead_seconds is None and now - alert.start <= reach
             else alert.lead_seconds
         )
         worst = alert.peak if peak is None else peak if alert.peak is None else max(alert.peak, peak)
@@ -187,6 +187,8 @@ class Pager:
         return worst, horizon
 
     def _witness(self, now: float, scene: Scene, keep_high: bool) -> None:
+        # A forecast that stood for hours until it came true was wrong first: no hit, no lead to be proud of.
+        reach = max(self._horizons, default=0)
         for verdict, running in self.open.items():
             if verdict == "high_load":
                 peak = 1.0 if scene.level > 1.0 else max(filter(_known, scene.probabilities), default=None)
@@ -196,7 +198,7 @@ class Pager:
                 peak = scene.anomaly_score if _known(scene.anomaly_score) else None
                 if scene.anomaly_flag:
                     running.active = now
-            running.witness(now, peak, self._excess, scene)
+            running.witness(now, peak, self._excess, scene, reach)
 
     def _close(self, now: float) -> list[Alert]:
         over = [verdict for verdict, running in self.open.items() if now - running.active > MERGE_SECONDS]

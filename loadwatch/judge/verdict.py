@@ -33,10 +33,11 @@ class Evidence(NamedTuple):
 class Judgement:
     """What the judge says at one sample.
 
-    ``high_load`` maps horizon to flag; a horizon of which nothing is known is absent. ``raised_by`` tells
-    for each raised flag who raised it. ``anomaly`` is None while unknown. ``alert_*`` are 1 while an alert of
-    the verdict is open. ``budget_spent``: the alerts of late have used up the budget, so that for now only
-    what is worse than anything in the host's memory opens one.
+    ``high_load`` maps horizon to flag; a horizon of which nothing is known is absent, and a flag that is up
+    has those of all longer horizons up with it. ``raised_by`` tells for each raised flag who raised it, for
+    one that follows a shorter horizon who raised that. ``anomaly`` is None while unknown. ``alert_*`` are 1
+    while an alert of the verdict is open. ``budget_spent``: the alerts of late have used up the budget, so
+    that for now only what is worse than anything in the host's memory opens one.
     """
 
     high_load: Mapping[int, bool] = field(default_factory=dict)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from loadwatch.errors import ModelError
 from loadwatch.model.anomaly import AnomalyModel
 from loadwatch.model.forecast import ForecastModel
+from loadwatch.model.taught import Taught
 from loadwatch.nn import storage
 from loadwatch.records import ModelInfo
 
@@ -65,11 +66,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A forecaster of high load and, once there is enough history, a judge of what is unlike this host."""
+    """A forecaster of high load and, once there is enough history, a judge of what is unlike this host.
+
+    ``taught``: what operators called high load, where they did.
+    """
 
     card: Card
     forecast: ForecastModel
     anomaly: AnomalyModel | None = None
+    taught: Taught | None = None
 
     def to_bytes(self) -> bytes:
         """The whole model as one checked container."""
@@ -80,6 +85,8 @@ class Model:
                 part_meta, part_arrays = part.to_parts()
                 meta["parts"][name] = part_meta
                 arrays.update({f"{name}/{key}": np.asarray(array) for key, array in part_arrays.items()})
+        if self.taught is not None:
+            meta["parts"]["taught"] = self.taught.to_meta()
         return storage.pack(meta, arrays)
 
     @classmethod
@@ -99,7 +106,8 @@ class Model:
                 if "anomaly" in parts
                 else None
             )
-            return cls(_card(meta["card"]), forecast, anomaly)
+            taught = Taught.from_meta(parts["taught"]) if "taught" in parts else None
+            return cls(_card(meta["card"]), forecast, anomaly, taught)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"its parts do not fit together ({type(error).__name__}: {error})") from error
 

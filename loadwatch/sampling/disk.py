@@ -1,12 +1,18 @@
-"""How much the disks read and write, and how busy the busiest is."""
+"""How much the disks read and write, how busy the busiest is, and how long they let wait."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
 from loadwatch.sampling.counters import Counters
 from loadwatch.sampling.devices import disks
+
+_BYTES = ("read_bytes", "write_bytes")
+_REQUESTS = ("read_count", "write_count")
+_WAITS = ("read_time", "write_time")
+_FIELDS = (*_BYTES, *_REQUESTS, *_WAITS, "busy_time")
 
 
 class DiskSource:
@@ -17,7 +23,7 @@ class DiskSource:
     """
 
     name = "disk"
-    signals = ("disk_read", "disk_write", "disk")
+    signals = ("disk_read", "disk_write", "disk", "disk_wait")
 
     def __init__(self, sysfs: Path) -> None:
         self._selection = disks(sysfs)
@@ -32,7 +38,9 @@ class DiskSource:
         return f"no physical disk here: counting {', '.join(self._counted)}"
 
     def read(self, now: float) -> dict[str, float]:
-        """Bytes read and written per second, busy share of the busiest disk (0 to 1); nothing without disks.
+        """Bytes read and written per second, busy share of the busiest disk (0 to 1), seconds a request took.
+
+        Nothing without disks.
 
         Raises:
             OSError, ValueError: the kernel's table cannot be read or understood.
@@ -51,11 +59,7 @@ class DiskSource:
             return {}
         rates = self._counters.rates(
             now,
-            {
-                (disk, field): getattr(table[disk], field)
-                for disk in counted
-                for field in ("read_bytes", "write_bytes", "busy_time")
-            },
+            {(disk, field): getattr(table[disk], field) for disk in counted for field in _FIELDS},
         )
         # The kernel counts busy time in milliseconds, rounded to its clock tick: it may pass 1 by a hair.
         busy = [rates[disk, "busy_time"] / 1000.0 for disk in counted]
@@ -63,7 +67,14 @@ class DiskSource:
             "disk_read": math.fsum(rates[disk, "read_bytes"] for disk in counted),
             "disk_write": math.fsum(rates[disk, "write_bytes"] for disk in counted),
             "disk": math.nan if any(map(math.isnan, busy)) else min(max(busy), 1.0),
+            "disk_wait": self._wait(rates),
         }
+
+    def _wait(self, rates: Mapping[tuple[str, str], float]) -> float:
+        """Seconds a request took, from asking to answer, over all that ended (what iostat calls await)."""
+        requests = math.fsum(rates[disk, field] for disk in self._counted for field in _REQUESTS)
+        waited = math.fsum(rates[disk, field] for disk in self._counted for field in _WAITS)
+        return waited / 1000.0 / requests if requests else 0.0
 
     def forget(self) -> None:
         """Drop the previous counters."""

@@ -11,10 +11,12 @@ from loadwatch.labels.rule import Rule
 from loadwatch.model.anomaly import AnomalyModel
 from loadwatch.model.file import Model
 from loadwatch.model.forecast import ForecastModel
+from loadwatch.model.taught import Taught
 from loadwatch.records import Label, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
-from loadwatch.training.contest import Decision, contest_start, judge_forecast
+from loadwatch.training.contest import KEPT, Decision, contest_start, judge_forecast
 from loadwatch.training.forecast import ForecastReport, train_forecast
+from loadwatch.training.taught import learn_taught
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Candidate:
 
     ``forecast`` is the new one if the contest was won, otherwise the incumbent's, which ``refusal`` then
     explains. ``learned_until`` is up to where that forecast has learned. ``anomaly`` is None where the masks
-    leave too little to say what is usual.
+    leave too little to say what is usual. ``taught`` is what the labels teach, whoever won.
     """
 
     forecast: ForecastModel
@@ -70,6 +72,7 @@ class Candidate:
     refusal: str = ""
     losses: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    taught: Taught | None = None
 
 
 def make_candidate(
@@ -88,8 +91,8 @@ def make_candidate(
 
     """
     recording, card = material.recording, incumbent.card
-    known_until = card.end_timestamp if card.origin == "trained" else None
-    start = contest_start(recording.timestamps, known_until)
+    learned = Span(card.start_timestamp, card.end_timestamp) if card.origin == "trained" else None
+    start = contest_start(recording.timestamps, learned)
     try:
         tell = _part(progress, "learning to forecast", LEARNING, JUDGING)
         contestant, _ = _forecast(material, rule, horizons, seed, tell, until=start)
@@ -100,6 +103,7 @@ def make_candidate(
             recording,
             rule,
             start,
+            learned=learned,
             labels=material.labels,
             masks=material.masks,
         )
@@ -108,25 +112,32 @@ def make_candidate(
             tell = _part(progress, "learning from the newest span too", LEARNING_ALL, LEARNING_USUAL)
             forecast, report = _forecast(material, rule, horizons, seed, tell)
     except TrainingError as error:
-        decision = Decision(False, str(error))
+        decision = Decision(False, f"{KEPT}{error}")
     progress("learning what is usual", LEARNING_USUAL)
     anomaly = _usual(material, seed)
+    taught, notes = learn_taught(
+        recording, rule.levels(recording), material.labels, material.masks, incumbent.taught
+    )
+    words = {"taught": list(notes)} if notes else {}
     if not decision.published:
         if anomaly is None:
-            raise TrainingError(f"nothing was learned: {decision.why}")
+            raise TrainingError(f"nothing was learned, {decision.why}")
         kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
-        figures = {**decision.figures, "winner": "incumbent"}
-        return Candidate(*kept, why=decision.why, refusal=decision.why, figures=figures)
+        figures = {**decision.figures, "winner": "incumbent", **words}
+        return Candidate(*kept, why=decision.why, refusal=decision.why, figures=figures, taught=taught)
     figures = {
         **decision.figures,
         "winner": "candidate",
         "reliability": {str(h): rows for h, rows in report.reliability.items()},
         "unseen_brier": {str(h): score for h, score in report.brier.items()},
         "losses": list(report.losses),
+        **words,
     }
     end = float(recording.timestamps[-1])
     losses = {"train": report.loss}
-    return Candidate(forecast, anomaly, end, report.rows, decision.why, losses=losses, figures=figures)
+    return Candidate(
+        forecast, anomaly, end, report.rows, decision.why, losses=losses, figures=figures, taught=taught
+    )
 
 
 def _part(progress: Progress, stage: str, start: float, end: float) -> Callable[[float, float], None]:

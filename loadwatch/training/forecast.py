@@ -85,7 +85,7 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     rule: Rule,
     horizons: Sequence[int],
     *,
-    labels: Iterable[Label] = (),
+    labels: Sequence[Label] = (),
     masks: Iterable[Span] = (),
     budget_per_week: float = 7.0,
     seed: int = 0,
@@ -241,13 +241,17 @@ def _first_outputs(network: Network, count: int) -> Network:
 def adjusted(
     model: ForecastModel, own: TrainingTable, unseen: Floats, budget_per_week: float
 ) -> ForecastModel:
-    """The model with calibration and thresholds found on logits ``unseen`` (R, H) of rows not learnt."""
+    """The model with calibration and thresholds found on logits ``unseen`` (R, H) of rows not learnt.
+
+    What was told is left out: nothing of the kind is in the other folds, so that every fold misses it, and
+    the correction for that would raise the probability of all that looks like nothing.
+    """
     calibration, thresholds = model.calibration.copy(), model.thresholds.copy()
     if np.isfinite(unseen).all():
         now = own.features[:, own.spec.names.index("level:high")]
         for place, horizon in enumerate(own.horizons):
             y = own.targets[:, place]
-            known = np.isfinite(y)
+            known = np.isfinite(y) & ~own.told
             if not known.any():
                 continue  # a history shorter than the horizon: what the ballast says stands
             logits, truth = unseen[known, place], y[known]
@@ -267,7 +271,7 @@ def _figures(
     shares, brier, tables = {}, {}, {}
     for place, horizon in enumerate(own.horizons):
         y = own.targets[:, place]
-        known = np.isfinite(y)
+        known = np.isfinite(y) & ~own.told
         if not known.any():
             continue
         weights = own.weights[known] / own.weights[known].sum()

@@ -36,10 +36,11 @@ LEAST: Final[dict[Unit, float]] = {
     "bytes_per_second": 1000.0,
     "per_second": 0.3,
     "connections": 1.0,
+    "seconds": 0.001,
 }
 LEAST_UNKNOWN: Final = 1e-4
 # Where a signal never left zero, a first event should be noticed but not drown everything else.
-LEAST_OF_ZERO: Final[dict[Unit, float]] = {**LEAST, "ratio": 0.01, "per_second": 1.0}
+LEAST_OF_ZERO: Final[dict[Unit, float]] = {**LEAST, "ratio": 0.01, "per_second": 1.0, "seconds": 0.01}
 LEAST_OF_ZERO_UNKNOWN: Final = 0.01
 
 

@@ -96,7 +96,7 @@ def _bootstrap(order: Order, store: ModelStore, started: float, progress: Progre
         duration_seconds=time.monotonic() - started,
         losses={"train": report.loss},
         thresholds=_thresholds(forecast),
-        why="first model, from synthetic metrics",
+        why="published: the first model, from synthetic metrics",
     )
     store.publish(Model(card, forecast))
     return _outcome("published", card)
@@ -134,8 +134,9 @@ def _learn(order: Order, store: ModelStore, started: float, progress: Progress) 
         figures=candidate.figures,
         why=candidate.why,
     )
-    # A refused forecast keeps its place, but what is usual has been learned anew and is put beside it.
-    store.publish(Model(card, candidate.forecast, candidate.anomaly or incumbent.anomaly))
+    # A refused forecast keeps its place, but what is usual and what was told is put beside it anew.
+    anomaly = candidate.anomaly or incumbent.anomaly
+    store.publish(Model(card, candidate.forecast, anomaly, candidate.taught))
     return _outcome("rejected" if candidate.refusal else "published", card)
 
 

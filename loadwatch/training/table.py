@@ -41,6 +41,7 @@ class TrainingTable:
     targets: Floats
     weights: Floats
     onsets: int  # in the history the rows are of
+    told: Flags  # (R,) high within a horizon by an operator's word alone: learned, but no measurement
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -48,7 +49,7 @@ class TrainingTable:
     def take(self, rows: Integers) -> Self:
         """Some of the rows."""
         parts = (self.timestamps[rows], self.features[rows], self.targets[rows], self.weights[rows])
-        return type(self)(self.spec, self.horizons, *parts, self.onsets)
+        return type(self)(self.spec, self.horizons, *parts, self.onsets, self.told[rows])
 
     def joined(self, other: "TrainingTable", share: float) -> Self:
         """With the rows of another table below, which weigh ``share`` of what they weigh there."""
@@ -60,6 +61,7 @@ class TrainingTable:
             np.vstack([self.targets, other.targets]),
             np.concatenate([self.weights, share * other.weights]),
             self.onsets,
+            np.concatenate([self.told, other.told]),
         )
 
 
@@ -69,7 +71,7 @@ def learning_table(
     horizons: Sequence[int],
     rng: np.random.Generator,
     *,
-    labels: Iterable[Label] = (),
+    labels: Sequence[Label] = (),
     masks: Iterable[Span] = (),
 ) -> TrainingTable:
     """The rows of a host's own history to learn from; levels (N,) are those of its rule.
@@ -82,6 +84,10 @@ def learning_table(
     truth = labelled_levels(recording.timestamps, levels, labels)
     truth[masked] = np.nan
     targets = _targets(recording.timestamps, truth, horizons)
+    told = np.zeros(len(recording), bool)
+    if any(label.kind == "high" for label in labels):
+        by_rule = exceedances(recording.timestamps, levels, horizons)[:, :, 0]
+        told = ((targets[:, : len(horizons)] == 1.0) & (by_rule != 1.0)).any(axis=1)
     usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1) & ~masked
     if not usable.any():
         raise TrainingError(
@@ -94,8 +100,9 @@ def learning_table(
     spec = ForecastSpec.fitting(recording.timestamps, signals, reach)
     features = features_of(spec, recording, levels, chosen)
     times = recording.timestamps[chosen]
+    onsets = count_onsets(truth)
     return TrainingTable(
-        spec, tuple(horizons), times, features, targets[chosen], weights, count_onsets(truth)
+        spec, tuple(horizons), times, features, targets[chosen], weights, onsets, told[chosen]
     )
 
 
@@ -125,7 +132,8 @@ def made_up_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed:
     times, level_features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
     everything = np.full((len(times), len(spec.names)), np.nan)
     everything[:, [spec.names.index(name) for name in level_only.names]] = level_features
-    return TrainingTable(spec, tuple(horizons), times, everything, futures, weighed, onsets)
+    measured = np.zeros(len(times), bool)
+    return TrainingTable(spec, tuple(horizons), times, everything, futures, weighed, onsets, measured)
 
 
 def count_onsets(levels: Floats) -> int:

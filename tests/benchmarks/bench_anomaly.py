@@ -37,8 +37,8 @@ WINDOW = 30 * DAY
 FLAGGED = 2.0 / 3.0  # the score at twice the threshold
 
 # What of SMD's columns a loadwatch daemon measures, by its own name for each. Not among them: longer load
-# averages, shared and total memory, swapping, queue, service time and requests of disks, packets of the
-# interface, UDP send errors.
+# averages, shared and total memory, swapping, queue, service time and number of requests of disks, packets of
+# the interface, UDP send errors.
 SAMPLED = {
     "cpu_r": "cpu",
     "load_1": "load_per_cpu",
@@ -46,6 +46,7 @@ SAMPLED = {
     "disk_u": "disk",
     "disk_rb": "disk_read",
     "disk_wb": "disk_write",
+    "disk_wa": "disk_wait",
     "eth1_fi": "network_receive",
     "eth1_fo": "network_transmit",
     "curr_estab": "tcp_established",

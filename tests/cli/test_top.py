@@ -93,7 +93,7 @@ def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
     """Drawn anew within moments, wider or narrower, without being told."""
     with terminal(daemon("busy"), columns=110) as it:
         it.until("history: the last hour")
-        it.resize(52, 160)
+        it.resize(60, 160)
         it.until("udp_out_datagrams")  # there is room for every signal now
 
 

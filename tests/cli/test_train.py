@@ -10,10 +10,12 @@ import pytest
 
 from cli import hosts
 from cli.conftest import Invoke
+from loadwatch.cli.train import words_of
 from loadwatch.daemon.learning import ASKED
 from loadwatch.history import History, StateLock
 from loadwatch.importers.csv import write_csv
 from loadwatch.model.store import ModelStore
+from loadwatch.training.run import Outcome
 
 OPTIONS = ("--set", f"high_load.when={hosts.RULE}", "--set", f"sampling.interval={hosts.STEP:.0f}s")
 
@@ -32,10 +34,10 @@ def test_training_ends_with_a_judgement(invoke: Invoke, filled: Path, tmp_path: 
     picture = tmp_path / "training.png"
     end = invoke("train", "--state-directory", filled, *OPTIONS, "--plot", picture)
     assert end.exit_code == 0, end.output
+    assert end.output.startswith("published: no worse than")
     assert "learned from 8," in end.output
     assert "now  within 1 min  within 5 min within 15 min" in end.output
     assert all(name in end.output for name in ("candidate", "incumbent", "persistence", "static threshold"))
-    assert "published: no worse than" in end.output
     assert picture.read_bytes().startswith(b"\x89PNG")
     shown = invoke("model", "show", "--state-directory", filled).output
     assert "judged on" in shown
@@ -87,6 +89,26 @@ def test_where_a_daemon_watches_the_import_asks_it_to_learn(invoke: Invoke, tmp_
     assert not (tmp_path / "models").exists()
     with contextlib.closing(History.read(tmp_path / "history.db")) as history:
         assert history.state(ASKED) is not None
+
+
+def test_a_training_without_new_rows_is_judged_on_the_newest_hours(invoke: Invoke, tmp_path: Path) -> None:
+    """Twice in a row: the second is judged on hours, not on the row in between, and says what it left out."""
+    hosts.fill(tmp_path, hosts.recording(24, end=time.time()))
+    first = invoke("train", "--state-directory", tmp_path, *OPTIONS).output
+    assert first.startswith("published: no worse than"), first
+    again = invoke("train", "--state-directory", tmp_path, *OPTIONS).output
+    verdict = again.splitlines()[0]
+    assert verdict.startswith(("published: no worse than", "kept the old model: ")), again
+    assert "on 361 new rows" in verdict
+    assert "judged on 361 rows it had not seen" in again
+
+
+def test_a_refusal_begins_with_the_verdict() -> None:
+    """Who reads the first words knows that nothing has changed."""
+    why = "kept the old model: on 90 new rows the Brier score of the new one is worse"
+    first, second = words_of(Outcome("rejected", why, "v2", 1.0, 500))
+    assert first == why
+    assert second == "v2: what is usual was learned from 500 rows in 1.0 s"
 
 
 def test_json_is_the_outcome(invoke: Invoke, filled: Path) -> None:

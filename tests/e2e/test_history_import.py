@@ -127,7 +127,7 @@ def _close(name: str, actual: float, expected: float) -> bool:
     if BY_NAME[name].unit == "ratio":
         # avg10 remembers what happened before the stretch, our approximation of it for a little longer.
         return actual == pytest.approx(expected, abs=0.15 if name.endswith("_pressure") else 0.08)
-    slack = {"bytes_per_second": 2e6, "1": 0.3}.get(BY_NAME[name].unit, 30.0)
+    slack = {"bytes_per_second": 2e6, "1": 0.3, "seconds": 0.01}.get(BY_NAME[name].unit, 30.0)
     return actual == pytest.approx(expected, rel=0.35, abs=slack)
 
 

@@ -23,7 +23,8 @@ NET_HEADER = (
     "Inter-|   Receive                  |  Transmit\n face |bytes packets errs ...|bytes packets ...\n"
 )
 NET = "{name}: {received} 1 0 0 0 0 0 0 {sent} 1 0 0 0 0 0 0\n"
-DISK = "   8       0 {name} 1 0 {read} 0 1 0 {written} 0 0 {busy} 0\n"
+# A request for each sector; reads and writes each wait as long as the disk is busy.
+DISK = "   8       0 {name} {read} 0 {read} {busy} {written} 0 {written} {busy} 0 {busy} 0\n"
 PRESSURE = (
     "some avg10={share:.2f} avg60=0.00 avg300=0.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
 )

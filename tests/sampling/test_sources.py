@@ -215,7 +215,9 @@ def test_disk_counts_whole_disks_once(host: FakeHost) -> None:
     source.read(1.0)
     host.write_disks(**{**dict.fromkeys(names, (2, 4, 900)), "sda": (2, 4, 300), "nvme0n1": (2, 4, 500)})
 
-    assert source.read(2.0) == pytest.approx({"disk_read": 2048.0, "disk_write": 4096.0, "disk": 0.5})
+    assert source.read(2.0) == pytest.approx(
+        {"disk_read": 2048.0, "disk_write": 4096.0, "disk": 0.5, "disk_wait": 1.6 / 12}
+    )
 
 
 def test_disk_without_physical_ones_takes_what_rests_on_nothing_and_says_so(host: FakeHost) -> None:
@@ -229,6 +231,26 @@ def test_disk_without_physical_ones_takes_what_rests_on_nothing_and_says_so(host
 
     assert source.read(2.0)["disk_read"] == 1024.0
     assert source.note == "no physical disk here: counting nbd0"
+
+
+def test_disk_wait_is_the_mean_time_of_a_request(host: FakeHost) -> None:
+    """As iostat's await, over all whole disks and what ended since; nothing asked is no waiting."""
+    line = "8 0 {disk} {reads} 0 0 {reading} {writes} 0 0 {writing} 0 0 0\n"
+
+    def read(now: float, **counts: tuple[int, int, int, int]) -> float:
+        names = ("reads", "reading", "writes", "writing")
+        host.write(
+            "proc/diskstats",
+            "".join(line.format(disk=disk, **dict(zip(names, n, strict=True))) for disk, n in counts.items()),
+        )
+        return source.read(now)["disk_wait"]
+
+    source = DiskSource(host.sysfs)
+    host.add_disk("sdb")
+    assert math.isnan(read(1.0, sda=(5, 50, 5, 50), sdb=(0, 0, 0, 0)))
+    assert read(3.0, sda=(8, 50, 6, 90), sdb=(0, 0, 1, 60)) == pytest.approx(0.02)
+    assert read(5.0, sda=(8, 50, 6, 90), sdb=(0, 0, 1, 60)) == 0.0
+    assert math.isnan(read(7.0, sda=(1, 50, 6, 90), sdb=(0, 0, 1, 60)))
 
 
 def test_a_disk_is_never_more_than_busy(host: FakeHost) -> None:

@@ -15,7 +15,7 @@ from loadwatch.training.table import TrainingTable, learning_table
 
 @pytest.fixture(scope="module")
 def table() -> TrainingTable:
-    recording = synthetic_recording(60.0, 4_000, seed=3)
+    recording = synthetic_recording(60.0, 4_500, seed=3)
     levels = Rule.parse("cpu > 0.8").levels(recording)
     return learning_table(recording, levels, (0, 300), np.random.default_rng(0))
 

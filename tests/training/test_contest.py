@@ -69,11 +69,54 @@ def test_a_small_difference_is_no_reason(recording, model):
 
 
 @pytest.mark.parametrize(
-    ("incumbent_end", "expected"), [(None, 800.0), (200.0, 800.0), (900.0, 950.0), (-50.0, 800.0)]
+    ("learned", "expected"),
+    [
+        (None, 80.0),
+        (Span(0.0, 20.0), 80.0),
+        (Span(-9.0, 90.0), 95.0),
+        (Span(-9.0, -5.0), 80.0),
+        (Span(40.0, 90.0), 80.0),  # an import has brought the hours before
+    ],
 )
-def test_what_is_held_out_is_new_to_both(incumbent_end, expected):
-    """A fifth at most, and never more than half of what the incumbent has not learnt."""
-    assert contest_start(np.arange(1001.0), incumbent_end) == pytest.approx(expected)
+def test_what_is_held_out_is_new_to_both(learned, expected):
+    """A fifth at most, and never more than half of what the incumbent has not learnt, here in hours."""
+    hours = None if learned is None else Span(3600.0 * learned.start, 3600.0 * learned.end)
+    assert contest_start(3600.0 * np.arange(101.0), hours) == pytest.approx(3600.0 * expected)
+
+
+@pytest.mark.parametrize(("length", "expected"), [(100.0, 3.0), (5.0, 1.0), (0.25, 0.05)])
+def test_hours_are_held_out_where_little_is_new(length, expected):
+    """A training right after another is judged on three hours, or on a fifth of a young history."""
+    times = np.linspace(0.0, 3600.0 * length, 200)
+    learned = Span(0.0, times[-2])
+    assert times[-1] - contest_start(times, learned) == pytest.approx(3600.0 * expected)
+
+
+def test_an_incumbent_is_not_compared_on_what_it_has_learnt(recording, model):
+    """There it would be flattered; those without learning still judge the candidate, and it is said."""
+    start, end = recording.timestamps[START], recording.timestamps[-1]
+    decision = judge_forecast(model, model, recording, RULE, start, learned=Span(0.0, end))
+    assert decision.published
+    assert "these the incumbent has learned, so it was not compared" in decision.why
+    assert "incumbent" not in decision.figures["brier"]
+    bad = judge_forecast(spoilt(model, 4.0), model, recording, RULE, start, learned=Span(0.0, end))
+    assert not bad.published
+
+
+def test_an_incumbent_is_compared_on_the_rows_that_are_new_to_it(recording, model):
+    """Of a span that it has learnt in part, only the rest counts for it, and the figures say how much."""
+    start, half = recording.timestamps[START], recording.timestamps[-701]
+    decision = judge_forecast(model, model, recording, RULE, start, learned=Span(0.0, half))
+    assert decision.published
+    assert decision.figures["incumbent_rows"] == 700
+    assert "incumbent (on 700)" in decision.why
+
+
+def test_a_handful_of_rows_judges_nobody(recording, model):
+    """What cannot be told apart from chance replaces nothing, and the reason says how few there were."""
+    decision = judge_forecast(model, model, recording, RULE, recording.timestamps[-9])
+    assert not decision.published
+    assert decision.why.startswith("kept the old model: only 9 rows")
 
 
 def test_a_few_half_hours_refuse_no_one_for_a_trifle(recording, model):

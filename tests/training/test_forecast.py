@@ -8,7 +8,7 @@ import pytest
 from loadwatch.errors import TrainingError
 from loadwatch.labels.rule import DEFAULT_RULE, Rule
 from loadwatch.model.forecast import ForecastModel
-from loadwatch.records import Maintenance, Recording, Span
+from loadwatch.records import Label, Maintenance, Recording, Span
 from loadwatch.training.forecast import train_forecast
 from loadwatch.training.synthetic import synthetic_recording
 
@@ -117,6 +117,19 @@ def test_masked_rows_are_not_learnt(recording):
     _, whole = train_forecast(recording.rows(0, 6_000), RULE, (300,))
     _, masked = train_forecast(recording.rows(0, 6_000), RULE, (300,), masks=[window.span])
     assert whole.rows - 2_100 < masked.rows <= whole.rows - 2_000
+
+
+def test_what_was_told_raises_nothing_else(recording):
+    """One labelled quarter of an hour, which no other span resembles, leaves calm rows what they were."""
+    calm = np.flatnonzero(RULE.levels(recording.rows(0, 6_000)) < 0.5)
+    start = float(recording.timestamps[calm[len(calm) // 2]])
+    label = Label(Span(start, start + 900.0), "high")
+    shifts = []
+    for labels in ([], [label]):
+        model, _ = train_forecast(recording.rows(0, 6_000), RULE, HORIZONS, labels=labels, seed=1)
+        shifts.append(forecast(model, recording.rows(6_000, 8_000)))
+    levels = RULE.levels(recording.rows(6_000, 8_000))
+    assert (shifts[1] - shifts[0])[levels < 0.7].mean(axis=0).max() < 0.005
 
 
 def test_training_stops_when_asked(recording):

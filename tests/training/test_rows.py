@@ -46,5 +46,14 @@ def test_companions_are_chosen_by_what_they_say():
         "copy": 0.1 * level,
         "seldom": (np.arange(3_000) > 2_000).astype(float),
     }
-    recording = Recording(5.0 * np.arange(3_000), tuple(columns), np.column_stack(list(columns.values())))
+    recording = Recording(100.0 * np.arange(3_000), tuple(columns), np.column_stack(list(columns.values())))
     assert choose_companions(recording, level, future) == ("foretells", "noise")
+
+
+def test_a_young_history_has_no_companions():
+    """Two days tell more about which host this is than about what comes before high load."""
+    rng = np.random.default_rng(0)
+    level = np.clip(rng.normal(0.5, 0.2, 3_000), 0.0, 2.0)
+    future = (np.roll(level, -1) > 0.7).astype(float)
+    recording = Recording(57.6 * np.arange(3_000), ("foretells",), np.roll(level, -1)[:, None])
+    assert choose_companions(recording, level, future) == ()

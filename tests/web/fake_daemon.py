@@ -23,7 +23,14 @@ from loadwatch.web import Alert, Board, Facts, ModelCard, Training, WebServer, W
 INTERVAL = 1.0
 SCENES = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting", "young")
 LOADS = {"calm": 0.25, "busy": 0.95, "expected": 0.7, "anomaly": 0.4, "maintenance": 0.5}
-SCALES = {"bytes_per_second": 4e7, "per_second": 900.0, "connections": 240.0, "1": 1.4, "ratio": 1.0}
+SCALES = {
+    "bytes_per_second": 4e7,
+    "per_second": 900.0,
+    "connections": 240.0,
+    "seconds": 0.02,
+    "1": 1.4,
+    "ratio": 1.0,
+}
 
 
 def values_at(timestamp: float, load: float, rng: np.random.Generator) -> dict[str, float]:

@@ -176,6 +176,7 @@ _FURTHER: Final = (
     _signals("load", "Load average per CPU", "load_per_cpu", ratio=False),
     _signals("network_bytes", "Network traffic", "network_receive|network_transmit", ratio=False, unit="Bps"),
     _signals("disk_bytes", "Disk traffic", "disk_read|disk_write", ratio=False, unit="Bps"),
+    _signals("disk_wait", "Time a disk request takes", "disk_wait", ratio=False, unit="s"),
     _signals("connections", "TCP connections", "tcp_established|tcp_in_use|tcp_time_wait", ratio=False),
     _signals("segments", "TCP segments", "tcp_in_segments|tcp_out_segments", ratio=False, unit="pps"),
     _signals(

@@ -43,6 +43,7 @@ export function quantity(value, unit) {
   if (unit === "ratio") return percent(value);
   if (unit === "bytes_per_second") return `${scaled(value)}B/s`;
   if (unit === "per_second") return `${scaled(value)}/s`;
+  if (unit === "seconds") return value < 1 ? `${digits(value * 1000)} ms` : `${digits(value)} s`;
   return unit === "connections" ? scaled(value).trim() : digits(value);
 }
 
