@@ -105,6 +105,8 @@ class StatusScreen:
             title = "high load" if place == 0 else ""
             history = self._line(curves.get(str(horizon), ()), 1.0, "red")
             table.add_row(title, when, *self._share(each["probability"], each["flag"]), *history)
+        if not verdict["high_load"]:
+            table.add_row("high load", "now", *self._share(None, None))
         anomaly = verdict["anomaly"]
         history = self._line(self.series.get("anomaly", ()), 1.0, "magenta")
         table.add_row("anomaly", "score", *self._share(anomaly["score"], anomaly["flag"]), *history)

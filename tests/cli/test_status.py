@@ -81,6 +81,14 @@ def test_every_state_has_its_screen(invoke: Invoke, daemon: Start, scene: str, w
     assert words in end.output
 
 
+def test_without_a_fresh_verdict_nothing_is_called_unlikely(invoke: Invoke, daemon: Start) -> None:
+    """The line for high load stays and says that it is unknown."""
+    fake = daemon("calm")
+    fake.scene = "stale"
+    eventually(lambda: fake.board.status()["state"] == "stale", seconds=20, what="the verdict is withdrawn")
+    assert re.search(r"high load +now +unknown", invoke("status", "--url", url(fake)).output)
+
+
 def test_json_is_the_whole_document(invoke: Invoke, daemon: Start) -> None:
     """What a program needs, in the schema of the API."""
     document = json.loads(invoke("status", "--json", "--url", url(daemon())).output)

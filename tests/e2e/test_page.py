@@ -139,6 +139,25 @@ def test_a_stale_daemon_is_shown_as_stale(browser: Browser, start: Starter) -> N
     assert browser.until(lambda: browser.text("#age") != before)
 
 
+def test_a_page_opened_on_a_stale_daemon_has_every_tile(browser: Browser, start: Starter) -> None:
+    """Each horizon is there and said to be unknown: nobody takes an empty place for "not likely"."""
+    daemon = start("busy")
+    daemon.scene = "stale"
+    assert browser.until(lambda: daemon.board.status()["state"] == "stale")
+    browser.open(daemon.server.urls[0])
+    assert loaded(browser)
+    figures = browser.evaluate("[...document.querySelectorAll('#tiles .figure')].map(e => e.textContent)")
+    assert figures == ["\u2013"] * 5
+    assert "Within 15 minutes" in browser.text("#tiles")
+
+
+def test_the_sentence_is_in_plain_words(browser: Browser, start: Starter) -> None:
+    """Names of signals as people write them in the middle of a sentence."""
+    browser.open(start("busy").server.urls[0])
+    assert loaded(browser)
+    assert browser.text("#detail").endswith("driven by CPU pressure +0.41, CPU +0.33, memory +0.22.")
+
+
 def test_a_silent_daemon_is_shown_as_silent_and_found_again(browser: Browser, start: Starter) -> None:
     """The page says since when it has no answer, keeps asking, and recovers by itself."""
     daemon = start("calm")

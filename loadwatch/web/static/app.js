@@ -53,7 +53,7 @@ async function ask() {
 
 function show(status) {
   showVerdict(status);
-  showTiles(status);
+  showTiles(status, page.series);
   showContributions(status);
   showSignals(status, page.series);
   showAlerts(status);

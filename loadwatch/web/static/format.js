@@ -21,11 +21,16 @@ const moment = new Intl.DateTimeFormat([], {
 
 /** The name of a signal as people read it: "cpu_max_core" is "CPU busiest core". */
 export function signalName(name) {
-  const words = name
+  const words = signalInSentence(name);
+  return words[0].toUpperCase() + words.slice(1);
+}
+
+/** The same where it does not begin: "memory pressure", but "CPU". */
+export function signalInSentence(name) {
+  return name
     .split("_")
     .map((word) => WORDS[word] ?? word)
     .join(" ");
-  return words[0].toUpperCase() + words.slice(1);
 }
 
 /** A share in per cent, exact near the ends where it matters: 0 % and 100 % are really that. */

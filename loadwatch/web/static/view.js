@@ -9,6 +9,7 @@ import {
   horizonName,
   percent,
   quantity,
+  signalInSentence,
   signalName,
   signed,
 } from "./format.js";
@@ -46,8 +47,13 @@ export function showVerdict(status) {
   );
 }
 
-export function showTiles(status) {
+export function showTiles(status, series) {
   if (status.verdict?.fresh) horizonsKnown = status.verdict.high_load;
+  // A page that is opened when there is no fresh verdict any more knows the horizons from the curves.
+  else if (!horizonsKnown.length && series) {
+    const seconds = Object.keys(series.probabilities).map(Number).sort((one, other) => one - other);
+    horizonsKnown = seconds.map((horizon) => ({ horizon_seconds: horizon }));
+  }
   const horizons = status.verdict?.fresh
     ? horizonsKnown
     : horizonsKnown.map((each) => ({ ...each, probability: null, flag: null }));
@@ -81,8 +87,8 @@ export function showTiles(status) {
 /** The anomaly is judged once enough of this host is learned; else what is not known is a fault. */
 const unknown = (tile) => (tile.later ? "not learned yet" : "not known");
 
-/** "cpu_pressure +0.41" as the rest of the page says it: "CPU pressure +0.41". */
-const inPlainWords = (sentence) => sentence.replace(/\b[a-z][a-z_0-9]*(?= [+-]\d)/g, signalName);
+/** "cpu_pressure +0.41, memory +0.22" in a sentence: "CPU pressure +0.41, memory +0.22". */
+const inPlainWords = (sentence) => sentence.replace(/\b[a-z][a-z_0-9]*(?= [+-]\d)/g, signalInSentence);
 
 function emptyTile() {
   const meter = h("div", { class: "meter", "aria-hidden": "true" }, h("span"));
@@ -190,7 +196,7 @@ function overSpan({ start_timestamp: start, end_timestamp: end }) {
 /** Why this is high load by the operator's definition, or what it is short of. */
 function ruleInWords(rule) {
   if (!rule) return "–";
-  const names = rule.deciding.map(signalName).join(" and ");
+  const names = rule.deciding.map(signalInSentence).join(" and ");
   const by = names ? `; ${names} decide${rule.deciding.length === 1 ? "s" : ""}` : "";
   const times = rule.level >= 1.005 ? `, ${digits(rule.level)} times` : "";
   return rule.level > 1 ? `over its limit${times}${by}` : `at ${percent(Math.max(0, Math.min(rule.level, 0.999)))} of its limit${by}`;
