@@ -157,6 +157,8 @@ def _reasons(axes: Any, alerts: Sequence[Alert]) -> None:
         f"{str(np.datetime64(int(alert.start), 's'))[5:16].replace('T', ' ')}, {kinds[alert.verdict]}"
         for alert in shown
     ]
+    if not shown:
+        axes.text(0.5, 0.5, "no alerts", transform=axes.transAxes, ha="center", color="tab:gray")
     axes.set(title="What drove the alerts", xlim=(0.0, 1.0), xticks=())
     axes.set_yticks(range(len(shown)), names, fontsize=8)
     axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)

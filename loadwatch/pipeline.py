@@ -71,6 +71,11 @@ class Scorer:
         taught = () if self.model.taught is None else self.model.taught.signals
         return tuple(sorted({*self._rule.signals, *self.model.forecast.spec.signals, *anomaly, *taught}))
 
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The signals of the comparison that set the newest load level."""
+        return self._level.deciding
+
     def extend(self, recording: Recording) -> Scores:
         """Score further rows in time order."""
         times, forecast = recording.timestamps, self.model.forecast

@@ -198,7 +198,8 @@ class Snapshot:
 
     ``probabilities`` and ``high_load`` map horizon (whole seconds, 0 is now) to probability and flag. A value
     that is not known is absent or None, never 0. ``raised_by`` says who raised the flag for now while it is
-    up: the rule, the model, or the static guard on the raw signals.
+    up: the rule, the model, or the static guard on the raw signals. ``load_level`` is how near the operator's
+    rule is to its limit, high above 1; ``deciding`` names the signals of the comparison that set it.
     """
 
     sample: Sample
@@ -210,3 +211,5 @@ class Snapshot:
     model: ModelInfo | None = None
     maintenance: bool = False
     raised_by: Origin | None = None
+    load_level: float | None = None
+    deciding: tuple[str, ...] = ()

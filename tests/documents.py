@@ -10,16 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from manual import page
 
 from loadwatch import __version__, config
 from loadwatch.cli.completion import script
 from loadwatch.cli.main import cli
+from loadwatch.cli.moments import Duration, Moment, SinceType
 from loadwatch.errors import ConfigurationError, LoadwatchError, UsageError
 from loadwatch.exporter import METRICS
 from loadwatch.files import write_atomically
+from loadwatch.labels.rule import DEFAULT_RULE
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+MANUAL = ROOT / "loadwatch" / "web" / "static" / "manual.html"
 ASSETS = ROOT / "loadwatch" / "assets" / "files"
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COMPLETIONS = {
@@ -65,7 +69,9 @@ def placeholder(parameter: click.Parameter) -> str:
     if isinstance(parameter.type, click.Choice):
         name = "|".join(parameter.type.choices)
     elif isinstance(parameter, click.Option) and not parameter.metavar:
+        ours = isinstance(parameter.type, Duration | Moment | SinceType)
         name = "FILE" if isinstance(parameter.type, click.Path) else "VALUE"
+        name = parameter.type.name.upper() if ours else name
     if isinstance(parameter, click.Option) or parameter.required:
         return name
     return f"[{name}...]" if parameter.nargs == -1 else f"[{name}]"
@@ -93,6 +99,11 @@ def settings_table() -> str:
     return table(("key", "default", "what it is for"), rows)
 
 
+def default_rule() -> str:
+    """What high load is where nobody says otherwise, a line for each of its reasons."""
+    return "```\n" + DEFAULT_RULE.replace(" or ", "\n  or ") + "\n```\n"
+
+
 def metrics_table() -> str:
     rows = [
         (f"`{metric.name}`", metric.kind, ", ".join(f"`{label}`" for label in metric.labels), metric.help)
@@ -109,7 +120,12 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def readme(text: str) -> str:
     """The README with every generated block as of now."""
-    tables = {"settings": settings_table, "commands": commands_table, "metrics": metrics_table}
+    tables = {
+        "settings": settings_table,
+        "rule": default_rule,
+        "commands": commands_table,
+        "metrics": metrics_table,
+    }
     return BLOCK.sub(lambda found: f"{found[1]}{tables[found[2]]()}{found[3]}", text)
 
 
@@ -185,9 +201,24 @@ def files() -> dict[str, str]:
     return {**scripts, MAN_PAGE: man_page()}
 
 
+def shell(name: str) -> str:
+    """The commands between the README's mark ``name`` and its end: what a reader copies and runs."""
+    found = re.search(
+        rf"<!-- {name} -->\n```sh\n(.*?)```\n<!-- end -->", README.read_text("utf-8"), re.DOTALL
+    )
+    assert found, f"the README has no commands marked {name}"
+    return found[1]
+
+
+def manual() -> str:
+    """The README of today as the page that daemons serve."""
+    return page(readme(README.read_text(encoding="utf-8")), __version__)
+
+
 if __name__ == "__main__":
     for name, content in files().items():
         (ASSETS / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(ASSETS / name, content.encode())
     write_atomically(ROOT / "systemd" / "loadwatch.toml", config.example().encode())
     write_atomically(README, readme(README.read_text(encoding="utf-8")).encode())
+    write_atomically(MANUAL, manual().encode())

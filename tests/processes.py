@@ -91,6 +91,7 @@ class Daemon(Program):
         *options: str,
         port: int | None = None,
         environment: dict[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "loadwatch"),
     ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -98,8 +99,7 @@ class Daemon(Program):
         state.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(
             [
-                sys.executable,
-                *("-m", "loadwatch", "run", "--state-directory", str(state)),
+                *(*program, "run", "--state-directory", str(state)),
                 *("--set", f"web.listen_address=127.0.0.1:{self.port}"),
                 *options,
             ],

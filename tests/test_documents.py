@@ -11,6 +11,7 @@ import documents
 import pytest
 
 from loadwatch.assets import list_assets
+from loadwatch.assets.generate.alerts import ALERTS
 from loadwatch.cli.main import cli
 from loadwatch.exporter import METRICS
 
@@ -32,6 +33,29 @@ def test_the_readme_has_the_part(name: str) -> None:
 def test_the_manual_is_of_today() -> None:
     """It follows commands and settings; ``python tests/documents.py`` writes it."""
     assert (documents.ASSETS / documents.MAN_PAGE).read_text(encoding="utf-8") == documents.man_page()
+
+
+def test_the_served_manual_is_of_today() -> None:
+    """It is the README; ``python tests/documents.py`` writes it."""
+    assert documents.MANUAL.read_text(encoding="utf-8") == documents.manual()
+
+
+def test_every_link_of_the_manual_leads_somewhere() -> None:
+    """To a section, to a file served beside it, or to the daemon itself: none leaves the host."""
+    page = documents.manual()
+    names = set(re.findall(r'id="([^"]+)"', page))
+    served = {file.name for file in documents.MANUAL.parent.iterdir()}
+    for link in re.findall(r'(?:href|src)="([^"]+)"', page):
+        local = link[1:] in names if link.startswith("#") else link in served
+        assert local or link in {"../", "http://127.0.0.1:10074/"}, link
+
+
+def test_every_alert_leads_to_a_section_of_the_manual() -> None:
+    """By default as with ``--project-url``: the anchors are those that GitHub makes, here and there."""
+    for alert in ALERTS:
+        page, _, section = alert.runbook_url.partition("#")
+        assert page.endswith(f"/static/{documents.MANUAL.name}")
+        assert f'<h3 id="{section}">{alert.name}</h3>' in documents.manual()
 
 
 def test_what_is_written_here_is_shipped() -> None:
@@ -88,7 +112,7 @@ def parse(command: click.Command, arguments: list[str], parent: click.Context | 
 
 def test_every_command_named_in_running_text_exists() -> None:
     """In sentences too: ``loadwatch stauts`` would fail here."""
-    for words in re.findall(r"`loadwatch ([a-z-]+(?: [a-z-]+)?)", README):
+    for words in re.findall(r"`loadwatch ([a-z][a-z-]*(?: [a-z][a-z-]*)?)", README):
         name, _, below = words.partition(" ")
         context = click.Context(cli)
         command = cli.get_command(context, name)

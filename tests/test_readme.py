@@ -22,14 +22,14 @@ RUN_ELSEWHERE = {
     r"\.venv/bin/pip install -q": (".ci/run", "readme test-it"),
     r"\.venv/bin/loadwatch run": (".ci/run", "readme run-it"),
     r"\.venv/bin/python -m pytest": (".ci/run", "readme test-it"),
-    r"python3 -m venv /opt/loadwatch": (MACHINE, "python3 -m venv /opt/loadwatch"),
-    r"/opt/loadwatch/bin/pip install": (MACHINE, "/opt/loadwatch/bin/pip install"),
-    r"systemctl enable --now \S+": (MACHINE, "systemctl enable"),
-    r"install -D -m 644": (MACHINE, "install -D -m 644"),
-    r"systemctl reload loadwatch": (MACHINE, "systemctl reload loadwatch"),
-    r"systemctl disable --now loadwatch": (MACHINE, "systemctl disable --now loadwatch"),
-    r"rm -rf /opt/loadwatch": (MACHINE, "rm -rf /opt/loadwatch"),
-    r"docker (build|run)": ("tests/e2e/container_session.py", "podman"),
+    r"python3 -m venv /opt/loadwatch": (MACHINE, "readme( service )"),
+    r"/opt/loadwatch/bin/pip install": (MACHINE, "readme( service )"),
+    r"systemctl enable --now \S+": (MACHINE, "readme( service )"),
+    r"install -D -m 644": (MACHINE, "readme( example )"),
+    r"systemctl reload loadwatch": (MACHINE, "readme( example )"),
+    r"systemctl disable --now loadwatch": (MACHINE, "readme( take-away )"),
+    r"rm -rf /opt/loadwatch": (MACHINE, "readme( take-away )"),
+    r"docker (build|run)": ("tests/e2e/test_container.py", "shell( container )"),
 }  # fmt: skip
 
 

@@ -7,18 +7,19 @@ import time
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.moments import read_moment, show_moment
+from loadwatch.cli.figures import count_of, show_age
+from loadwatch.cli.moments import SINCE, Since, show_moment, span_since
 from loadwatch.judge.alerts import is_false, summarise, with_labels
 from loadwatch.records import Alert, Span
 
 
 @click.command("alerts")
-@click.option("--since", default="30 days ago", show_default=True, help="How far back.")
+@click.option("--since", type=SINCE, default="30d", show_default=True, help="A length, or a moment.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_context
-def command(context: Context, *, since: str, as_json: bool) -> None:
+def command(context: Context, *, since: Since, as_json: bool) -> None:
     """List past alerts: when, how long, why, whether confirmed."""
-    span = Span(read_moment(since), time.time())
+    span = span_since(since, time.time())
     with contextlib.closing(context.read_history()) as history:
         labels = history.labels(span)
         alerts = [with_labels(alert, labels) for alert in history.alerts(span)]
@@ -32,15 +33,16 @@ def command(context: Context, *, since: str, as_json: bool) -> None:
     worth = summarise(alerts, period)
     weekly = "" if worth.per_week is None else f", {worth.per_week:.1f} a week"
     hits = "" if worth.hit_rate is None else f"; {worth.hit_rate:.0%} of forecasts came true"
-    click.echo(f"{len(alerts)} alerts{weekly}{hits}")
+    click.echo(f"{count_of(len(alerts), 'alert')}{weekly}{hits}")
 
 
 def alert_line(alert: Alert) -> str:
     """One alert in one line."""
-    length = "open    " if alert.end is None else f"{(alert.end - alert.start) / 60:4.0f} min"
+    length = "open" if alert.end is None else show_age(alert.end - alert.start)
     ahead = f"in {alert.horizon / 60:.0f} min" if alert.foretold else "now"
     lead = "" if alert.lead_seconds is None else f", came true after {alert.lead_seconds / 60:.0f} min"
-    truth = "open" if alert.end is None else "false" if is_false(alert) else "confirmed"
+    truth = "" if alert.end is None else "false alarm" if is_false(alert) else "confirmed"
     reasons = ", ".join(f"{part.signal} {part.value:+.2f}" for part in alert.signals[:3])
-    what = alert.verdict.replace("_", " ")
-    return f"{show_moment(alert.start)}  {length}  {what} {ahead}{lead}  [{truth}]  {reasons}"
+    what = f"{alert.verdict.replace('_', ' ')} {ahead}"
+    line = f"{show_moment(alert.start)}  {length:<10}  {what:<19}  {truth:<11}  {reasons}{lead}"
+    return line.rstrip()

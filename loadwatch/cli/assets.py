@@ -19,7 +19,7 @@ def list_assets() -> None:
         click.echo(f"{asset.name:<58} {asset.description}")
 
 
-@command.command("export")
+@command.command("export", short_help="Write shipped files under a folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("names", nargs=-1)
 @click.option("--replace", is_flag=True, help="Overwrite files that differ.")
@@ -33,7 +33,8 @@ def list_assets() -> None:
     "--project-url",
     default=assets.DEFAULT_PROJECT_URL,
     show_default=True,
-    help="Where the runbook_url of alerts leads: the page that shows this README, yours or a copy.",
+    help="Where the runbook_url of alerts leads: the manual of a daemon that your people can reach, or the "
+    "page that shows your copy of the README.",
 )
 def export(folder: Path, names: tuple[str, ...], *, replace: bool, **urls: str) -> None:
     """Write the shipped files, or only NAMES (a file or a folder such as "grafana"), under FOLDER."""

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.config import in_force
+from loadwatch.config import in_force, reference
+from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD
+from loadwatch.times import format_duration
 
 
 @click.command("check-config")
@@ -22,9 +24,21 @@ def command(context: Context, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(settings, indent=2, default=_plain))
         return
+    defaults = {setting.key: setting.default for setting in reference()}
     for key, value in settings.items():
-        click.echo(f"{key} = {json.dumps(value, default=_plain)}")
+        click.echo(f"{key} = {json.dumps(_written(value, defaults[key]), default=_plain)}")
+        if value == DEFAULT_WORD:
+            click.echo(f"# that is: {DEFAULT_RULE}")
     click.echo(f"state directory: {context.state_directory}")
+
+
+def _written(value: Any, default: Any) -> Any:
+    """As one writes it into the file: durations as their defaults are written, nothing as an empty text."""
+    if isinstance(value, list | tuple) and isinstance(default, list) and default:
+        return [_written(each, default[0]) for each in value]
+    if isinstance(default, str) and isinstance(value, int | float) and not isinstance(value, bool):
+        return format_duration(value)
+    return "" if value is None else value
 
 
 def _plain(value: Any) -> Any:

@@ -102,6 +102,15 @@ def show_share(share: float) -> str:
     return f"{100.0 * share:.{digits}f} %"
 
 
+def count_of(number: int, thing: str) -> str:
+    """So many things, in the right number.
+
+    >>> count_of(0, "alert"), count_of(1, "alert"), count_of(1234, "row")
+    ('no alerts', '1 alert', '1,234 rows')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}s"
+
+
 def show_age(seconds: float) -> str:
     """A length of time in its one or two largest units.
 

@@ -2,14 +2,16 @@
 
 import contextlib
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.figures import count_of
 from loadwatch.cli.learning import learn_from_import
-from loadwatch.cli.moments import read_moment, show_moment, show_span
+from loadwatch.cli.moments import SINCE, Since, show_moment, show_span, span_since
 from loadwatch.cli.prometheus_import import import_from_prometheus, prometheus_options
 from loadwatch.errors import UsageError
 from loadwatch.history import History
@@ -36,13 +38,13 @@ def _show(context: Context) -> None:
     if span is None:
         click.echo(f"{context.history_path}: no rows yet")
         return
-    click.echo(f"{context.history_path}: {rows} rows, {show_span(span)}")
-    click.echo(f"{len(gaps)} gaps longer than ten sampling intervals")
+    click.echo(f"{context.history_path}: {count_of(rows, 'row')}, {show_span(span)}")
+    click.echo(f"{count_of(len(gaps), 'gap')} longer than ten sampling intervals")
     for gap in gaps[-SHOWN_GAPS:]:
         click.echo(f"  {show_moment(gap.start)}  {format_duration(round(gap.end - gap.start))}")
 
 
-@command.command("import")
+@command.command("import", short_help="Add rows from a file or a Prometheus.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @click.option("--train/--no-train", default=True, help="Whether to learn from them at once, as by default.")
 @prometheus_options
@@ -71,7 +73,7 @@ def _import_file(history: History, file: Path) -> int:
     return added
 
 
-@command.command("export")
+@command.command("export", short_help="Write the samples as CSV or OpenMetrics.")
 @click.option(
     "--format",
     "form",
@@ -80,12 +82,12 @@ def _import_file(history: History, file: Path) -> int:
     show_default=True,
     help="What to write.",
 )
-@click.option("--since", default=None, help="From when, by default all.")
+@click.option("--since", type=SINCE, help="A length such as 7d, or a moment; by default all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to, by default standard output.")
 @with_context
-def export(context: Context, *, form: str, since: str | None, output: Path | None) -> None:
+def export(context: Context, *, form: str, since: Since | None, output: Path | None) -> None:
     """Write the stored samples as CSV, or as OpenMetrics for promtool tsdb create-blocks-from."""
-    start = None if since is None else read_moment(since)
+    start = None if since is None else span_since(since, time.time()).start
     with contextlib.closing(context.read_history()) as history, contextlib.ExitStack() as stack:
         recording = history.recording(start)
         stream = sys.stdout if output is None else stack.enter_context(output.open("w", encoding="utf-8"))

@@ -8,7 +8,7 @@ from typing import cast
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.moments import read_moment, show_span
+from loadwatch.cli.moments import MOMENT, show_span
 from loadwatch.errors import UsageError
 from loadwatch.records import Label, LabelKind, Span
 
@@ -35,14 +35,16 @@ def command() -> None:
 
 
 @command.command("add")
-@click.option("--from", "start", required=True, help='When it began, e.g. 14:05 or "2 hours ago".')
-@click.option("--to", "end", default="now", show_default=True, help="When it was over.")
+@click.option(
+    "--from", "start", type=MOMENT, required=True, help='When it began, e.g. 14:05 or "2 hours ago".'
+)
+@click.option("--to", "end", type=MOMENT, default="now", show_default=True, help="When it was over.")
 @click.argument("kind", type=click.Choice(["high", "normal", "incident"]))
 @click.option("--why", default="", help="A word to those who read it later.")
 @with_context
-def add(context: Context, *, start: str, end: str, kind: str, why: str) -> None:
+def add(context: Context, *, start: float, end: float, kind: str, why: str) -> None:
     """Label a span of time (the word "add" may be left out)."""
-    span = Span(read_moment(start), read_moment(end))
+    span = Span(start, end)
     if span.start >= span.end:
         raise UsageError(f"a label cannot end before it begins: {show_span(span)}; check --from and --to")
     with contextlib.closing(context.open_history()) as history:

@@ -48,10 +48,13 @@ class LiveScreen:
         head = Group(screen.headline(), Text(), screen.verdicts(), Text()) if document["verdict"] else Text()
         free = height - len(self._console.render_lines(head)) - FRAME_LINES
         most = max(0, min(MOST_FACTS, free - LEAST_SIGNALS))
+        if not most:
+            free += 1  # no facts, and no empty line below them
         facts = screen.trust(most)
         if document["verdict"] is None:
             parts = [screen.headline(), Text(), facts, Text(), foot]
         else:
             taken = len(self._console.render_lines(facts)) if most else 0
-            parts = [head, screen.signals(max(1, free - taken)), Text(), facts, Text(), foot]
+            below = [facts, Text()] if most else []
+            parts = [head, screen.signals(max(1, free - taken)), Text(), *below, foot]
         self._live.update(Group(*parts), refresh=True)

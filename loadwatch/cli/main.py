@@ -80,13 +80,18 @@ class LazyGroup(click.Group):
 
 
 def show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    """Print which build runs on what: what a report of a fault has to say."""
+    """Print which build of which commit runs on what: what a report of a fault has to say."""
     if not wanted or context.resilient_parsing:
         return
     from importlib import metadata  # noqa: PLC0415 - costs a tenth of a second, which no other command needs
 
+    from loadwatch.build import build  # noqa: PLC0415 - the same
+
     libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "psutil"))
-    click.echo(f"loadwatch {__version__} (Python {platform.python_version()}, {libraries})")
+    click.echo(
+        f"loadwatch {__version__} ({build() or 'commit unknown'}; "
+        f"Python {platform.python_version()}, {libraries})"
+    )
     context.exit()
 
 
@@ -97,7 +102,7 @@ def show_version(context: click.Context, _parameter: click.Parameter, wanted: bo
     is_eager=True,
     expose_value=False,
     callback=show_version,
-    help="Show the version and what it runs on.",
+    help="Show the version, its commit and what it runs on.",
 )
 @shared_options
 @click.pass_context

@@ -8,10 +8,9 @@ from dataclasses import asdict
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.moments import read_moment, show_span
+from loadwatch.cli.moments import LENGTH, MOMENT_AHEAD, show_span
 from loadwatch.errors import UsageError
 from loadwatch.records import Maintenance, Span
-from loadwatch.times import parse_duration
 
 
 @click.group("maintenance", no_args_is_help=True)
@@ -23,17 +22,23 @@ def command() -> None:
 
 
 @command.command("start")
-@click.option("--for", "length", required=True, help="How long, e.g. 2h or 30m.")
-@click.option("--at", "start", default="now", show_default=True, help="When it begins: 22:00, in 1h.")
+@click.option("--for", "length", type=LENGTH, required=True, help="How long, e.g. 2h or 30m.")
+@click.option(
+    "--at",
+    "start",
+    type=MOMENT_AHEAD,
+    default="now",
+    show_default=True,
+    help='When it begins: 22:00, "in 1h".',
+)
 @click.option("--why", default="", help="A word to those who read it later.")
 @with_context
-def start(context: Context, *, length: str, start: str, why: str) -> None:
-    """Begin a window, now or later."""
-    seconds = parse_duration(length)
-    if seconds <= 0:
-        raise UsageError(f"--for {length}: a window needs a length above zero, such as 30m")
-    begin = read_moment(start, "future")
-    span = Span(begin, begin + seconds)
+def start(context: Context, *, length: float, start: float, why: str) -> None:
+    """Begin a window, now or later.
+
+    A running daemon knows of it within ten seconds.
+    """
+    span = Span(start, start + length)
     if span.end <= time.time():
         raise UsageError(f"that window is over already: {show_span(span)}; check --at and --for")
     with contextlib.closing(context.open_history()) as history:
@@ -63,7 +68,7 @@ def stop(context: Context, *, identity: int | None) -> None:
             click.echo(f"maintenance {window.identity} stopped")
 
 
-@command.command("list")
+@command.command("list", short_help="List the windows, typed and recurring.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_context
 def list_windows(context: Context, *, as_json: bool) -> None:

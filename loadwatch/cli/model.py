@@ -10,6 +10,7 @@ from loadwatch.cli.figures import show_horizon
 from loadwatch.cli.judgement import judgement
 from loadwatch.cli.moments import show_moment, show_span
 from loadwatch.errors import ModelError
+from loadwatch.labels.rule import spelled_out
 from loadwatch.model.store import ModelStore
 from loadwatch.records import Span
 
@@ -34,7 +35,8 @@ def list_models(context: Context, *, as_json: bool) -> None:
         click.echo("no models yet; the daemon makes the first one at its first start")
     for card in cards:
         mark = "*" if card.version == current else " "
-        click.echo(f"{mark} {card.version}  {card.origin:<9}  {card.rows:>7} rows  {card.why}")
+        rows = f"{card.rows:,} {'made-up rows' if card.is_made_up else 'rows'}"
+        click.echo(f"{mark} {card.version}  {card.origin:<9}  {rows:>20}  {card.why}")
 
 
 @command.command("show")
@@ -53,8 +55,12 @@ def show(context: Context, *, version: str | None, as_json: bool) -> None:
         return
     click.echo(f"version     {card.version} ({card.origin})")
     click.echo(f"trained     {show_moment(card.trained_timestamp)} in {card.duration_seconds:.1f} s")
-    click.echo(f"history     {show_span(Span(card.start_timestamp, card.end_timestamp))}, {card.rows} rows")
-    click.echo(f"rule        {card.rule}")
+    if card.is_made_up:
+        click.echo(f"history     none of this host: {card.rows:,} made-up rows")
+    else:
+        span = Span(card.start_timestamp, card.end_timestamp)
+        click.echo(f"history     {show_span(span)}, {card.rows:,} rows")
+    click.echo(f"rule        {spelled_out(card.rule)}")
     click.echo(f"signals     {', '.join(card.signals)}")
     for horizon, threshold in sorted(card.thresholds.items(), key=lambda item: int(item[0])):
         click.echo(f"threshold   {threshold:.3f} {show_horizon(int(horizon))}")
@@ -66,7 +72,7 @@ def show(context: Context, *, version: str | None, as_json: bool) -> None:
         click.echo(f"why         {card.why}")
 
 
-@command.command("rollback")
+@command.command("rollback", short_help="Go back to a version.")
 @click.argument("version", required=False)
 @with_context
 def rollback(context: Context, *, version: str | None) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from loadwatch.cli.alerts import alert_line
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.figures import count_of, show_age
 from loadwatch.cli.progress import Bar
 from loadwatch.importers.csv import read_csv
 from loadwatch.labels.horizons import exceedances
@@ -91,11 +92,14 @@ def summary(recording: Recording, findings: Findings) -> Iterator[str]:
     """What an operator wants to know, line by line."""
     times = recording.timestamps
     weeks = max(float(times[-1] - times[0]), 1.0) / 604_800.0
-    yield f"{len(recording)} rows from {_when(times[0])} to {_when(times[-1])} ({weeks:.1f} weeks)"
+    rows, length = count_of(len(recording), "row"), show_age(float(times[-1] - times[0]))
+    yield f"{rows} from {_when(times[0])} to {_when(times[-1])} ({length})"
     published = sum(why == "published" for _, why in findings.trainings)
-    yield f"{len(findings.trainings)} trainings, {published} published"
+    yield f"{count_of(len(findings.trainings), 'training')}, {published} published"
     alerts = sorted(findings.alerts, key=lambda alert: alert.start)
-    yield f"{len(alerts)} alerts, {len(alerts) / weeks:.2f} a week"
+    # Of less than a day, a rate by the week would be an invention.
+    rate = f", {len(alerts) / weeks:.2f} a week" if weeks > 1 / 7 else ""
+    yield f"{count_of(len(alerts), 'alert')}{rate}"
     for alert in alerts:
         yield f"  {alert_line(alert)}"
 

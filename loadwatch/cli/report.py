@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.moments import read_moment
+from loadwatch.cli.figures import count_of
+from loadwatch.cli.moments import MOMENT, SINCE, Since, span_since
 from loadwatch.errors import HistoryError, ModelError
 from loadwatch.files import write_atomically
 from loadwatch.history import History
@@ -20,25 +21,28 @@ from loadwatch.model.store import ModelStore
 from loadwatch.pipeline import Scorer, warm_up
 from loadwatch.records import Maintenance, Span
 from loadwatch.report import Material, examine, page
-from loadwatch.times import local_zone, parse_duration
+from loadwatch.times import local_zone
 
 
 @click.command("report")
 @click.option(
-    "--since", default="7d", show_default=True, help='A length, or a moment such as "yesterday 8:00".'
+    "--since",
+    type=SINCE,
+    default="7d",
+    show_default=True,
+    help='A length, or a moment such as "yesterday 8:00".',
 )
-@click.option("--until", default="now", show_default=True, help="The end of the span.")
+@click.option("--until", type=MOMENT, default="now", show_default=True, help="The end of the span.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The page, HTML."
 )
 @with_context
-def command(context: Context, *, since: str, until: str, output: Path) -> None:
+def command(context: Context, *, since: Since, until: float, output: Path) -> None:
     """Write one page of HTML: what happened, alerts with reasons, forecasts against reality, the model.
 
     The stored samples go through the model in use; the page needs nothing but itself.
     """
-    end = read_moment(until)
-    span = Span(_begin(since, end), end)
+    span = span_since(since, until)
     model = _model(context)
     rule = Rule.parse(context.config.high_load.when)
     with contextlib.closing(context.read_history()) as history:
@@ -47,14 +51,8 @@ def command(context: Context, *, since: str, until: str, output: Path) -> None:
         warm_up(scorer, history, span.start)
     findings = examine(material, scorer)
     write_atomically(output, page(findings, local_zone(), time.time()).encode())
-    click.echo(f"{output}: {len(material.recording):,} samples, {len(material.alerts)} alerts")
-
-
-def _begin(since: str, end: float) -> float:
-    """A length means so long before the end; anything else is a moment."""
-    if since[:1].isdigit() and since[-1:].isalpha() and " " not in since:
-        return end - parse_duration(since)
-    return read_moment(since)
+    samples, alerts = len(material.recording), len(material.alerts)
+    click.echo(f"{output}: {count_of(samples, 'sample')}, {count_of(alerts, 'alert')}")
 
 
 def _model(context: Context) -> Model:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from loadwatch.cli.figures import Ink, ink_for, show_age, show_horizon, show_share, show_value
 from loadwatch.cli.trust import Document, facts
+from loadwatch.signals import NAMES
 
 STYLES: Final = {
     "fine": "green",
@@ -28,8 +29,10 @@ MARKS: Final = {"fine": "●", "maintenance": "●", "unknown": "○", "stale": 
 ALWAYS_SHOWN: Final = ("cpu", "memory", "disk", "network")
 SIGNALS_SHOWN: Final = 8
 FIXED_WIDTH: Final = 64
-NARROW: Final = 76
 """Of title, name, value and reason with the space between them; bars and lines of history share the rest."""
+NARROW: Final = 76
+WIDE: Final = 110
+LONGEST_NAME: Final = max(map(len, NAMES))
 LEAST_CONTRIBUTION: Final = 0.005
 LEAST_LINE: Final = 8
 LEAST_SLOTS: Final = 30
@@ -58,10 +61,12 @@ class StatusScreen:
         self.document = document
         self.ink = ink
         self.series: Document = since_the_first(document.get("series") or {})
+        self.name_width = LONGEST_NAME if width >= WIDE else 17
+        fixed = FIXED_WIDTH + self.name_width - 17
         # Where there is little room, the whole reason tells more than a bar beside its own figure.
         self.reason_width, least = (17, 4) if width >= NARROW else (13, 1)
-        self.bar_width = max(least, min(10 if self.series else 32, width - FIXED_WIDTH))
-        self.line_width = max(0, width - FIXED_WIDTH - self.bar_width - 2) if self.series else 0
+        self.bar_width = max(least, min(10 if self.series else 32, width - fixed))
+        self.line_width = max(0, width - fixed - self.bar_width - 2) if self.series else 0
 
     def whole(self) -> RenderableType:
         """Everything, from the verdict to its trustworthiness."""
@@ -100,6 +105,8 @@ class StatusScreen:
             title = "high load" if place == 0 else ""
             history = self._line(curves.get(str(horizon), ()), 1.0, "red")
             table.add_row(title, when, *self._share(each["probability"], each["flag"]), *history)
+        if not verdict["high_load"]:
+            table.add_row("high load", "now", *self._share(None, None))
         anomaly = verdict["anomaly"]
         history = self._line(self.series.get("anomaly", ()), 1.0, "magenta")
         table.add_row("anomaly", "score", *self._share(anomaly["score"], anomaly["flag"]), *history)
@@ -120,9 +127,11 @@ class StatusScreen:
 
     def trust(self, most: int | None = None) -> RenderableType:
         """Model, training, alerts and history: what the verdict rests on; at most so many lines, if said."""
-        table = Table.grid(padding=(0, 2, 0, 0))
+        live = most is not None
+        # Only a table that fills the line marks where it cuts; in a pipe it would fill it with spaces.
+        table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False, expand=live)
         table.add_column(style="dim", no_wrap=True, min_width=9)
-        table.add_column(overflow="fold" if most is None else "ellipsis", no_wrap=most is not None)
+        table.add_column(overflow="ellipsis" if live else "fold", no_wrap=live, ratio=1 if live else None)
         for fact in islice(facts(self.document), most):
             table.add_row(fact.title, Text(fact.text, "red" if fact.urgent else "default"))
         return table
@@ -131,7 +140,7 @@ class StatusScreen:
         """Title, name, bar, value, reason, history: the same columns for verdicts and signals."""
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(style="dim", no_wrap=True, width=9)
-        table.add_column(no_wrap=True, width=17)
+        table.add_column(no_wrap=True, width=self.name_width)
         table.add_column(no_wrap=True, width=self.bar_width)
         table.add_column(justify="right", no_wrap=True, width=11)
         table.add_column(no_wrap=True, width=self.reason_width)

@@ -16,9 +16,10 @@ import click
 
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.figures import show_share
+from loadwatch.cli.moments import DURATION
 from loadwatch.cli.remote import Remote, remote_of, remote_options
 from loadwatch.errors import ServiceError
-from loadwatch.times import local_zone, parse_duration
+from loadwatch.times import local_zone
 
 LEAST_INTERVAL: Final = 0.2
 SERIES_SECONDS: Final = 5.0
@@ -27,7 +28,11 @@ SERIES_SECONDS: Final = 5.0
 
 @click.command("top")
 @remote_options
-@click.option("--interval", help="Time between two looks, by default the daemon's sampling interval.")
+@click.option(
+    "--interval",
+    type=DURATION,
+    help="Time between two looks, such as 2s; by default the daemon's sampling interval.",
+)
 @click.option(
     "--span", type=click.Choice(["hour", "day"]), default="hour", show_default=True, help="Of history."
 )
@@ -40,7 +45,7 @@ def command(
     url: str | None,
     cacert: Path | None,
     insecure: bool,
-    interval: str | None,
+    interval: float | None,
     span: str,
     once: bool,
     count: int | None,
@@ -51,7 +56,7 @@ def command(
     """
     remote = remote_of(context, url, cacert, insecure=insecure)
     document = remote.status(span)
-    seconds = max(LEAST_INTERVAL, parse_duration(interval) if interval else document["interval_seconds"])
+    seconds = max(LEAST_INTERVAL, document["interval_seconds"] if interval is None else interval)
     from loadwatch.cli.screen import new_console, show_status  # noqa: PLC0415 - rich costs a moment
 
     if once:

@@ -50,7 +50,7 @@ def command(context: Context, *, as_json: bool, plot: Path | None, by_order: boo
         for line in words_of(outcome):
             click.echo(line)
     if outcome.result == "too_little":
-        raise TrainingError(f"no model yet: {outcome.why}")
+        raise TrainingError(f"not yet enough to learn from: {outcome.why}; the first model goes on")
     if plot is not None:
         _draw(plot, order, outcome)
 

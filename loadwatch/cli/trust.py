@@ -27,6 +27,8 @@ class Fact:
 def facts(document: Document) -> Iterator[Fact]:
     """Everything beside the verdict, the most telling first."""
     now = document["now_timestamp"]
+    if document["verdict"] and document["verdict"].get("rule"):
+        yield Fact("rule", _rule(document["verdict"]["rule"]))
     yield Fact("model", _model(document["model"], now))
     yield Fact("training", _training(document["training"], now))
     yield Fact("alerts", _alerts(document))
@@ -43,12 +45,28 @@ def facts(document: Document) -> Iterator[Fact]:
         yield Fact("history", f"{history['rows']:,} rows over {show_age(length)}; {pace}")
 
 
+def _rule(rule: Document) -> str:
+    """Why this is high load by the operator's definition, or what it is short of.
+
+    >>> _rule({"level": 0.62, "deciding": ["cpu"]}), _rule({"level": 1.1, "deciding": []})
+    ('at 62 % of its limit; cpu decides', 'over its limit, 1.1 times')
+    """
+    level, deciding = rule["level"], " and ".join(rule["deciding"])
+    if level > 1.0:
+        words = "over its limit" + (f", {level:.3g} times" if level >= 1.005 else "")
+    else:
+        words = f"at {show_share(min(max(level, 0.0), 0.999))} of its limit"
+    verb = "decides" if len(rule["deciding"]) == 1 else "decide"
+    return f"{words}; {deciding} {verb}" if deciding else words
+
+
 def _model(model: Document | None, now: float) -> str:
     if model is None:
         return "none yet"
     parts = [f"{model['version']} ({model['origin']})", f"{show_age(now - model['trained_timestamp'])} old"]
     if model["rows"]:
-        parts.append(f"learned from {model['rows']:,} rows")
+        made_up = "made-up " if model["origin"] == "bootstrap" else ""
+        parts.append(f"learned from {model['rows']:,} {made_up}rows")
     parts += [f"{split} loss {loss:.3g}" for split, loss in model["losses"].items() if loss is not None]
     if model["brier"] is not None:
         brier = model["brier"]

@@ -126,6 +126,8 @@ class Learning:
     def train(self) -> float:
         """Train on the host's own history; answer the seconds until the next training."""
         if not self._wait_for_calm():
+            if self._stopped.is_set():  # still due: the next start sees to it
+                return self._next_retry()
             self.state.postponed += 1
             log.warning(
                 "training postponed: the host stayed under high load for %.0f s", self._config.patience

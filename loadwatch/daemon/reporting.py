@@ -1,8 +1,10 @@
 """What the daemon tells about itself: the facts beside the verdict, for page, terminal and metrics."""
 
+import functools
 import socket
 from typing import Literal
 
+from loadwatch.build import Build, build
 from loadwatch.clock import Clock
 from loadwatch.daemon.keeper import ModelKeeper
 from loadwatch.daemon.verdicts import Verdicts
@@ -21,6 +23,7 @@ def collect_facts(
     """Everything of this moment; reads the history, so not for the sampling lane."""
     return Facts(
         host=socket.gethostname(),
+        build=_build(),
         started_timestamp=started,
         model_card=_card(keeper),
         training=_training(clock, keeper),
@@ -30,6 +33,12 @@ def collect_facts(
         history_rows=history.current_row_count(),
         history_span=history.span(),
     )
+
+
+@functools.cache
+def _build() -> Build | None:
+    """Once, and at the start: an upgrade on the disk is not what runs."""
+    return build()
 
 
 def _card(keeper: ModelKeeper) -> ModelCard:
@@ -44,6 +53,8 @@ def _training(clock: Clock, keeper: ModelKeeper) -> Training:
     state = keeper.learning.state
     doing: State = "waiting" if state.waiting else "running" if state.running else "idle"
     remaining = keeper.next_training_seconds
+    if keeper.card is None and remaining is None:
+        doing = "running"  # the first model is being made, or is just about to be
     last = state.last
     return Training(
         state=doing,

@@ -120,9 +120,11 @@ class Daemon:
     def _serve(self) -> None:
         self._keeper.load()
         self._board.refill(self._history.recording)
-        self._web.start()
+        self._tell()  # the first look already has the name of the host
+        # Before anybody can see that we are there: who then asks us to stop is heard.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.put(received))
+        self._web.start()
         self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
         if self._config.web.textfile_directory is not None:
             self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._write_textfile)
@@ -155,6 +157,8 @@ class Daemon:
         self._follow_wall_clock()
         self._feed_watchdog()
         self._keeper.report(self._exporter)
+        if self._learning_stands() != self._learning_told:
+            self._tell()
         self._exporter.notify_failures.set(self._notifier.failures)
         self._exporter.history_salvaged.set(self._history.salvages)
         for kind, count in self._web.faults().items():
@@ -213,9 +217,12 @@ class Daemon:
         with self._history.at_once():
             self._verdicts.refresh()
             self._keeper.follow()
-            self._board.facts = collect_facts(
-                self._clock, self._started, self._history, self._keeper, self._verdicts
-            )
+            self._tell()
+
+    def _tell(self) -> None:
+        self._board.facts = collect_facts(
+            self._clock, self._started, self._history, self._keeper, self._verdicts
+        )
 
     def _textfile_seconds(self) -> float:
         return max(TEXTFILE_SECONDS, self._config.sampling.interval)

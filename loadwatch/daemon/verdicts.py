@@ -82,12 +82,12 @@ class Verdicts:
         """The verdict on one sample."""
         scores = scorer.update(sample)
         window = self.calendar.active(sample.timestamp)
-        score = float(scores.anomaly[0])
+        score, level = float(scores.anomaly[0]), float(scores.levels[0])
         before = self._judgement
         judgement = self._judgement = self._judge.update(
             Evidence(
                 sample.timestamp,
-                float(scores.levels[0]),
+                level,
                 tuple(scores.probabilities[0].tolist()),
                 score,
                 sample.values,
@@ -112,6 +112,8 @@ class Verdicts:
             scorer.model.card.info,
             window is not None,
             judgement.raised_by.get(0),
+            None if np.isnan(level) else level,
+            scorer.deciding,
         )
 
     def refresh(self) -> None:

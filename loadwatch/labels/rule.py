@@ -52,6 +52,12 @@ DEFAULT_RULE: Final = (
 
 DEFAULT_WORD: Final = "default"
 
+
+def spelled_out(text: str) -> str:
+    """The rule as an expression, also where the settings only say ``default``."""
+    return DEFAULT_RULE if text == DEFAULT_WORD else text
+
+
 _TOKEN: Final = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_]\w*)"
     r"|(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|==|!=|[<>+\-*/(),])"
@@ -78,8 +84,7 @@ class Rule:
             ConfigurationError: pointing at the column, and at the nearest signal where a name is unknown.
 
         """
-        if text == DEFAULT_WORD:
-            text = DEFAULT_RULE
+        text = spelled_out(text)
         return cls(text, _Parser(text, signals).parse())
 
     def levels(self, recording: Recording) -> Floats:

@@ -47,6 +47,11 @@ class Card:
     why: str = ""
 
     @property
+    def is_made_up(self) -> bool:
+        """Whether it learned from synthetic samples, because this host had none yet."""
+        return self.origin == "bootstrap"
+
+    @property
     def info(self) -> ModelInfo:
         """The few facts a verdict carries."""
         return ModelInfo(self.version, self.origin, self.trained_timestamp)

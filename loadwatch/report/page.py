@@ -9,6 +9,7 @@ import numpy as np
 
 from loadwatch import __version__
 from loadwatch.judge.alerts import is_false
+from loadwatch.labels.rule import spelled_out
 from loadwatch.records import Alert, Contribution, Floats, Span
 from loadwatch.report.findings import Findings, HorizonFigures, stretches
 from loadwatch.report.svg import Chart, moments, thinned
@@ -234,13 +235,16 @@ def _losses(findings: Findings) -> str:
 
 def _model(findings: Findings, zone: tzinfo) -> str:
     card = findings.card
-    learned = f"{_when(card.start_timestamp, zone)} to {_when(card.end_timestamp, zone)}"
+    learned = f"{card.rows:,} made-up rows"
+    if not card.is_made_up:
+        span = f"{_when(card.start_timestamp, zone)} to {_when(card.end_timestamp, zone)}"
+        learned = f"{card.rows:,} rows, {span}"
     thresholds = sorted((int(horizon), value) for horizon, value in card.thresholds.items())
     facts = {
         "version": f"{card.version} ({card.origin})",
         "trained": f"{_when(card.trained_timestamp, zone)}, in {card.duration_seconds:.1f} s",
-        "learned from": f"{card.rows:,} rows, {learned}",
-        "high load is": card.rule,
+        "learned from": learned,
+        "high load is": spelled_out(card.rule),
         "flagged from": ", ".join(f"{value:.2f} {_ahead(horizon)}" for horizon, value in thresholds),
         "decision": card.why,
     }

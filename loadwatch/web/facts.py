@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from loadwatch.build import Build
 from loadwatch.records import Contribution, Maintenance, Span, Verdict
 
 
@@ -71,6 +72,7 @@ class Facts:
     """Everything about the daemon that is not a verdict."""
 
     host: str = ""
+    build: Build | None = None
     started_timestamp: float | None = None
     model_card: ModelCard = ModelCard()
     training: Training = Training()

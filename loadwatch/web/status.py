@@ -5,6 +5,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
 
     schema                 1; grows only by new fields
     host, version          text
+    build                  {commit, timestamp, changed} of what runs, null where it is not known
     now_timestamp          when this document was made, by the daemon's clock
     started_timestamp, interval_seconds
     state                  fine | expected | high_load | anomaly | maintenance | stale | unknown
@@ -12,7 +13,9 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
     verdict                null before the first sample, else
       timestamp, age_seconds, fresh
       high_load            [{horizon_seconds, probability, flag}], now first; empty unless fresh
-      raised_by            model | guard | null
+      raised_by            rule | model | guard | null
+      rule                 null or {level, deciding}: how near the rule is to its limit, high above 1, and the
+                           signals of the comparison that set it
       anomaly              {score, flag}
       contributions        {high_load: [{signal, value}], anomaly: [...]}, strongest first; empty unless fresh
     signals                [{name, value, unit, help}] of the last sample
@@ -41,7 +44,8 @@ from loadwatch.web.facts import Alert, Facts
 from loadwatch.web.wording import in_words
 
 SCHEMA: Final = 1
-DOCUMENTATION: Final = "https://github.com/loadwatch/loadwatch#readme"
+DOCUMENTATION: Final = "static/manual.html"
+"""Served by this very daemon: a server without a way out has its manual at hand, and that of its version."""
 
 
 def build_status(
@@ -54,6 +58,7 @@ def build_status(
         "schema": SCHEMA,
         "host": facts.host,
         "version": __version__,
+        "build": facts.build._asdict() if facts.build else None,
         "now_timestamp": now,
         "started_timestamp": facts.started_timestamp,
         "interval_seconds": interval,
@@ -90,6 +95,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
             for horizon in sorted(known)
         ],
         "raised_by": snapshot.raised_by if fresh else None,
+        "rule": _rule(snapshot) if fresh else None,
         "anomaly": {
             "score": _number(snapshot.anomaly_score) if fresh else None,
             "flag": snapshot.anomaly if fresh else None,
@@ -98,6 +104,11 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
             verdict: _contributions(parts) for verdict, parts in snapshot.contributions.items() if fresh
         },
     }
+
+
+def _rule(snapshot: Snapshot) -> dict[str, Any] | None:
+    level = _number(snapshot.load_level)
+    return None if level is None else {"level": level, "deciding": list(snapshot.deciding)}
 
 
 def _signals(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from loadwatch.records import Contribution, Snapshot, Verdict
 State = Literal["fine", "expected", "high_load", "anomaly", "maintenance", "stale", "unknown"]
 _NAMED: Final = 3
 _WORTH_NAMING: Final = 0.005
+_BESIDE_STRONGEST: Final = 0.05
+"""A signal with less than this share of the strongest one's contribution explains nothing."""
 _HELD_BELOW: Final = 0.2
 """A raised flag with less than this is only held by its minimum duration; naming drivers would mislead."""
 
@@ -35,8 +37,9 @@ def in_words(snapshot: Snapshot | None, *, fresh: bool, age: float) -> Words:
 
 
 def strongest(parts: Sequence[Contribution], most: int = _NAMED) -> list[Contribution]:
-    """The contributions that speak for a verdict, strongest first, none that would round to nothing."""
-    speaking = [part for part in parts if part.value >= _WORTH_NAMING]
+    """What speaks for a verdict, strongest first, and nothing that hardly counts beside the strongest."""
+    least = max(_WORTH_NAMING, _BESIDE_STRONGEST * max((part.value for part in parts), default=0.0))
+    speaking = [part for part in parts if part.value >= least]
     return sorted(speaking, key=lambda part: (-part.value, part.signal))[:most]
 
 
@@ -54,11 +57,7 @@ def duration(seconds: float) -> str:
 
 def _judged(snapshot: Snapshot) -> Words:
     if snapshot.high_load.get(0):
-        by = "limits on the signals were passed" if snapshot.raised_by == "guard" else ""
-        if not by and snapshot.probabilities.get(0, 1.0) < _HELD_BELOW:
-            detail = "It has just become unlikely; the flag stays until that has lasted."
-            return Words("high_load", "Under high load", detail)
-        return Words("high_load", "Under high load", _because(snapshot, "high_load", by))
+        return Words("high_load", "Under high load", _why_now(snapshot))
     expected = [horizon for horizon, flag in snapshot.high_load.items() if flag]
     if expected:
         headline = f"High load expected within {duration(min(expected))}"
@@ -68,6 +67,15 @@ def _judged(snapshot: Snapshot) -> Words:
     if not snapshot.high_load:
         return Words("unknown", "No verdict yet", "There is no model yet; the samples are being kept.")
     return Words("fine", "All is well", "No high load now, none expected, and nothing unusual.")
+
+
+def _why_now(snapshot: Snapshot) -> str:
+    by = "limits on the signals were passed" if snapshot.raised_by == "guard" else ""
+    if by or snapshot.probabilities.get(0, 1.0) >= _HELD_BELOW:
+        return _because(snapshot, "high_load", by)
+    if (snapshot.load_level or 0.0) > 1.0:
+        return "The rule says so, though the model does not; see below which signal decides."
+    return "It has just become unlikely; the flag stays until that has lasted."
 
 
 def _because(snapshot: Snapshot, verdict: Verdict, otherwise: str = "") -> str:

@@ -31,6 +31,11 @@ from loadwatch.cli.main import COMMANDS, cli
         (["status", "--jsno"], 2, "loadwatch status --help"),
         (["status", "--url", "ftp://host"], 2, "expected http://host:port"),
         (["maintenance", "start", "--for", "soon"], 2, "soon"),
+        (
+            ["top", "--interval", "nonsense", "--url", "http://127.0.0.1:1"],
+            2,
+            "invalid value for '--interval'",
+        ),
         (["check-config", "--set", "sampling.intervall=1s"], 78, "did you mean sampling.interval?"),
         (["run", "--config", "{empty}/none.toml"], 78, "does not exist"),
     ],
@@ -63,7 +68,9 @@ def test_version_says_what_runs() -> None:
     """A report of a fault needs no second question."""
     end = program("--version")
     assert re.fullmatch(
-        rf"loadwatch {__version__} \(Python 3\.\d+\.\S+, numpy \S+, psutil \S+\)\n", end.stdout
+        rf"loadwatch {__version__} \(commit (unknown|[0-9a-f]{{12}} of [-0-9]+( with changes)?); "
+        r"Python 3\.\d+\.\S+, numpy \S+, psutil \S+\)\n",
+        end.stdout,
     )
 
 
@@ -139,3 +146,24 @@ def test_the_terminal_gets_the_same_words(tmp_path: Path) -> None:
     os.close(leader)
     assert process.returncode == 1
     assert output.startswith("loadwatch: cannot open")
+
+
+@pytest.mark.parametrize("name", [name for name, module in COMMANDS.items()])
+def test_no_line_of_a_listing_breaks_off(invoke: Invoke, name: str) -> None:
+    """What a command of a group does is said to its end, in the 80 columns of a terminal."""
+    group = cli.get_command(click.Context(cli), name)
+    if isinstance(group, click.Group):
+        assert "..." not in invoke(name, "--help").output.partition("Commands:")[2]
+
+
+def test_what_is_in_force_is_shown_as_it_is_written(invoke: Invoke) -> None:
+    """Each line can be copied into the file: durations with their units, what is not set as empty."""
+    lines = invoke("check-config", "--set", "training.every=90m").output.splitlines()
+    assert 'training.every = "1h30m"' in lines
+    assert 'high_load.horizons = ["0s", "1m", "5m", "15m"]' in lines
+    assert 'web.config_file = ""' in lines
+    assert "alerts.budget_per_week = 2.0" in lines
+    for line in lines[:-1]:
+        key, _, value = line.partition(" = ")
+        if not key.startswith("#") and value != '""':
+            assert invoke("check-config", "--set", f"{key}={value}").exit_code == 0, line

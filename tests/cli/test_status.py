@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import pytest
@@ -13,6 +14,7 @@ from web.fake_daemon import FakeDaemon
 
 from cli.conftest import Invoke, program
 from loadwatch.cli.screen import since_the_first
+from loadwatch.cli.trust import facts
 
 Start = Callable[..., FakeDaemon]
 
@@ -30,6 +32,7 @@ def test_the_screen_answers_the_three_questions(invoke: Invoke, daemon: Start) -
         r"now +█+[▏▎▍▌▋▊▉█]?─* +\d+ % +raised",
         r"within 15 min",
         r"signals +cpu_pressure .* load \+0\.41",
+        r"rule +over its limit, 1\.06 times; cpu decides",
         r"model +20260412T031500-12 \(trained\), 5 h old",
         r"next in (59|60) min",
         r"alerts +3 in seven days \(budget 2\)",
@@ -37,6 +40,29 @@ def test_the_screen_answers_the_three_questions(invoke: Invoke, daemon: Start) -
         r"482,113 rows over 28 d",
     ):
         assert re.search(words, shown), (words, shown)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"level": 0.9, "deciding": ["cpu"]}, "at 90 % of its limit; cpu decides"),
+        ({"level": 0.3, "deciding": ["network_receive", "network_transmit"]}, "network_transmit decide"),
+        ({"level": -4.0, "deciding": ["cpu"]}, "at 0 % of its limit"),
+        ({"level": 1.0, "deciding": ["cpu"]}, "at 99.9 % of its limit"),
+        ({"level": 1.0000001, "deciding": ["cpu"]}, "over its limit; cpu decides"),
+        ({"level": 20.0, "deciding": []}, "over its limit, 20 times"),
+    ],
+)
+def test_the_rule_is_explained(rule: dict[str, Any], words: str) -> None:
+    """CPU at 99 % and yet no high load: the screen says what the rule is short of."""
+    verdict = {"rule": rule}
+    calm = {"model": None, "alerts": [], "maintenance": [], "history": {"rows": 0}, "now_timestamp": 0.0}
+    training = dict.fromkeys(("next_timestamp", "last_success_timestamp", "failures", "rejections"))
+    worth = {"raised_this_week": {}, "budget_per_week": {}}
+    worth |= dict.fromkeys(("forecast_hit_ratio", "forecast_lead_time_seconds"))
+    document = calm | {"verdict": verdict, "worth": worth, "training": training | {"state": "idle"}}
+    document["training"]["last_message"] = ""
+    assert words in next(facts(document)).text
 
 
 @pytest.mark.parametrize(
@@ -53,6 +79,14 @@ def test_every_state_has_its_screen(invoke: Invoke, daemon: Start, scene: str, w
     end = invoke("status", "--url", url(daemon(scene)))
     assert end.exit_code == 0
     assert words in end.output
+
+
+def test_without_a_fresh_verdict_nothing_is_called_unlikely(invoke: Invoke, daemon: Start) -> None:
+    """The line for high load stays and says that it is unknown."""
+    fake = daemon("calm")
+    fake.scene = "stale"
+    eventually(lambda: fake.board.status()["state"] == "stale", seconds=20, what="the verdict is withdrawn")
+    assert re.search(r"high load +now +unknown", invoke("status", "--url", url(fake)).output)
 
 
 def test_json_is_the_whole_document(invoke: Invoke, daemon: Start) -> None:

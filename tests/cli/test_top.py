@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -94,6 +95,29 @@ def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
         it.until("history: the last hour")
         it.resize(60, 160)
         it.until("udp_out_datagrams")  # there is room for every signal now
+
+
+def test_a_low_window_keeps_verdict_signals_and_keys(daemon: Start) -> None:
+    """Where there is no room for what the verdict rests on, no line is wasted on it."""
+    with terminal(daemon("busy"), rows=15, columns=80) as it:
+        shown = it.until("history: the last hour")
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).splitlines()
+    screen = [line.rstrip() for line in lines[-15:]]
+    assert len([line for line in screen if not line]) == 3
+    assert "model" not in shown
+
+
+def test_top_shows_where_it_cuts(daemon: Start) -> None:
+    """In a narrow window a fact that is too long for its line ends with a sign that there is more."""
+    with terminal(daemon("busy"), columns=60) as it:
+        shown = it.until("history: the last hour")
+    assert "…" in shown.partition("(trained), 5 h")[2].partition("training")[0]
+
+
+def test_top_names_every_signal_whole_where_there_is_room(daemon: Start) -> None:
+    """Names that begin alike are told apart."""
+    with terminal(daemon("busy"), rows=60, columns=110) as it:
+        it.until("tcp_retransmit_timeouts")
 
 
 def test_top_outlives_the_daemon(daemon: Start) -> None:

@@ -146,7 +146,7 @@ def test_history_shows_span_rows_and_gaps(invoke: Invoke, tmp_path: Path) -> Non
     hosts.fill(tmp_path, rows.rows(400, 720))
     shown = invoke("history", "--state-directory", tmp_path, *OPTIONS).output
     assert "520 rows, 2023-11-14 16:13:50+00:00 to 2023-11-14 22:13:20+00:00" in shown
-    assert "1 gaps longer than ten sampling intervals" in shown
+    assert "1 gap longer than ten sampling intervals" in shown
     assert "1h40m30s" in shown
 
 

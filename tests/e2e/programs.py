@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from loadwatch.assets import FILES, export
+from loadwatch.assets import DEFAULT_PROJECT_URL, FILES, export
 
 Answer = TypeVar("Answer")
 
@@ -201,6 +201,7 @@ def start_prometheus(
     static: list[dict[str, object]],
     alertmanager: str,
     hurry: Mapping[str, str],
+    project_url: str = DEFAULT_PROJECT_URL,
     **more: object,
 ) -> Database:
     """Scrapes every second under the exported rules; ``more`` goes into its configuration.
@@ -208,7 +209,7 @@ def start_prometheus(
     hurry: patterns and what stands in their place, so that a test need not wait as long as an operator wants
     to; the rules must hold each of them. The rest is as shipped.
     """
-    export(folder, ["prometheus"])
+    export(folder, ["prometheus"], project_url=project_url)
     names = ("loadwatch.rules.yml", "loadwatch.recording.yml")
     unused = set(hurry)
     for path in (folder / "prometheus" / name for name in names):

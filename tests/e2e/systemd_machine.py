@@ -36,6 +36,20 @@ def run(*command: str) -> str:
     return answer.stdout
 
 
+def readme(name: str) -> str:
+    """Run the README's commands of this name, word for word, where the wheel and all it needs lie."""
+    answer = subprocess.run(
+        ["bash", "-euo", "pipefail", f"/wheels/{name}.sh"],
+        cwd="/wheels",
+        env={**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, f"{name}: {answer.stdout}{answer.stderr}"
+    return answer.stdout
+
+
 def shown(name: str) -> str:
     return run("systemctl", "show", "loadwatch", "--value", "-p", name).strip()
 
@@ -125,11 +139,13 @@ def until_restarted(before: int, seconds: float) -> None:
 
 
 def test_two_commands_install_it() -> None:
-    run("python3", "-m", "venv", "/opt/loadwatch")
-    run("/opt/loadwatch/bin/pip", "install", "--no-index", "--find-links", "/wheels", "loadwatch")
+    readme("service")
+    # `--now` has waited for READY=1, so it answers already; and it will after every boot.
+    assert metrics()["loadwatch_ready"] in {0.0, 1.0}
+    assert run("systemctl", "is-enabled", "loadwatch").strip() in {"enabled", "linked"}
     verdict = subprocess.run(["systemd-analyze", "verify", UNIT], capture_output=True, text=True, check=False)
     assert (verdict.returncode, verdict.stderr.strip()) == (0, ""), verdict.stderr
-    run("systemctl", "enable", UNIT)
+    run("systemctl", "stop", "loadwatch")
 
 
 def test_a_taken_port_never_counts_as_started() -> None:
@@ -294,12 +310,12 @@ def test_a_reboot_keeps_history_and_model() -> None:
 
 def test_the_example_is_taken_and_nothing_is_left_behind() -> None:
     """The README's own words: the example as configuration, then the whole thing away."""
-    run("install", "-D", "-m", "644", "/opt/loadwatch/share/loadwatch/loadwatch.toml", str(CONFIGURATION))
-    run("/opt/loadwatch/bin/loadwatch", "check-config")
-    run("systemctl", "reload", "loadwatch")
-    run("systemctl", "disable", "--now", "loadwatch")
+    since = time.time()
+    assert "sampling.interval" in readme("example")
+    assert CONFIGURATION.exists()
+    eventually(lambda: "configuration reloaded" in journal(since), 10, "the example is taken up")
+    readme("take-away")
     assert processes() == {}
-    run("rm", "-rf", "/opt/loadwatch", "/etc/loadwatch", "/var/lib/loadwatch", "/var/lib/private/loadwatch")
     run("rm", "-rf", str(DROP_IN.parent))  # ours, not that of the README
     run("systemctl", "daemon-reload")
     left = run("find", "/etc", "/var/lib", "/usr/local", "/opt", "-name", "*loadwatch*")

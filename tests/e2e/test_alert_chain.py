@@ -20,7 +20,7 @@ import pytest
 from conftest import eventually
 from processes import Daemon, Program
 
-from .programs import Database, Webhook, start_alertmanager, start_prometheus
+from .programs import Database, Webhook, get, start_alertmanager, start_prometheus
 
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "stress-ng")
 
@@ -105,7 +105,14 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
             }
             for instance, daemon in daemons.items()
         ]
-        prometheus = start_prometheus(servers, folder, static, alertmanager, HURRY)
+        prometheus = start_prometheus(
+            servers,
+            folder,
+            static,
+            alertmanager,
+            HURRY,
+            project_url=f"{daemons[SERVICED].url}/static/manual.html",
+        )
         yield Chain(servers, daemons, options, prometheus, hook)
 
 
@@ -122,7 +129,8 @@ def test_load_calls_somebody_with_the_reason_and_its_end_calls_off(chain: Chain,
         fired = chain.told("LoadwatchHighLoad", WATCHED, "firing", seconds=60)
         assert (fired["receiver"], fired["labels"]["severity"]) == ("pager", "critical")
         assert fired["annotations"]["summary"] == "Host is under high load."
-        assert fired["annotations"]["runbook_url"].endswith("#loadwatchhighload")
+        page, _, section = fired["annotations"]["runbook_url"].partition("#")
+        assert f'<h3 id="{section}">LoadwatchHighLoad</h3>' in get(page).decode()
         text = _read(fired, WATCHED)
         assert text["memory"] in _contributions(chain, WATCHED, begin)
         eventually(

@@ -5,11 +5,15 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import documents
 import pytest
 from processes import free_port, parse
 
@@ -22,20 +26,29 @@ CHECKOUT = HERE.parents[1]
 Found = dict[str, Any]
 
 
+def readme_commands() -> tuple[list[str], list[str]]:
+    """The words of the README's ``docker build`` and ``docker run``."""
+    build, run = documents.shell("container").replace("\\\n", " ").split("&&")
+    return shlex.split(build), shlex.split(run)
+
+
 @pytest.fixture(scope="module")
 def found(shared: Path) -> Found:
     """What the session saw."""
     if os.geteuid() != 0:
         pytest.skip("building the image here needs root")
+    build, run = readme_commands()
+    assert build[:3] == ["docker", "build", "-t"], "the tool below builds as this does"
+    tag, folder = build[3:]
     answer = subprocess.run(
         [
-            *(str(shared / "tools" / "image-build.sh"), "-t", "localhost/loadwatch-test:latest"),
-            *(str(CHECKOUT), "--", sys.executable, str(HERE / "container_session.py")),
+            *(str(shared / "tools" / "image-build.sh"), "-t", f"localhost/{tag}:latest"),
+            *(str(CHECKOUT / folder), "--", sys.executable, str(HERE / "container_session.py")),
         ],
         capture_output=True,
         text=True,
         check=False,
-        env={**pip_elsewhere(), "LOADWATCH_TEST_PORT": str(free_port())},
+        env={**pip_elsewhere(), "LOADWATCH_TEST_PORT": str(free_port()), "README_RUN": shlex.join(run)},
     )
     if answer.returncode != 0:
         pytest.fail(f"ended with {answer.returncode}: {answer.stdout[-1000:]} {answer.stderr[-3000:]}")
@@ -52,6 +65,60 @@ def test_it_serves_a_verdict_on_the_host_it_watches(found: Found) -> None:
     assert failures == {}
     signals = {dict(labels)["signal"] for name, labels in series if name == "loadwatch_signal"}
     assert {"cpu", "memory"} <= signals
+
+
+def readme_options() -> list[tuple[str, str]]:
+    """Each option of the README's ``docker run`` with its value, empty for a mere switch."""
+    words = readme_commands()[1][2:-1]
+    options: list[tuple[str, str]] = []
+    for word in words:
+        if word.startswith("-"):
+            options.append((word, ""))
+        else:
+            options[-1] = (options[-1][0], word)
+    return options
+
+
+def status_of(found: Found, name: str) -> str:
+    (value,) = re.findall(rf"^{name}:\s+(\S+)$", found["status"], re.MULTILINE)
+    return str(value)
+
+
+def is_mounted(found: Found, volume: str) -> bool:
+    """Whether it is where it should be, and read-only where it should be."""
+    source, target, *flags = volume.split(":")
+    (options,) = re.findall(rf"^\S+ \S+ \S+ \S+ {re.escape(target)} (\S+)", found["mounts"], re.MULTILINE)
+    mounts = {each["Destination"]: each for each in found["inspected"]["Mounts"]}
+    there = mounts[target]
+    names = {there.get("Name"), there["Source"]}
+    return source in names and options.split(",")[0] == (flags[0] if flags else "rw")
+
+
+def is_shared(found: Found, kind: str, whose: str) -> bool:
+    return whose == "host" and found["namespaces"][kind] == found["ours"][kind]
+
+
+IN_FORCE: dict[str, Callable[[Found, str], bool]] = {
+    "-d": lambda found, _: found["inspected"]["State"]["Running"],
+    "--name": lambda found, name: found["inspected"]["Name"] == name,
+    "--restart": lambda found, when: found["inspected"]["HostConfig"]["RestartPolicy"]["Name"] == when,
+    "--read-only": lambda found, _: found["inspected"]["HostConfig"]["ReadonlyRootfs"],
+    "--cap-drop": lambda found, which: which == "all" and int(status_of(found, "CapBnd"), 16) == 0,
+    "--security-opt": lambda found, what: (
+        what == "no-new-privileges" and status_of(found, "NoNewPrivs") == "1"
+    ),
+    "--network": lambda found, whose: is_shared(found, "net", whose),
+    "--pid": lambda found, whose: is_shared(found, "pid", whose),
+    "-v": is_mounted,
+    "-e": lambda found, setting: setting in found["environment"],
+}
+"""For each option that the README shows, whether it is in force in the container that it started."""
+
+
+@pytest.mark.parametrize(("option", "value"), readme_options())
+def test_each_option_of_the_readme_does_what_it_says(found: Found, option: str, value: str) -> None:
+    """Who copies the command has the container it describes; a new option needs a look of its own here."""
+    assert IN_FORCE[option](found["in_force"], value), found["in_force"]
 
 
 def test_it_says_that_it_sees_the_host(found: Found) -> None:

@@ -1,5 +1,6 @@
 """The installed daemon, started as a user starts it."""
 
+import json
 import math
 import os
 import re
@@ -40,6 +41,22 @@ def test_an_empty_machine_has_a_verdict_within_ten_seconds(tmp_path: Path) -> No
     assert horizons == {"0", "60", "300", "900"}
     assert origins == {"bootstrap"}
     assert all(0.0 <= value <= 1.0 for value in probabilities)
+
+
+def test_the_status_follows_the_first_model_at_once(tmp_path: Path) -> None:
+    """The host is named from the first answer on; a training that has ended is not called running."""
+    with Daemon(tmp_path / "state", "--set", "sampling.interval=1s") as daemon:
+        eventually(lambda: daemon.get("/-/healthy"), seconds=20, what="it answers")
+        first = json.loads(daemon.get("/api/v1/status"))
+        daemon.until_ready()
+
+        def told() -> bool:
+            status = json.loads(daemon.get("/api/v1/status"))
+            return status["model"]["rows"] is not None and status["training"]["state"] == "idle"
+
+        eventually(told, seconds=5, what="the status tells of the model, and of no training any more")
+    assert first["host"] == socket.gethostname()
+    assert first["training"]["state"] == "running"
 
 
 def test_a_running_daemon_has_fewer_than_sixty_series(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import documents
 import pytest
 
 from .programs import pip_elsewhere
@@ -44,6 +45,8 @@ def outcomes(shared: Path) -> Iterator[Outcomes]:
         wheels.mkdir()
         out.mkdir()
         make_wheels(wheels)
+        for block in ("service", "example", "take-away"):
+            (wheels / f"{block}.sh").write_text(documents.shell(block), encoding="utf-8")
         command = [
             str(shared / "tools" / "nspawn-test.sh"),
             *("-b", f"{wheels}:/wheels", "-o", str(out), "-t", "280"),
@@ -66,7 +69,7 @@ def check(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
 
 
 def test_two_commands_install_it(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
-    """The wheel brings its unit along, and systemd has nothing to say about it."""
+    """The README's own: served once they have returned; systemd has nothing to say about the unit."""
     check(outcomes, request)
 
 
@@ -144,5 +147,5 @@ def test_a_reboot_keeps_history_and_model(outcomes: Outcomes, request: pytest.Fi
 def test_the_example_is_taken_and_nothing_is_left_behind(
     outcomes: Outcomes, request: pytest.FixtureRequest
 ) -> None:
-    """The commands of the README to take the example, and to take everything away, do what they say."""
+    """The README's commands to take the example, and to take everything away, run word for word."""
     check(outcomes, request)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from loadwatch.build import Build
 from loadwatch.clock import SystemClock
 from loadwatch.exporter import Exporter
 from loadwatch.records import Contribution, Maintenance, ModelInfo, Recording, Sample, Snapshot, Span
@@ -76,6 +77,8 @@ def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Sna
         model=ModelInfo("20260412T031500-12", "bootstrap" if young else "trained", now - 5 * 3_600),
         maintenance=scene == "maintenance",
         raised_by="guard" if scene == "busy" else None,
+        load_level=load / 0.9,
+        deciding=("cpu",),
     )
 
 
@@ -91,6 +94,7 @@ def facts_at(now: float, scene: str) -> Facts:
     running = Alert("high_load", now - 95, None, 0, 0.97, None, None, drivers, 42)
     return Facts(
         host="web-03.example.net",
+        build=Build("0123456789abcdef0123456789abcdef01234567", 1_772_366_400, changed=False),
         started_timestamp=now - 9 * 86_400,
         model_card=ModelCard(
             rows=241_920,

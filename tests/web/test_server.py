@@ -13,6 +13,7 @@ from web.clients import Answers, Starter, eventually, get, raw
 from loadwatch.errors import ConfigurationError, ServiceError
 from loadwatch.web import WebServer
 from loadwatch.web.listen import parse_address
+from loadwatch.web.status import DOCUMENTATION
 
 
 def test_metrics_are_served_as_the_exporter_made_them(server: WebServer, answers: Answers) -> None:
@@ -94,6 +95,13 @@ def test_static_files_are_fetched_once(server: WebServer) -> None:
     assert first.headers["Content-Type"] == "text/html; charset=utf-8"
     again = get(server, "/", If_None_Match=first.headers["ETag"])
     assert (again.status, again.content) == (HTTPStatus.NOT_MODIFIED, b"")
+
+
+def test_the_manual_is_served_and_the_page_leads_there(server: WebServer) -> None:
+    """Documentation needs no way out of the host: what the link on the page names is answered here."""
+    manual = get(server, f"/{DOCUMENTATION}")
+    assert (manual.status, manual.headers["Content-Type"]) == (HTTPStatus.OK, "text/html; charset=utf-8")
+    assert f'href="{DOCUMENTATION}"'.encode() in get(server, "/").content
 
 
 def test_long_answers_are_compressed_on_request(server: WebServer, answers: Answers) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from loadwatch.build import Build
 from loadwatch.clock import ManualClock
 from loadwatch.records import Contribution, Maintenance, ModelInfo, Sample, Snapshot, Span
 from loadwatch.web import Alert, Board, Facts, ModelCard, Training, Worth, build_status
@@ -55,6 +56,22 @@ def test_a_fresh_verdict_is_told_whole() -> None:
     assert status["maintenance"][0]["end_timestamp"] is None
 
 
+def test_the_document_says_how_near_the_rule_is_to_its_limit() -> None:
+    """And which signals decide: why this is high load by the operator's words, or what it is short of."""
+    known = document(replace(CALM, load_level=0.62, deciding=("cpu", "memory")))
+    assert known["verdict"]["rule"] == {"level": 0.62, "deciding": ["cpu", "memory"]}
+    assert document(replace(CALM, load_level=math.nan))["verdict"]["rule"] is None
+    assert document()["verdict"]["rule"] is None
+
+
+def test_the_document_names_the_build_that_runs() -> None:
+    """Of a whole fleet one can ask who runs what; null where the build did not know its commit."""
+    assert document()["build"] is None
+    facts = replace(FACTS, build=Build("0123456789abcdef", 1_772_366_400, changed=True))
+    status = build_status(CALM, facts, age=1.0, interval=5.0, now=1_700_000_001.0)
+    assert status["build"] == {"commit": "0123456789abcdef", "timestamp": 1_772_366_400, "changed": True}
+
+
 def test_a_stale_verdict_is_withdrawn() -> None:
     """After three intervals the document keeps the time of the sample and nothing of what it led to."""
     status = document(age=15.001)
@@ -65,6 +82,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "fresh": False,
         "high_load": [],
         "raised_by": None,
+        "rule": None,
         "anomaly": {"score": None, "flag": None},
         "contributions": {},
     }
@@ -103,6 +121,19 @@ def test_the_words_name_what_drives_the_verdict() -> None:
     assert in_words(snapshot, fresh=True, age=1.0).detail == (
         "Limits on the signals were passed; driven by cpu_pressure +0.41, memory +0.22."
     )
+
+
+def test_the_words_do_not_name_what_hardly_counts() -> None:
+    """Beside a signal that decides, one with a fiftieth of its weight would only distract."""
+    parts = (Contribution("cpu", 0.83), Contribution("memory", 0.2), Contribution("steal", 0.02))
+    snapshot = replace(CALM, high_load={0: True}, contributions={"high_load": parts}, probabilities={0: 0.9})
+    assert in_words(snapshot, fresh=True, age=1.0).detail == "Driven by cpu +0.83, memory +0.20."
+
+
+def test_a_rule_that_holds_is_not_called_unlikely() -> None:
+    """Where the model does not know the rule yet, the rule speaks: it is the definition."""
+    ruled = replace(CALM, high_load={0: True}, probabilities={0: 0.01}, load_level=1.2, deciding=("cpu",))
+    assert in_words(ruled, fresh=True, age=1.0).detail.startswith("The rule says so, though the model")
 
 
 def test_a_flag_that_is_only_held_says_so() -> None:

@@ -8,6 +8,11 @@ import { showContributions, showModel, showSignals, showTiles, showVerdict } fro
 
 const ASK_EVERY = 5_000;
 const PATIENCE = 4_000;
+// What browsers call "signal timed out" and "Failed to fetch".
+const TROUBLES = {
+  TimeoutError: `no answer within ${PATIENCE / 1_000} seconds`,
+  TypeError: "no connection",
+};
 const LEAST_SLOTS = 30;
 const CURVES_EVERY = { hour: 10_000, day: 60_000 };
 
@@ -48,7 +53,7 @@ async function ask() {
 
 function show(status) {
   showVerdict(status);
-  showTiles(status);
+  showTiles(status, page.series);
   showContributions(status);
   showSignals(status, page.series);
   showAlerts(status);
@@ -129,7 +134,7 @@ async function turn() {
     await ask();
   } catch (error) {
     page.unreachableSince ??= Date.now() / 1000;
-    page.trouble = error.message;
+    page.trouble = TROUBLES[error.name] ?? error.message;
   }
   tick();
 }

@@ -21,17 +21,25 @@ const moment = new Intl.DateTimeFormat([], {
 
 /** The name of a signal as people read it: "cpu_max_core" is "CPU busiest core". */
 export function signalName(name) {
-  const words = name
-    .split("_")
-    .map((word) => WORDS[word] ?? word)
-    .join(" ");
+  const words = signalInSentence(name);
   return words[0].toUpperCase() + words.slice(1);
 }
 
+/** The same where it does not begin: "memory pressure", but "CPU". */
+export function signalInSentence(name) {
+  return name
+    .split("_")
+    .map((word) => WORDS[word] ?? word)
+    .join(" ");
+}
+
+/** A share in per cent, exact near the ends where it matters: 0 % and 100 % are really that. */
 export function percent(share) {
   if (share === null || share === undefined) return "–";
-  const hundredths = share * 100;
-  return `${hundredths !== 0 && hundredths < 10 ? hundredths.toFixed(1) : hundredths.toFixed(0)} %`;
+  if (share > 0 && share < 0.001) return "<0.1 %";
+  if (share > 0.999 && share < 1) return ">99.9 %";
+  const exact = (share > 0 && share < 0.0995) || (share >= 0.985 && share < 1);
+  return `${(share * 100).toFixed(exact ? 1 : 0)} %`;
 }
 
 /** A value with the unit it is sampled in. */

@@ -9,6 +9,7 @@ import {
   horizonName,
   percent,
   quantity,
+  signalInSentence,
   signalName,
   signed,
 } from "./format.js";
@@ -28,6 +29,9 @@ const HALF_A_ROW = 3;
 // The horizons last heard of: they keep their places, empty, while there is no fresh verdict.
 let horizonsKnown = [];
 
+/** The commit in git's short form; nothing where the build did not know it. */
+const buildName = (build) => (build ? ` (commit ${build.commit.slice(0, 12)}${build.changed ? " with changes" : ""})` : "");
+
 export function showVerdict(status) {
   say(byId("host"), status.host || "This host");
   say(byId("headline"), status.headline);
@@ -39,12 +43,17 @@ export function showVerdict(status) {
     : "";
   say(
     byId("colophon"),
-    `loadwatch ${status.version}${since}, a sample every ${duration(status.interval_seconds)}.`,
+    `loadwatch ${status.version}${buildName(status.build)}${since}, a sample every ${duration(status.interval_seconds)}.`,
   );
 }
 
-export function showTiles(status) {
+export function showTiles(status, series) {
   if (status.verdict?.fresh) horizonsKnown = status.verdict.high_load;
+  // A page that is opened when there is no fresh verdict any more knows the horizons from the curves.
+  else if (!horizonsKnown.length && series) {
+    const seconds = Object.keys(series.probabilities).map(Number).sort((one, other) => one - other);
+    horizonsKnown = seconds.map((horizon) => ({ horizon_seconds: horizon }));
+  }
   const horizons = status.verdict?.fresh
     ? horizonsKnown
     : horizonsKnown.map((each) => ({ ...each, probability: null, flag: null }));
@@ -78,8 +87,8 @@ export function showTiles(status) {
 /** The anomaly is judged once enough of this host is learned; else what is not known is a fault. */
 const unknown = (tile) => (tile.later ? "not learned yet" : "not known");
 
-/** "cpu_pressure +0.41" as the rest of the page says it: "CPU pressure +0.41". */
-const inPlainWords = (sentence) => sentence.replace(/\b[a-z][a-z_0-9]*(?= [+-]\d)/g, signalName);
+/** "cpu_pressure +0.41, memory +0.22" in a sentence: "CPU pressure +0.41, memory +0.22". */
+const inPlainWords = (sentence) => sentence.replace(/\b[a-z][a-z_0-9]*(?= [+-]\d)/g, signalInSentence);
 
 function emptyTile() {
   const meter = h("div", { class: "meter", "aria-hidden": "true" }, h("span"));
@@ -184,6 +193,15 @@ function overSpan({ start_timestamp: start, end_timestamp: end }) {
   return known(end) ? ` over ${duration(end - start)}` : "";
 }
 
+/** Why this is high load by the operator's definition, or what it is short of. */
+function ruleInWords(rule) {
+  if (!rule) return "–";
+  const names = rule.deciding.map(signalInSentence).join(" and ");
+  const by = names ? `; ${names} decide${rule.deciding.length === 1 ? "s" : ""}` : "";
+  const times = rule.level >= 1.005 ? `, ${digits(rule.level)} times` : "";
+  return rule.level > 1 ? `over its limit${times}${by}` : `at ${percent(Math.max(0, Math.min(rule.level, 0.999)))} of its limit${by}`;
+}
+
 export function showModel(status) {
   const { model, training, worth, history, now_timestamp: now } = status;
   const ago = (timestamp) =>
@@ -195,6 +213,7 @@ export function showModel(status) {
     { waiting: "waiting until the host has recovered", running: "running now" }[training.state] ??
     (training.next_timestamp ? dateAndTime(training.next_timestamp) : "–");
   const facts = [
+    ["Your rule for high load", ruleInWords(status.verdict?.rule)],
     ["Model", model ? `${model.version} (${ORIGINS[model.origin]})` : "none yet"],
     ["Trained", ago(model?.trained_timestamp)],
     ["Learned from", learnedFrom(model)],

@@ -1,0 +1,48 @@
+"""A training that waits for a calm moment is not lost when the daemon is stopped meanwhile."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadwatch.clock import ManualClock
+from loadwatch.config import Config
+from loadwatch.daemon.learning import DUE, Learning
+from loadwatch.history import History
+
+
+class NoChild:
+    """A training child that must not be started."""
+
+    def run(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("a training was started")
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+def test_a_stop_while_it_waits_leaves_the_training_due(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next start trains soon, not an interval later, and no patience is said to have run out."""
+    clock = ManualClock()
+    history = History.open(tmp_path / "history.db", clock=clock)
+    due = clock.wall() - 60.0
+    history.set_state(DUE, due)
+    learning = Learning(
+        Config(),
+        clock,
+        history,
+        NoChild(),  # type: ignore[arg-type]
+        order=lambda _: pytest.fail("a training was ordered"),
+        adopt=lambda: None,
+        suffering=lambda: True,
+    )
+    learning.stop()
+    with caplog.at_level(logging.WARNING):
+        learning.train()
+    assert caplog.messages == []
+    assert learning.state.postponed == 0
+    assert history.state(DUE) == due
+    history.close()
