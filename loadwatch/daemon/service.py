@@ -219,7 +219,13 @@ class Daemon:
             self._keeper.follow()
             self._tell()
 
+    def _learning_stands(self) -> tuple[object, ...]:
+        """What somebody who watches a first model come should not hear of ten seconds late."""
+        state = self._keeper.learning.state
+        return self._keeper.card, state.running, state.waiting, state.last
+
     def _tell(self) -> None:
+        self._learning_told = self._learning_stands()
         self._board.facts = collect_facts(
             self._clock, self._started, self._history, self._keeper, self._verdicts
         )

@@ -189,7 +189,7 @@ class Pager:
 
     def _witness(self, now: float, scene: Scene, keep_high: bool) -> None:
         # A forecast that stood for hours until it came true was wrong first: no hit, no lead to be proud of.
-        reach = max(self._horizons, default=0)
+        reach = max((ahead for _, _, ahead in self._looks), default=0)
         for verdict, running in self.open.items():
             if verdict == "high_load":
                 peak = 1.0 if scene.level > 1.0 else max(filter(_known, scene.probabilities), default=None)

@@ -118,3 +118,17 @@ def test_flags_at_several_horizons_are_one_alert() -> None:
     )
     assert all(judgements[760].high_load.values())
     assert len(opened(judgements)) == 1
+
+
+def test_a_forecast_that_stood_for_hours_before_it_came_true_is_no_hit() -> None:
+    """Later than the forecasts look ahead it was wrong first: the rule confirms it, there is no lead."""
+    judge = Judge(HORIZONS)
+    spans = [(3600, 0.2, 0.0), (1200, 0.5, 0.95), (600, 1.3, 0.99), (3600, 0.2, 0.0)]
+    rows = [(level, p) for seconds, level, p in spans for _ in range(seconds // 5)]
+    judgements = run(
+        judge, (evidence(START + 5.0 * row, level, (0.0, 0.0, p, p)) for row, (level, p) in enumerate(rows))
+    )
+    (last,) = [alert for judgement in judgements for alert in judgement.closed]
+    assert last.foretold
+    assert last.confirmed_by == "rule"
+    assert last.lead_seconds is None
