@@ -1,6 +1,7 @@
 """The plan of the house holds: imports point downward, and each heavy library has one home."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,3 +95,14 @@ def test_the_network_imports_numpy_only() -> None:
         if not name.startswith("loadwatch.nn") and name.split(".")[0] not in allowed
     ]
     assert wrong == []
+
+
+def test_the_top_of_the_repository_is_one_glance() -> None:
+    """A newcomer finds six things there and nothing else; what tools want lies in hidden folders."""
+    root = Path(__file__).parents[1]
+    listed = subprocess.run(
+        ["git", "-C", root, "ls-files"], capture_output=True, text=True, check=True
+    ).stdout
+    seen = {line.split("/")[0] for line in listed.splitlines()}
+    expected = {"Dockerfile", "README.md", "loadwatch", "pyproject.toml", "systemd", "tests"}
+    assert {name for name in seen if not name.startswith(".")} == expected
