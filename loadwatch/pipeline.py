@@ -110,6 +110,9 @@ class Scorer:
         level = self._level.update(when, values)
         features = self._features.update(when, _row(values, forecast.spec.signals), level)[None]
         probabilities = forecast.probabilities(features)
+        if self._taught is not None:
+            self._likeness = self._taught.update(when, _row(values, self._taught.signals))
+            probabilities = lifted(probabilities, self._likeness.chances)
         if math.isfinite(level):
             self._last_known = max(self._last_known, when)
         if when - self._last_known > self._blind_after:

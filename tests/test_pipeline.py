@@ -1,10 +1,13 @@
 """One sample at a time or a recording at once: the daemon and a replay score the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from loadwatch.labels.rule import Rule
 from loadwatch.model.file import Card, Model
+from loadwatch.model.taught import Pattern, Taught
 from loadwatch.pipeline import Scorer
 from loadwatch.records import Recording, Sample
 from loadwatch.training.anomaly import train_anomaly
@@ -25,12 +28,14 @@ def host(rows: int, step: float, seed: int) -> Recording:
     return Recording(times, SIGNALS, values)
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["with anomaly", "forecast only"])
+@pytest.fixture(scope="module", params=[True, False], ids=["with anomaly and a label", "forecast only"])
 def model(request: pytest.FixtureRequest) -> Model:
     forecast, _ = train_bootstrap(RULE, (0, 60), step=5.0, seed=0)
     anomaly = train_anomaly(host(4000, 60.0, 1), seed=1)[0] if request.param else None
     card = Card("v", "bootstrap", 0.0, "host", RULE.text, (0, 60), SIGNALS, 5.0, 0.0, 0.0, 0, 0.0)
-    return Model(card, forecast, anomaly)
+    usual, told = np.array([0.2, 0.2]), np.array([0.5, 0.5])
+    pattern = Pattern(1, ("disk", "memory"), usual, told, np.array([0.5, 0.5]), 0.5, 0.8)
+    return Model(card, forecast, anomaly, Taught((pattern,)) if request.param else None)
 
 
 def test_samples_one_by_one_are_scored_as_a_recording_is(model: Model) -> None:
@@ -39,6 +44,9 @@ def test_samples_one_by_one_are_scored_as_a_recording_is(model: Model) -> None:
     at_once = Scorer(RULE, model).extend(recording)
     scorer = Scorer(RULE, model)
     assert np.isnan(at_once.probabilities).any(), "it was never blind"
+    if model.taught is not None:
+        plain = Scorer(RULE, replace(model, taught=None)).extend(recording).probabilities
+        assert 0.1 < np.mean(at_once.probabilities > plain) < 0.9, "the label is never heard, or always"
     for k, timestamp in enumerate(recording.timestamps.tolist()):
         # A signal that is not there at all is as unknown as one that cannot be read.
         row = dict(zip(SIGNALS, recording.values[k].tolist(), strict=True))

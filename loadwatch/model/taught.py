@@ -139,6 +139,12 @@ class TaughtStream:
             self._chance, self._shares = np.array(chances[-1]), shares[-1]
         return Likeness(minutes.spread(chances, before[0]), minutes.spread(shares, before[1]))
 
+    def update(self, timestamp: float, values: Floats) -> Likeness:
+        """Take in one sample, values (J,) of `signals`: ``extend`` by one row, for next to nothing."""
+        if not self._clock.update(timestamp, values):  # once a minute
+            return self.extend(Recording(np.array([timestamp]), self.signals, values[None]))
+        return Likeness(self._chance[None], self._shares[None])
+
 
 def scaled(values: Floats) -> Floats:
     """Values as likeness is measured: a rate that doubles is as far from one as from a thousand."""
