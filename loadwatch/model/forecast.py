@@ -25,7 +25,8 @@ class ForecastModel:
     """A trained forecaster, immutable; use it from one thread, for the network works in buffers of its own.
 
     A logit is the weighted mean of the network's and the anchor's, a small logistic regression (see
-    ``training.anchor`` for why), then ``slope * logit + shift`` by ``calibration`` (H, 2).
+    ``training.anchor`` for why), then ``slope * logit + shift`` by ``calibration`` (H, 2). What comes within
+    a minute comes within five: of the horizons ahead, a longer one is never less likely than a shorter one.
 
     spec: what the features mean; horizons: H seconds, 0 is now; anchor (F + 1, H): weights of the normalised
     features, most of them 0, and the bias; shares (H,): how much the anchor counts, 0 to 1; thresholds (H,):
@@ -46,7 +47,18 @@ class ForecastModel:
         return ForecastFeatures(self.spec)
 
     def logits(self, features: Floats) -> Floats:
-        """Calibrated logits (N, H) of features (N, F)."""
+        """Calibrated logits (N, H) of features (N, F), rising from horizon to horizon ahead."""
+        answer = self._separate(features)
+        ahead = answer[:, self._first_ahead :]
+        np.maximum.accumulate(ahead, axis=1, out=ahead)
+        return answer
+
+    @property
+    def _first_ahead(self) -> int:
+        return int(self.horizons[0] == 0)
+
+    def _separate(self, features: Floats) -> Floats:
+        """The same, each horizon by itself."""
         answer = np.empty((len(features), len(self.horizons)))
         for start in range(0, len(features), BATCH):
             part = slice(start, start + BATCH)
@@ -76,11 +88,12 @@ class ForecastModel:
     ) -> tuple[Contribution, ...]:
         """What moved the logit of ``horizon`` away from that of an ordinary moment, by signal, largest first.
 
-        features: (F,). The contributions add up to the difference of the two logits (integrated gradients).
+        features: (F,). The contributions add up to the difference of the two logits (integrated gradients);
+        where a shorter horizon ahead is likelier and speaks for this one, to that of the shorter one.
         What came from the load level is shared among ``deciding``, the signals that set it; where none are
         given it stands under the name ``level``.
         """
-        place = self.horizons.index(horizon)
+        place = self._speaking(features, self.horizons.index(horizon))
         now = self.normaliser.apply(features[None])
         network = self._attribution(now, np.zeros_like(now), place)[0]
         share = float(self.shares[place])
@@ -94,6 +107,13 @@ class ForecastModel:
                 totals[owner] = totals.get(owner, 0.0) + part / len(owners)
         ordered = sorted(totals.items(), key=lambda item: -abs(item[1]))
         return tuple(Contribution(signal, value) for signal, value in ordered)
+
+    def _speaking(self, features: Floats, place: int) -> int:
+        """The place of the horizon whose logit is the one of ``place``."""
+        first = self._first_ahead
+        if place < first:
+            return place
+        return first + int(np.argmax(self._separate(features[None])[0, first : place + 1]))
 
     @cached_property
     def _attribution(self) -> Attribution:

@@ -65,6 +65,19 @@ def test_contributions_add_up_to_what_changed(recording, model):
     assert {part.signal for part in parts} == {"cpu", *model.spec.signals}
 
 
+def test_a_longer_time_is_never_less_likely_than_a_shorter_one(recording, model):
+    """What comes within a minute comes within five; the contributions explain the one that speaks."""
+    values = recording.with_signals(model.spec.signals).values
+    features = model.features().extend(recording.timestamps, values, RULE.levels(recording))
+    ahead = model.probabilities(features)[:, 1:]
+    assert (np.diff(ahead, axis=1) >= 0.0).all()
+    spoken_for = np.flatnonzero(ahead[:, 1] == ahead[:, 2])
+    assert len(spoken_for), "no shorter horizon ever spoke for the longest"
+    row = features[spoken_for[-1]]
+    longest, shorter = (model.contributions(row, horizon) for horizon in (900, 300))
+    assert longest == shorter
+
+
 def forecast_row(model: ForecastModel, recording: Recording, row: int) -> np.ndarray:
     values = recording.with_signals(model.spec.signals).values
     return model.features().extend(recording.timestamps, values, RULE.levels(recording))[row]
