@@ -33,6 +33,8 @@ VERIFY_SECONDS: Final = 86400.0
 """How often the whole history is read for damage; the check at the start looks only for two seconds."""
 REFRESH_SECONDS: Final = 10.0
 """How soon what an operator typed (a label, a maintenance window) takes effect."""
+REFRESHES_A_CHECKPOINT: Final = 3
+"""So a power cut costs half a minute of samples at most; a checkpoint waits for the disk, and is not free."""
 LARGEST_RATE: Final = "sampling.largest_rate"
 HUNG_AFTER_INTERVALS: Final = 5.0
 HUNG_AFTER_SECONDS: Final = 15.0
@@ -73,6 +75,7 @@ class Daemon:
         self._wall_offset = self._clock.wall() - self._clock.boottime()
         self._started = self._clock.wall()
         self._hung = False
+        self._refreshes = 0
         self._told: dict[str, str] = {}
 
     def run(self) -> None:
@@ -212,7 +215,9 @@ class Daemon:
 
     def _refresh(self) -> None:
         """Bring the samples onto the disk, take in what operators said, renew what is told of the daemon."""
-        self._history.checkpoint()
+        if self._refreshes % REFRESHES_A_CHECKPOINT == 0:
+            self._history.checkpoint()
+        self._refreshes += 1
         self._verdicts.is_training = self._keeper.learning.state.running
         with self._history.at_once():
             self._verdicts.refresh()

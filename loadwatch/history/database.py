@@ -2,7 +2,7 @@
 
 Durability: with a write-ahead log and ``synchronous=NORMAL`` a commit is in the kernel's hands when the call
 returns, so killing the process loses nothing; a power cut loses at most what was committed since the last
-checkpoint (a minute) and never leaves a broken file. The stricter ``FULL`` would wait for the
+checkpoint (half a minute) and never leaves a broken file. The stricter ``FULL`` would wait for the
 disk at every sample, and a slow disk is exactly what is to be measured. What a person typed is worth that
 wait: see ``durable``.
 """
@@ -89,8 +89,8 @@ def connect_writer(
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-        # The daemon calls ``checkpoint`` every minute; only where that fails does a commit do it by itself,
-        # and wait for the disk.
+        # The daemon calls ``checkpoint`` every half minute; only where that fails does a commit do it by
+        # itself, and wait for the disk.
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         # Once grown by a long reader or an import, the log is cut back to this at the next checkpoint.
         connection.execute("PRAGMA journal_size_limit = 8388608")

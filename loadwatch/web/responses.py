@@ -42,7 +42,7 @@ class Response:
             return None
         # A window no larger than the body: the usual one asks for 256 KiB, most of the work on a small page.
         window = min((len(self.body) - 1).bit_length(), zlib.MAX_WBITS)
-        packer = zlib.compressobj(level=4, wbits=_GZIP_HEADER + window, memLevel=window - _HASH_BITS)
+        packer = zlib.compressobj(level=3, wbits=_GZIP_HEADER + window, memLevel=window - _HASH_BITS)
         return packer.compress(self.body) + packer.flush()
 
     @cached_property

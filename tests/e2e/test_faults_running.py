@@ -39,7 +39,7 @@ def test_a_state_directory_mounted_read_only_over_itself_and_back(tmp_path: Path
                 (state / "probe").touch()
             eventually(
                 lambda: daemon.value("loadwatch_scheduler_missed_total", job="refresh"),
-                seconds=30,
+                seconds=60,
                 what="the failure of the housekeeping is counted",
             )
             samples_go_on(daemon, 20)
@@ -88,7 +88,7 @@ def test_a_database_damaged_under_the_running_daemon(tmp_path: Path, damage: Cal
     state = tmp_path / "state"
     with Daemon(state, *FAST).until_ready() as daemon:
         path = state / "history.db"
-        eventually(lambda: path.stat().st_size > 20_000, seconds=30, what="the log went into the file")
+        eventually(lambda: path.stat().st_size > 20_000, seconds=60, what="the log went into the file")
         samples_go_on(daemon, 5)
         damage(path)
         eventually(lambda: daemon.value("loadwatch_history_salvages_total"), seconds=30, what="it is mended")
