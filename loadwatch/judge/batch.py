@@ -27,8 +27,9 @@ class BatchReader:
         elapsed = batch.timestamps - previous
         calm = (elapsed >= 0.0) & (elapsed <= GAP_SECONDS) & (batch.levels <= 1.0) & ~self._maintenance
         calm &= (batch.probabilities < np.array(limits)).all(axis=1)
-        calm &= batch.timestamps // SLOT_SECONDS == previous // SLOT_SECONDS
         calm &= guard.quiet_rows(batch.values, rows)
+        turned = batch.timestamps // SLOT_SECONDS != previous // SLOT_SECONDS
+        self._turns = np.flatnonzero(turned).tolist()
         unknown = np.isnan(batch.anomaly_scores) | self._training
         # The rows that are not quiet, for a rest in which the anomaly score is known, and for one where not.
         self._loud = {
@@ -58,6 +59,10 @@ class BatchReader:
         loud = self._loud[known]
         place = bisect.bisect_left(loud, row)
         return loud[place] if place < len(loud) else self._rows
+
+    def turns(self, start: int, stop: int) -> list[int]:
+        """The rows from ``start`` up to, not including, ``stop`` with which a half hour begins."""
+        return self._turns[bisect.bisect_left(self._turns, start) : bisect.bisect_left(self._turns, stop)]
 
     def evidence(self, row: int) -> Evidence:
         """One row as the stream would have it."""

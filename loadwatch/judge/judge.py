@@ -23,7 +23,8 @@ class Judge:
     horizons: seconds, rising, 0 is now. Until ``adopt`` brings the thresholds of a model, each is 0.5.
 
     Most samples are quiet: nothing is up, nothing is near. Such a sample changes nothing but the time of the
-    last one, and both ``update`` and ``extend`` use that; so both give the same answers.
+    last one, and the habit where a half hour turns; both ``update`` and ``extend`` use that, so both give the
+    same answers.
     """
 
     def __init__(self, horizons: Sequence[int], *, budget_per_week: float = 2.0) -> None:
@@ -63,6 +64,8 @@ class Judge:
         """Judge one sample. The same object comes back as long as nothing changes."""
         self._rehearsing = False
         if self._quiet and self._is_quiet(evidence):
+            if not self._pager.habit.is_within(evidence.timestamp):
+                self._turn(evidence.timestamp)
             self._last = evidence.timestamp
             return self._judgement
         return self._judge(evidence)
@@ -83,6 +86,10 @@ class Judge:
                 known = self._judgement.anomaly is not None
                 loud = reader.next_loud(row, known)
                 anomaly[row:loud] = 0 if known else -1
+                for turn in reader.turns(row, loud):
+                    if turn:
+                        self._last = float(batch.timestamps[turn - 1])
+                    self._turn(float(batch.timestamps[turn]))
                 if loud > row:
                     self._last = float(batch.timestamps[loud - 1])
                 row = loud
@@ -171,7 +178,14 @@ class Judge:
                 return False
         elif training or not score < self._anomaly.raise_at:
             return False
-        return self._pager.habit.is_within(timestamp) and self._guard.is_quiet(values)
+        return self._guard.is_quiet(values)
+
+    def _turn(self, now: float) -> None:
+        """What a quiet sample at ``now`` changes where it begins a half hour."""
+        self._pager.habit.enter(now, self._last)
+        self._last = now
+        said = self._judgement
+        self._conclude(said.high_load, said.raised_by, said.anomaly, [], [])
 
     def _judge(self, evidence: Evidence) -> Judgement:
         now = evidence.timestamp
@@ -249,8 +263,8 @@ class Judge:
 
     def _conclude(
         self,
-        high_load: dict[int, bool],
-        raised_by: dict[int, Origin],
+        high_load: Mapping[int, bool],
+        raised_by: Mapping[int, Origin],
         anomaly: bool | None,
         opened: list[Alert],
         closed: list[Alert],
