@@ -56,7 +56,7 @@ def _head(findings: Findings, zone: tzinfo) -> str:
     true = sum(alert.lead_seconds is not None for alert in foretold)
     numbers = [
         (f"{len(alerts)}", "alert" if len(alerts) == 1 else "alerts"),
-        (f"{share:.1%}", "of the time under high load"),
+        (f"{100.0 * share:.1f} %", "of the time under high load"),
         (f"{true} of {len(foretold)}" if foretold else "-", "forecast alerts came true"),
         (f"{len(material.recording):,}", "samples"),
     ]
@@ -177,7 +177,7 @@ def _worth(findings: Findings) -> str:
     if not findings.figures:
         return "<p>Too little is known of what came after the forecasts.</p>"
     rows = "".join(
-        f"<tr><td>{_ahead(each.horizon)}</td><td>{each.share:.1%}</td><td>{each.brier:.4f}</td>"
+        f"<tr><td>{_ahead(each.horizon)}</td><td>{100.0 * each.share:.1f} %</td><td>{each.brier:.4f}</td>"
         f"<td>{each.baseline:.4f}</td><td>{_skill(each)}</td><td>{each.rows:,}</td></tr>"
         for each in findings.figures
     )
@@ -207,7 +207,7 @@ def _reliability(findings: Findings) -> str:
     chart.curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "perfect")
     chart.curve(np.array([said for said, _, _ in points]), np.array([came for _, came, _ in points]), "now")
     words = [
-        (said, came, f"said {said:.0%}, came true {came:.0%} of {count:,} samples")
+        (said, came, f"said {100.0 * said:.0f} %, came true {100.0 * came:.0f} % of {count:,} samples")
         for said, came, count in points
     ]
     chart.dots(words, "dot")

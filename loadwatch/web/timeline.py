@@ -161,4 +161,6 @@ def _rounded(values: Floats) -> list[float | None]:
     exponent = np.nan_to_num(_DIGITS - 1 - magnitude)
     small, large = 10.0 ** np.maximum(exponent, 0), 10.0 ** np.maximum(-exponent, 0)
     rounded = np.round(values / large * small) * large / small
+    # But what is nearly certain, or nearly full, is not called so: the page says ">99.9 %" of it.
+    rounded = np.where((values < 1.0) & (rounded >= 1.0), values, rounded)
     return [None if value != value else value for value in rounded.tolist()]  # noqa: PLR0124 - NaN

@@ -121,6 +121,11 @@ def test_rounding_keeps_four_digits(numbers: list[float]) -> None:
         assert abs(rounded - number) <= 0.5001e-3 * abs(number)
 
 
+def test_what_is_nearly_certain_is_not_rounded_to_certainty() -> None:
+    """A curve says 1 only of what was 1."""
+    assert _rounded(np.array([0.99997, 1.0])) == [0.99997, 1.0]
+
+
 def test_a_ring_keeps_its_size_whatever_the_clock_does() -> None:
     """Jumps in both directions, longer than the ring."""
     ring = _Ring(10.0, 6)
