@@ -190,6 +190,8 @@ class Learning:
         waited = 0.0
         try:
             while self._suffering():
+                if not self.state.waiting:
+                    log.info("training waits: the host is under high load")
                 self.state.waiting = True
                 if waited >= self._config.patience or self._stopped.wait(SETTLE_SECONDS):
                     return False

@@ -1,6 +1,7 @@
 """A training that waits for a calm moment is not lost when the daemon is stopped meanwhile."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,4 +46,27 @@ def test_a_stop_while_it_waits_leaves_the_training_due(
     assert caplog.messages == []
     assert learning.state.postponed == 0
     assert history.state(DUE) == due
+    history.close()
+
+
+def test_a_training_that_waits_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wonders why nothing is learned finds the reason in the journal, not a line each time it looks."""
+    monkeypatch.setattr("loadwatch.daemon.learning.SETTLE_SECONDS", 0.001)
+    history = History.open(tmp_path / "history.db", clock=ManualClock())
+    patient = replace(Config().training, patience=0.002)
+    learning = Learning(
+        replace(Config(), training=patient),
+        ManualClock(),
+        history,
+        NoChild(),  # type: ignore[arg-type]
+        order=lambda _: pytest.fail("a training was ordered"),
+        adopt=lambda: None,
+        suffering=lambda: True,
+    )
+    with caplog.at_level(logging.INFO):
+        learning.train()
+    assert caplog.messages.count("training waits: the host is under high load") == 1
+    assert learning.state.postponed == 1
     history.close()
