@@ -79,6 +79,7 @@ class ModelKeeper:
 
     def begin(self) -> None:
         """Plan the first training."""
+        self.learning.begin()
         if self.card is None:
             self._schedule.once(JOB, JOB, 0.0, self._bootstrap)
         else:

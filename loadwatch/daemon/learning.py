@@ -87,6 +87,13 @@ class Learning:
         success = history.state(LAST_SUCCESS)
         self.state.last_success_timestamp = float(success) if isinstance(success, int | float) else None
 
+    def begin(self) -> None:
+        """Close the mark of a training that was killed together with the daemon before this one."""
+        try:
+            self._history.end_trainings(self._clock.wall())
+        except HistoryError as error:
+            log.warning("the time of an interrupted training stays unlearned: %s", error)
+
     def first_delay(self, *, synthetic: bool) -> float:
         """Seconds from a start of the daemon with a model until its first training.
 
@@ -156,8 +163,13 @@ class Learning:
         start = self._clock.wall()
         try:
             mark = self._history.add_training(Span(start, start + TIMEOUT_SECONDS))
-            outcome = self._child.run(self._order(first), timeout_seconds=TIMEOUT_SECONDS, progress=log.debug)
-            self._history.end_training(mark, self._clock.wall())
+            try:
+                outcome = self._child.run(
+                    self._order(first), timeout_seconds=TIMEOUT_SECONDS, progress=log.debug
+                )
+            finally:
+                # Whatever became of it: a mark left open would keep the next half hour from being learned.
+                self._history.end_training(mark, self._clock.wall())
             if outcome.version:
                 self._adopt()
         except Exception as error:

@@ -84,6 +84,14 @@ class Annotations(ABC):
         """
         self._end("training_spans", identity, end)
 
+    def end_trainings(self, end: float) -> None:
+        """Let no mark last longer than ``end`` (epoch seconds): what was killed with its daemon is over."""
+        with self._writing("end trainings in") as connection, transaction(connection):
+            connection.execute(
+                "UPDATE training_spans SET end_timestamp = max(start_timestamp, ?) WHERE end_timestamp > ?",
+                (end, end),
+            )
+
     def training_spans(self, between: Span | None = None) -> list[Span]:
         """When the daemon trained, by start."""
         return [Span(start, end) for _, start, end in self._spans("training_spans", "", between)]

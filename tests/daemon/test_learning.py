@@ -10,7 +10,9 @@ import pytest
 from loadwatch.clock import ManualClock
 from loadwatch.config import Config
 from loadwatch.daemon.learning import DUE, Learning
+from loadwatch.errors import TrainingError
 from loadwatch.history import History
+from loadwatch.records import Span
 
 
 class NoChild:
@@ -69,4 +71,59 @@ def test_a_training_that_waits_says_so_once(
         learning.train()
     assert caplog.messages.count("training waits: the host is under high load") == 1
     assert learning.state.postponed == 1
+    history.close()
+
+
+class Child:
+    """A training child whose time passes on the daemon's clock, and which then fails."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+
+    def run(self, *_: Any, **__: Any) -> Any:
+        self._clock.advance(30.0)
+        raise TrainingError("killed for want of memory")
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+def test_a_failed_training_is_marked_for_as_long_as_it_took(tmp_path: Path) -> None:
+    """Its own time is not learned; the half hour that it might have taken is."""
+    clock = ManualClock()
+    history = History.open(tmp_path / "history.db", clock=clock)
+    learning = Learning(
+        Config(),
+        clock,
+        history,
+        Child(clock),  # type: ignore[arg-type]
+        order=lambda _: None,  # type: ignore[arg-type, return-value]
+        adopt=lambda: None,
+        suffering=lambda: False,
+    )
+    start = clock.wall()
+    learning.train()
+    assert learning.state.failures == 1
+    assert history.training_spans() == [Span(start, start + 30.0)]
+    history.close()
+
+
+def test_a_training_killed_with_its_daemon_is_over_at_the_next_start(tmp_path: Path) -> None:
+    """Its mark reaches as far as it might have run; from the next start on everything is learned again."""
+    clock = ManualClock()
+    history = History.open(tmp_path / "history.db", clock=clock)
+    start = clock.wall()
+    history.add_training(Span(start - 500.0, start - 400.0))
+    history.add_training(Span(start - 60.0, start + 1740.0))
+    learning = Learning(
+        Config(),
+        clock,
+        history,
+        NoChild(),  # type: ignore[arg-type]
+        order=lambda _: pytest.fail("a training was ordered"),
+        adopt=lambda: None,
+        suffering=lambda: False,
+    )
+    learning.begin()
+    assert history.training_spans() == [Span(start - 500.0, start - 400.0), Span(start - 60.0, start)]
     history.close()
