@@ -25,6 +25,22 @@ class NoChild:
         """Nothing runs."""
 
 
+def learning_of(
+    history: History, clock: ManualClock, child: Any, *, suffering: bool, **training: Any
+) -> Learning:
+    """A learning that must not get as far as an order while the host suffers."""
+    config = replace(Config(), training=replace(Config().training, **training))
+    return Learning(
+        config,
+        clock,
+        history,
+        child,
+        order=lambda _: pytest.fail("a training was ordered") if suffering else None,  # type: ignore[arg-type,return-value]
+        adopt=lambda: None,
+        suffering=lambda: suffering,
+    )
+
+
 def test_a_stop_while_it_waits_leaves_the_training_due(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -33,15 +49,7 @@ def test_a_stop_while_it_waits_leaves_the_training_due(
     history = History.open(tmp_path / "history.db", clock=clock)
     due = clock.wall() - 60.0
     history.set_state(DUE, due)
-    learning = Learning(
-        Config(),
-        clock,
-        history,
-        NoChild(),  # type: ignore[arg-type]
-        order=lambda _: pytest.fail("a training was ordered"),
-        adopt=lambda: None,
-        suffering=lambda: True,
-    )
+    learning = learning_of(history, clock, NoChild(), suffering=True)
     learning.stop()
     with caplog.at_level(logging.WARNING):
         learning.train()
@@ -57,16 +65,7 @@ def test_a_training_that_waits_says_so_once(
     """Who wonders why nothing is learned finds the reason in the journal, not a line each time it looks."""
     monkeypatch.setattr("loadwatch.daemon.learning.SETTLE_SECONDS", 0.001)
     history = History.open(tmp_path / "history.db", clock=ManualClock())
-    patient = replace(Config().training, patience=0.002)
-    learning = Learning(
-        replace(Config(), training=patient),
-        ManualClock(),
-        history,
-        NoChild(),  # type: ignore[arg-type]
-        order=lambda _: pytest.fail("a training was ordered"),
-        adopt=lambda: None,
-        suffering=lambda: True,
-    )
+    learning = learning_of(history, ManualClock(), NoChild(), suffering=True, patience=0.002)
     with caplog.at_level(logging.INFO):
         learning.train()
     assert caplog.messages.count("training waits: the host is under high load") == 1
@@ -92,15 +91,7 @@ def test_a_failed_training_is_marked_for_as_long_as_it_took(tmp_path: Path) -> N
     """Its own time is not learned; the half hour that it might have taken is."""
     clock = ManualClock()
     history = History.open(tmp_path / "history.db", clock=clock)
-    learning = Learning(
-        Config(),
-        clock,
-        history,
-        Child(clock),  # type: ignore[arg-type]
-        order=lambda _: None,  # type: ignore[arg-type, return-value]
-        adopt=lambda: None,
-        suffering=lambda: False,
-    )
+    learning = learning_of(history, clock, Child(clock), suffering=False)
     start = clock.wall()
     learning.train()
     assert learning.state.failures == 1
@@ -115,15 +106,7 @@ def test_a_training_killed_with_its_daemon_is_over_at_the_next_start(tmp_path: P
     start = clock.wall()
     history.add_training(Span(start - 500.0, start - 400.0))
     history.add_training(Span(start - 60.0, start + 1740.0))
-    learning = Learning(
-        Config(),
-        clock,
-        history,
-        NoChild(),  # type: ignore[arg-type]
-        order=lambda _: pytest.fail("a training was ordered"),
-        adopt=lambda: None,
-        suffering=lambda: False,
-    )
+    learning = learning_of(history, clock, NoChild(), suffering=True)
     learning.begin()
     assert history.training_spans() == [Span(start - 500.0, start - 400.0), Span(start - 60.0, start)]
     history.close()
