@@ -283,13 +283,9 @@ class History(Annotations):
 
     @contextlib.contextmanager
     def _reading(self, attempt: str) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._connected(attempt) as connection:
-                yield connection
-        except HistoryDamagedError as damage:
-            # The writer may go on for long with what it remembers of a file that is gone.
-            self._mend(damage)
-            raise HistoryError(f"cannot {attempt} {self.path} now: it was damaged and is mended") from damage
+        # Here too: the writer may go on for long with what it remembers of a file that is gone.
+        with self._mending(attempt), self._connected(attempt) as connection:
+            yield connection
 
     @contextlib.contextmanager
     def _connected(self, attempt: str) -> Iterator[sqlite3.Connection]:
@@ -311,14 +307,16 @@ class History(Annotations):
     def _writing(self, attempt: str) -> Iterator[sqlite3.Connection]:
         with self._lock:
             connection = self._writable().connection()
-            try:
-                with translated(self.path, attempt):
-                    yield connection
-            except HistoryDamagedError as damage:
-                self._mend(damage)
-                raise HistoryError(
-                    f"cannot {attempt} {self.path} now: it was damaged and is mended"
-                ) from damage
+            with self._mending(attempt), translated(self.path, attempt):
+                yield connection
+
+    @contextlib.contextmanager
+    def _mending(self, attempt: str) -> Iterator[None]:
+        try:
+            yield
+        except HistoryDamagedError as damage:
+            self._mend(damage)
+            raise HistoryError(f"cannot {attempt} {self.path} now: it was damaged and is mended") from damage
 
     def _writable(self) -> Writer:
         if self._writer is None:
