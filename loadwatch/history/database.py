@@ -110,6 +110,24 @@ def checkpoint(path: Path) -> None:
         connection.close()
 
 
+@contextlib.contextmanager
+def reading(path: Path, attempt: str) -> Iterator[sqlite3.Connection]:
+    """A connection for reading the file while the block runs; ``attempt`` says in errors what for.
+
+    Raises:
+        HistoryError: there is no file, or it cannot be read.
+
+    """
+    if not path.is_file():
+        raise HistoryError(f"cannot {attempt} {path}: no history there; has the daemon run yet?")
+    with translated(path, attempt):
+        connection = connect_reader(path)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; it neither blocks a writer nor is blocked by one.
 

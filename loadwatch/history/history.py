@@ -294,14 +294,8 @@ class History(Annotations):
             with translated(self.path, attempt):
                 yield shared
             return
-        if not self.path.is_file():
-            raise HistoryError(f"cannot {attempt} {self.path}: no history there; has the daemon run yet?")
-        with translated(self.path, attempt):
-            connection = database.connect_reader(self.path)
-            try:
-                yield connection
-            finally:
-                connection.close()
+        with database.reading(self.path, attempt) as connection:
+            yield connection
 
     @contextlib.contextmanager
     def _writing(self, attempt: str) -> Iterator[sqlite3.Connection]:
