@@ -7,13 +7,13 @@ import math
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from loadwatch.clock import Clock, SystemClock
 from loadwatch.errors import HistoryError
-from loadwatch.history import database, rows, schema
+from loadwatch.history import bulk, database, rows, schema
 from loadwatch.history.annotations import Annotations
 from loadwatch.history.database import HistoryDamagedError, transaction, translated
 from loadwatch.history.salvage import SalvageReport
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 UNSAVED_LIMIT: Final = 3600
 """Samples kept in memory while they cannot be written: an hour at one a second, about 7 MB."""
 
-_MOVE_SECONDS: Final = 0.001
-_NEARBY_SECONDS: Final = 3600.0
 _BATCH_ROWS: Final = 500
 _BELIEF_SECONDS: Final = 86_400.0
 _ALERTS_KEPT_SECONDS: Final = 400 * 86_400.0
@@ -57,7 +55,6 @@ class History(Annotations):
         self._shared = threading.local()
         self._unsaved: deque[Sample] = deque()
         self._storing_fails = False
-        self._newest_moved = -math.inf
         self._counted: tuple[float, int] | None = None  # how many rows lie before a time
         self._offset = clock.wall() - clock.boottime()
         self._new_offset = (self._offset, clock.boottime())
@@ -130,29 +127,45 @@ class History(Annotations):
                 log.info("samples are stored again lost=%d", self.lost)
             return True
 
-    def merge(self, recording: Recording) -> int:
-        """Add the rows of a recording whose moments are not there yet; returns how many.
+    def merge(
+        self, recordings: Recording | Iterable[Recording], *, annotations_of: "History | None" = None
+    ) -> int:
+        """Add the rows whose moments are not there yet: all, or where anything fails, nothing at all.
+
+        Further recordings are taken one by one, so that no more than one need be in memory; other writers
+        wait only while the whole moves in at the end. With ``annotations_of`` also the labels, maintenance,
+        training and alerts of another history. Returns how many rows were new.
 
         Raises:
-            HistoryError: nothing after the last whole batch was written.
+            HistoryError: nothing was written; also whatever the recordings raise.
 
         """
-        with self._lock:
-            self._writable().add_columns(recording.signals)
-        statement = rows.insertion(recording.signals, conflict="IGNORE")
-        added = 0
-        for first in range(0, len(recording), _BATCH_ROWS):
-            part = recording.rows(first, first + _BATCH_ROWS)
-            cells = [
-                rows.row(timestamp, dict(zip(part.signals, values, strict=True)), part.signals)
-                for timestamp, values in zip(part.timestamps.tolist(), part.values.tolist(), strict=True)
-            ]
-            # One short transaction a batch, so that samples find their turn in between.
-            with self._writing("import into") as connection, transaction(connection):
-                before = connection.total_changes
-                connection.executemany(statement, cells)
-                added += connection.total_changes - before
-        return added
+        parts = [recordings] if isinstance(recordings, Recording) else recordings
+        told = {} if annotations_of is None else annotations_of.annotations()
+        with self._writing("import into") as connection, bulk.staged(connection) as staging:
+            for part in parts:
+                staging.add(part)
+            return staging.commit(told)
+
+    def annotations(self) -> dict[str, list[tuple[Any, ...]]]:
+        """What is said of the samples, by table: what goes with them to another machine."""
+        with self._reading("read") as connection:
+            return bulk.annotations_of(connection)
+
+    def forget(self, span: Span) -> tuple[int, tuple[str, ...]]:
+        """Remove the samples of a span, and every signal not of ours that holds nothing then.
+
+        Returns how many rows went, and which signals.
+
+        Raises:
+            HistoryError: nothing was removed.
+
+        """
+        with self._writing("forget in") as connection:
+            removed, signals = bulk.forget(connection, span)
+        self._give_back()
+        self._counted = None
+        return removed, signals
 
     def recording(
         self,
@@ -336,27 +349,9 @@ class History(Annotations):
                     writer.add_columns(sample.values)
             with translated(self.path, "append to"), transaction(connection):
                 for sample in batch:
-                    self._insert_sample(connection, sample, writer.columns)
+                    writer.insert(connection, sample)
             for _ in batch:
                 self._unsaved.popleft()
-
-    def _insert_sample(
-        self, connection: sqlite3.Connection, sample: Sample, columns: tuple[str, ...]
-    ) -> None:
-        statement = rows.insertion(columns)
-        cells = rows.row(sample.timestamp, sample.values, columns)
-        room = sample.timestamp
-        if 0 <= self._newest_moved - room < _NEARBY_SECONDS:
-            # Begin where the last one found room: a clock that stands still must not cost ever more tries.
-            room = self._newest_moved
-        while True:
-            try:
-                connection.execute(statement, cells)
-            except sqlite3.IntegrityError:
-                room += _MOVE_SECONDS
-                cells[0] = self._newest_moved = room
-            else:
-                return
 
     def _believed_now(self) -> float:
         """The wall clock, or the time that really passed where that is less and the difference is young."""

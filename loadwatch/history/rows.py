@@ -2,7 +2,7 @@
 
 import math
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -23,12 +23,20 @@ def row(timestamp: float, values: Mapping[str, float], signals: Sequence[str]) -
     return cells
 
 
+def cells_of(recording: Recording) -> Iterator[list[float | None]]:
+    """The SQL values of each row of a recording."""
+    unknown = ~np.isfinite(recording.values)
+    cells = np.column_stack([recording.timestamps, recording.values]).astype(object)
+    cells[:, 1:][unknown] = None
+    yield from cells.tolist()
+
+
 @lru_cache(maxsize=8)
-def insertion(signals: tuple[str, ...], *, conflict: str = "ABORT") -> str:
+def insertion(signals: tuple[str, ...], *, conflict: str = "ABORT", table: str = "samples") -> str:
     """The statement that takes a ``row``."""
     names = ", ".join(["timestamp", *map(quoted, signals)])
     places = ", ".join("?" * (len(signals) + 1))
-    return f"INSERT OR {conflict} INTO samples ({names}) VALUES ({places})"  # noqa: S608 - names are quoted
+    return f"INSERT OR {conflict} INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - names are quoted
 
 
 def read_rows(

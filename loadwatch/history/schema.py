@@ -11,7 +11,10 @@ from typing import Final
 
 from loadwatch.errors import HistoryError
 from loadwatch.history.database import transaction
+from loadwatch.signals import BY_NAME
 
+MOST_FOREIGN: Final = 1000
+"""Signals of other names that a history holds. SQLite allows 2000 columns; the rest is for ours to come."""
 APPLICATION_ID: Final = 0x6C6F6164  # "load": tells this file from any other SQLite database
 
 _SPAN: Final = (
@@ -87,23 +90,42 @@ def add_columns(connection: sqlite3.Connection, signals: Iterable[str]) -> None:
     """Give each of ``signals`` a column; those that have one keep it.
 
     Raises:
-        HistoryError: a name cannot be a column.
+        HistoryError: a name cannot be a column, or there is no room for so many; then none was added.
 
     """
-    present = {name.casefold(): name for name in ("timestamp", *columns(connection))}
+    for signal in check_new(signals, columns(connection)):
+        connection.execute(f"ALTER TABLE samples ADD COLUMN {quoted(signal)} REAL")
+
+
+def check_new(signals: Iterable[str], present: Iterable[str]) -> list[str]:
+    """Those of ``signals`` that are not among the ``present`` columns and may be added.
+
+    Raises:
+        HistoryError: as for ``add_columns``.
+
+    """
+    # SQL does not tell upper from lower case in names.
+    taken = {name.casefold(): name for name in ("timestamp", *present)}
+    new = []
     for signal in signals:
-        # SQL does not tell upper from lower case in names.
-        taken = present.get(signal.casefold())
-        if taken == signal and signal != "timestamp":
+        same = taken.get(signal.casefold())
+        if same == signal and signal != "timestamp":
             continue
-        if taken is not None:
-            raise HistoryError(f"cannot store signal {signal!r}: its name is too like {taken!r}; rename it")
+        if same is not None:
+            raise HistoryError(f"cannot store signal {signal!r}: its name is too like {same!r}; rename it")
         if not signal.isprintable() or not signal.strip():
             raise HistoryError(
                 f"cannot store signal {signal!r}: a name needs printable characters; rename it"
             )
-        connection.execute(f"ALTER TABLE samples ADD COLUMN {quoted(signal)} REAL")
-        present[signal.casefold()] = signal
+        new.append(signal)
+        taken[signal.casefold()] = signal
+    foreign = len(taken.keys() - BY_NAME.keys()) - 1
+    if new and foreign > MOST_FOREIGN:
+        raise HistoryError(
+            f"cannot store {foreign:,} signals of names that loadwatch does not know: there is room for "
+            f"{MOST_FOREIGN:,}; leave out columns, or make room with loadwatch history forget"
+        )
+    return new
 
 
 def quoted(name: str) -> str:

@@ -1,0 +1,150 @@
+"""Many rows at once, in and out of the samples: all of it is done, or nothing."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from loadwatch.history import rows, schema
+from loadwatch.history.database import transaction
+from loadwatch.records import Recording, Span
+from loadwatch.signals import BY_NAME
+
+COPIED: Final[Mapping[str, str]] = {
+    "labels": "start_timestamp, end_timestamp, kind, why",
+    "maintenance": "start_timestamp, end_timestamp, why",
+    "training_spans": "start_timestamp, end_timestamp",
+    "alerts": "verdict, start_timestamp, end_timestamp, record",
+}
+"""What a history says beside its samples and goes with it to another machine; the state does not."""
+
+_BATCH_ROWS: Final = 500
+
+
+class Staging:
+    """Rows on their way in: kept in a temporary database on the disk, which goes with the connection.
+
+    Nothing of them is in the history before ``commit``, and no other writer has to wait for a slow source.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._signals: dict[str, None] = {}
+
+    def add(self, recording: Recording) -> None:
+        """Take further rows; of rows of one moment the first counts.
+
+        Raises:
+            HistoryError: the history could not hold these signals.
+
+        """
+        if new := [signal for signal in recording.signals if signal not in self._signals]:
+            schema.check_new((*self._signals, *new), schema.columns(self._connection))
+            for signal in new:
+                self._connection.execute(f"ALTER TABLE temp.staged ADD COLUMN {schema.quoted(signal)} REAL")
+            self._signals |= dict.fromkeys(new)
+        statement = rows.insertion(recording.signals, table="temp.staged")
+        for first in range(0, len(recording), _BATCH_ROWS):
+            with _deferred(self._connection):
+                self._connection.executemany(
+                    statement, rows.cells_of(recording.rows(first, first + _BATCH_ROWS))
+                )
+
+    def commit(self, annotations: Mapping[str, Sequence[tuple[Any, ...]]]) -> int:
+        """Move all of it into the history, columns and ``annotations`` too; how many rows were new."""
+        with transaction(self._connection):
+            before = schema.columns(self._connection)
+            schema.add_columns(self._connection, (name for name in self._signals if name not in before))
+            names = ", ".join(["timestamp", *map(schema.quoted, self._signals)])
+            added = self._connection.execute(
+                f"INSERT OR IGNORE INTO main.samples ({names}) SELECT {names} FROM temp.staged "  # noqa: S608
+                "ORDER BY timestamp, rowid"
+            ).rowcount
+            for table, values in annotations.items():
+                _insert_new(self._connection, table, values)
+        return added
+
+
+@contextlib.contextmanager
+def staged(connection: sqlite3.Connection) -> Iterator[Staging]:
+    """An empty staging on a writing connection; whatever becomes of it, nothing is left of it."""
+    connection.execute("CREATE TEMP TABLE staged (timestamp REAL NOT NULL)")
+    try:
+        yield Staging(connection)
+    finally:
+        connection.execute("DROP TABLE temp.staged")
+
+
+def annotations_of(connection: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of each table of ``COPIED``."""
+    return {
+        table: connection.execute(f"SELECT {names} FROM {table}").fetchall()  # noqa: S608 - own names
+        for table, names in COPIED.items()
+    }
+
+
+def forget(connection: sqlite3.Connection, span: Span) -> tuple[int, tuple[str, ...]]:
+    """Remove the samples of a span, and the columns of foreign signals that hold nothing any more.
+
+    Answers how many rows went, and which columns. What goes is overwritten with zeros: a salvage that reads
+    bare pages must not find rows in the order of columns that are no more.
+    """
+    connection.execute("PRAGMA secure_delete = ON")
+    try:
+        with transaction(connection):
+            removed = connection.execute(
+                "DELETE FROM samples WHERE timestamp >= ? AND timestamp < ?", (span.start, span.end)
+            ).rowcount
+            empty = _empty_columns(connection)
+            if empty:
+                _remove_columns(connection, empty)
+    finally:
+        connection.execute("PRAGMA secure_delete = OFF")
+    return removed, empty
+
+
+def _empty_columns(connection: sqlite3.Connection) -> tuple[str, ...]:
+    foreign = [name for name in schema.columns(connection) if name not in BY_NAME]
+    if not foreign:
+        return ()
+    counts = connection.execute(
+        f"SELECT {', '.join(f'count({schema.quoted(name)})' for name in foreign)} FROM samples"  # noqa: S608
+    ).fetchone()
+    return tuple(name for name, count in zip(foreign, counts, strict=True) if count == 0)
+
+
+def _remove_columns(connection: sqlite3.Connection, removed: Sequence[str]) -> None:
+    """Write the table anew without them: once, where dropping each would write it once for each."""
+    gone = set(removed)
+    kept = [schema.quoted(name) for name in schema.columns(connection) if name not in gone]
+    connection.execute(
+        f"CREATE TABLE kept (timestamp REAL NOT NULL PRIMARY KEY{''.join(f', {name} REAL' for name in kept)})"
+    )
+    names = ", ".join(["timestamp", *kept])
+    connection.execute(f"INSERT INTO kept ({names}) SELECT {names} FROM samples ORDER BY timestamp")  # noqa: S608
+    connection.execute("DROP TABLE samples")
+    connection.execute("ALTER TABLE kept RENAME TO samples")
+
+
+def _insert_new(connection: sqlite3.Connection, table: str, values: Sequence[tuple[Any, ...]]) -> None:
+    """Add the rows that are not there in the same words."""
+    names = COPIED[table]
+    known = " AND ".join(f"{name} IS ?" for name in names.split(", "))
+    connection.executemany(
+        f"INSERT OR IGNORE INTO {table} ({names}) SELECT {', '.join('?' * len(names.split(', ')))} "  # noqa: S608
+        f"WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {known})",
+        [(*row, *row) for row in values],
+    )
+
+
+@contextlib.contextmanager
+def _deferred(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction on temporary tables, which locks nothing of the history."""
+    connection.execute("BEGIN DEFERRED")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
