@@ -8,26 +8,22 @@ import psutil
 
 from loadwatch.sampling.counters import Counters
 from loadwatch.sampling.devices import interfaces
+from loadwatch.sampling.plausibility import MOST_OF_SPEED, LargestRate, link_speed
 
-_BITS_PER_MEGABIT: Final = 1_000_000
 _SPEED_REFRESH_SECONDS: Final = 60.0
+_DIRECTIONS: Final = ("bytes_recv", "bytes_sent")
 
-# Virtual machines often state no link speed, or a wrong one. A rate this far above the stated speed proves
-# the statement wrong, and it is disregarded from then on. Not sooner: some drivers count in bursts of a
-# second or two, so over short intervals an honest link can seem to carry twice its speed.
-_DISBELIEF: Final = 2.5
-
-# The least that is taken for a limit while no speed is known: 100 Mbit/s. Without it an idle host whose
-# largest rate so far was one ping would count that ping as a link at its limit.
-_LEAST_LIMIT: Final = 100 * _BITS_PER_MEGABIT / 8
+# Virtual machines often state no link speed, or a wrong one. What passes the stated speed many times in two
+# readings one after the other proves it wrong; a single time is a counter that jumped. Older proof is none.
+_PROOF_SECONDS: Final = 86_400.0
 
 
 class NetworkSource:
     """Rates over physical interfaces since the previous reading.
 
-    When the set of interfaces changes, all rates are unknown once, as for disks. ``largest_rate`` is the
-    largest rate seen in one direction of one interface without a known speed, in bytes per second: the
-    measure of ``network`` for such interfaces, worth keeping over restarts.
+    When the set of interfaces changes, all rates are unknown once, as for disks; so they are when one passes
+    more than its link can carry. ``largest_rate``: of one direction of the interfaces of unknown speed, the
+    measure of ``network`` for them, worth keeping over restarts.
     """
 
     name = "network"
@@ -40,8 +36,9 @@ class NetworkSource:
         self._counters: Counters[tuple[str, str]] = Counters()
         self._speeds: dict[str, float] = {}
         self._speeds_read = -math.inf
-        self._disbelieved: set[str] = set()
-        self.largest_rate = 0.0
+        self._suspects: set[str] = set()
+        self._disproved: dict[str, float] = {}
+        self.largest_rate = LargestRate()
 
     @property
     def note(self) -> str:
@@ -67,60 +64,76 @@ class NetworkSource:
             return {}
         counted = self._selection.choose(table)
         if counted != self._counted:
-            self._counters.forget()
-            self._disbelieved &= set(counted)
+            self.forget()
             self._counted = counted
+            self._speeds = {name: self._speeds[name] for name in counted if name in self._speeds}
             self._speeds_read = -math.inf
         if not counted:
             return {}
         if now - self._speeds_read >= _SPEED_REFRESH_SECONDS:
-            self._speeds = {name: self._read_speed(name) for name in counted}
             self._speeds_read = now
+            for name in counted:
+                self._read_speed(name)
         rates = self._counters.rates(
             now,
-            {
-                (name, field): getattr(table[name], field)
-                for name in counted
-                for field in ("bytes_recv", "bytes_sent")
-            },
+            {(name, field): getattr(table[name], field) for name in counted for field in _DIRECTIONS},
         )
+        self._doubt(now, rates)
+        shares = [self._share(now, name, field, rate) for (name, field), rate in rates.items()]
         return {
             "network_receive": math.fsum(rates[name, "bytes_recv"] for name in counted),
             "network_transmit": math.fsum(rates[name, "bytes_sent"] for name in counted),
-            "network": self._share_of_limit(rates),
+            "network": math.nan if any(map(math.isnan, shares)) else max(shares),
         }
 
     def forget(self) -> None:
         """Drop the previous counters."""
         self._counters.forget()
+        self.largest_rate.forget()
 
-    def _share_of_limit(self, rates: dict[tuple[str, str], float]) -> float:
-        if any(map(math.isnan, rates.values())):
-            return math.nan
-        share = 0.0
-        for (name, _), rate in rates.items():
-            if rate > _DISBELIEF * self._speed(name) > 0:
-                self._disbelieved.add(name)
-            limit = self._speed(name)
-            if not limit:
-                self.largest_rate = max(self.largest_rate, rate)
-                limit = max(self.largest_rate, _LEAST_LIMIT)
-            share = max(share, rate / limit)
-        return min(share, 1.0)
+    def _doubt(self, now: float, rates: dict[tuple[str, str], float]) -> None:
+        """Make unknown what no link of the stated speed carries, or disbelieve the speed where it goes on."""
+        suspects: set[str] = set()
+        for (name, field), rate in rates.items():
+            if not rate > MOST_OF_SPEED * self._speeds[name] > 0:
+                continue
+            if name in self._disproved:
+                self._disproved[name] = now
+                continue
+            self._read_speed(name)  # it may have been negotiated anew since
+            if not rate > MOST_OF_SPEED * self._speeds[name] > 0:
+                continue
+            suspects.add(name)
+            if name in self._suspects:
+                self._disproved[name] = now
+            else:
+                rates[name, field] = math.nan
+        self._suspects = suspects
+        self._disproved = {
+            name: proved for name, proved in self._disproved.items() if now - proved < _PROOF_SECONDS
+        }
+
+    def _share(self, now: float, name: str, field: str, rate: float) -> float:
+        """How full one direction is, 0 to 1."""
+        if speed := self._speed(name):
+            return rate if math.isnan(rate) else min(rate / speed, 1.0)
+        return self.largest_rate.share(now, rate, (name, field))
 
     def _speed(self, name: str) -> float:
         """Bytes per second in one direction, 0 where unknown."""
-        return 0.0 if name in self._disbelieved else self._speeds.get(name, 0.0)
+        return 0.0 if name in self._disproved else self._speeds.get(name, 0.0)
 
-    def _read_speed(self, name: str) -> float:
-        """What the driver states, in bytes per second, 0 where it states nothing.
+    def _read_speed(self, name: str) -> None:
+        """Take what the driver states now; another speed than before has yet to be disproved.
 
         Read from ``/sys`` for the counted interfaces only: ``psutil.net_if_stats`` asks every interface four
         questions, a cost that grows with each container on the host.
         """
         try:
-            megabits = int((self._folder / name / "speed").read_text())
+            speed = link_speed(int((self._folder / name / "speed").read_text()))
         except (OSError, ValueError):
             # Asking a link that is down, or a driver without the notion, is answered by EINVAL.
-            return 0.0
-        return max(megabits, 0) * _BITS_PER_MEGABIT / 8
+            speed = 0.0
+        if speed != self._speeds.get(name):
+            self._disproved.pop(name, None)
+        self._speeds[name] = speed

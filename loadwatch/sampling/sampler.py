@@ -15,6 +15,7 @@ from loadwatch.sampling.disk import DiskSource
 from loadwatch.sampling.load import LoadSource
 from loadwatch.sampling.memory import MemorySource
 from loadwatch.sampling.network import NetworkSource
+from loadwatch.sampling.plausibility import largest
 from loadwatch.sampling.pressure import PressureSource
 from loadwatch.sampling.source import Source
 from loadwatch.sampling.tcp import TcpSource
@@ -51,7 +52,7 @@ class Sampler:
     """Measures the host once a call. Owned by one thread; the counts may be read from any.
 
     ``failures`` and ``unknowns`` count by source since the start: readings that failed or gave a number that
-    cannot be (infinite, negative), and values that were unknown (NaN) at the moment. ``durations`` holds the
+    cannot be (``plausibility``), and values that were unknown (NaN) at the moment. ``durations`` holds the
     seconds each source took last time.
     """
 
@@ -81,12 +82,12 @@ class Sampler:
 
         NaN where no network is sampled.
         """
-        return self._network.largest_rate if self._network else math.nan
+        return self._network.largest_rate.bytes_per_second if self._network else math.nan
 
     @largest_rate.setter
     def largest_rate(self, bytes_per_second: float) -> None:
         if self._network and math.isfinite(bytes_per_second):
-            self._network.largest_rate = max(bytes_per_second, 0.0)
+            self._network.largest_rate.bytes_per_second = max(bytes_per_second, 0.0)
 
     def sample(self) -> Sample | None:
         """Measure now.
@@ -121,7 +122,6 @@ class Sampler:
             if source.name not in self._failing:
                 self._failing.add(source.name)
                 log.warning("source fails source=%s error=%r", source.name, error)
-            self.unknowns[source.name] += len(self._known[source.name])
             return dict.fromkeys(self._known[source.name], math.nan)
         finally:
             self.durations[source.name] = self._clock.monotonic() - start
@@ -135,7 +135,7 @@ class Sampler:
         """The values with those that cannot be turned into NaN; counts both kinds."""
         checked = {}
         for signal, value in values.items():
-            if value < 0 or math.isinf(value):
+            if value < 0 or value > largest(signal):
                 self.failures[source] += 1
                 checked[signal] = math.nan
             else:

@@ -142,12 +142,12 @@ def test_network_is_the_busiest_direction_over_the_link_speed(host: FakeHost) ->
     assert source.note == ""
 
 
-@pytest.mark.parametrize("speed", [None, -1, 0])
+@pytest.mark.parametrize("speed", [None, -1, 0, 65_535])
 def test_network_of_unknown_speed_is_over_the_largest_rate_seen(host: FakeHost, speed: int | None) -> None:
     """And says so; the largest rate can be kept over a restart."""
     host.add_interface("eth0", speed=speed)
     source = NetworkSource(host.sysfs)
-    source.largest_rate = 800 * MEGABIT
+    source.largest_rate.bytes_per_second = 800 * MEGABIT
     source.read(1.0)
     host.write_interfaces(eth0=(int(200 * MEGABIT), 0))
 
@@ -162,19 +162,87 @@ def test_the_first_trickle_is_no_link_at_its_limit(host: FakeHost) -> None:
     host.write_interfaces(eth0=(int(10 * MEGABIT), 0))
 
     assert source.read(2.0)["network"] == pytest.approx(0.1)
-    assert source.largest_rate == 10 * MEGABIT
+
+
+class Link:
+    """eth0 read every five seconds, with what came in since."""
+
+    def __init__(self, host: FakeHost, speed: int | None) -> None:
+        self.host, self.received, self.now = host, 0, 0.0
+        host.add_interface("eth0", speed)
+        self.source = NetworkSource(host.sysfs)
+        self.carry(0)
+
+    def carry(self, megabits: float) -> dict[str, float]:
+        """What is read after five seconds at so many megabits per second."""
+        self.now += 5.0
+        self.received += int(5 * megabits * MEGABIT)
+        self.host.write_interfaces(eth0=(self.received, 0))
+        return self.source.read(self.now)
+
+
+def test_a_counter_that_jumps_is_one_unknown_sample(host: FakeHost) -> None:
+    """A driver that adds 4 GiB at once has neither filled the link nor shown that its speed is wrong."""
+    link = Link(host, speed=1000)
+    jump = link.carry(6_872)
+    after = link.carry(960)
+
+    assert all(math.isnan(jump[signal]) for signal in ("network", "network_receive"))
+    assert jump["network_transmit"] == 0.0
+    assert after["network"] == pytest.approx(0.96)
 
 
 def test_a_link_speed_that_is_plainly_wrong_is_disregarded(host: FakeHost) -> None:
     """Some virtual machines state 10 Mbit/s; otherwise they would seem at their limit for ever."""
-    host.add_interface("eth0", speed=10)
-    source = NetworkSource(host.sysfs)
-    source.read(1.0)
-    host.write_interfaces(eth0=(int(500 * MEGABIT), 0))
-    source.read(2.0)
-    host.write_interfaces(eth0=(int(550 * MEGABIT), 0))
+    link = Link(host, speed=10)
+    for _ in range(3):
+        link.carry(500)
 
-    assert source.read(3.0)["network"] == pytest.approx(0.1)
+    assert link.carry(50)["network"] == pytest.approx(0.1, rel=1e-3)
+    assert "link speed unknown (eth0)" in link.source.note
+
+
+def test_a_speed_that_changed_is_read_again_before_it_is_disbelieved(host: FakeHost) -> None:
+    """A cable in another port: 10 Gbit/s at once, not full for a minute."""
+    link = Link(host, speed=100)
+    host.add_interface("eth0", speed=10_000)
+
+    assert link.carry(480)["network"] == pytest.approx(0.048)
+
+
+def test_a_disbelieved_speed_is_believed_again_when_it_changes(host: FakeHost) -> None:
+    """It was wrong while the link came up; what the driver says later has yet to be disproved."""
+    link = Link(host, speed=10)
+    for _ in range(3):
+        link.carry(500)
+    host.add_interface("eth0", speed=1000)
+    for _ in range(12):
+        last = link.carry(500)
+
+    assert last["network"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("days", "share"), [(0.9, 40 / 500), (1.1, 0.4)])
+def test_disbelief_ends_when_its_proof_is_a_day_old(host: FakeHost, days: float, share: float) -> None:
+    """What a burst of a broken counter proved is not held against a link for ever."""
+    link = Link(host, speed=100)
+    for _ in range(3):
+        link.carry(500)
+    for _ in range(2):
+        link.now += days * 43_200
+        link.carry(0)
+
+    assert link.carry(40)["network"] == pytest.approx(share, rel=0.1)
+
+
+@pytest.mark.parametrize("speed", [65_535, 4_294_967_295])
+def test_a_speed_that_means_unknown_is_no_limit(host: FakeHost, speed: int) -> None:
+    """Otherwise a link that is full would seem idle: 1 of 4 295 Tbit/s."""
+    link = Link(host, speed)
+    for _ in range(3):
+        last = link.carry(900)
+
+    assert last["network"] == pytest.approx(1.0)
 
 
 def test_an_interface_that_vanishes_and_returns_is_never_a_spike(host: FakeHost) -> None:
