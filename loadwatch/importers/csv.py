@@ -5,9 +5,9 @@ one of the two throughout. Every other column is a signal of its name, save ``sp
 handed on beside the recording. An empty cell, or NaN, NA, null or None, is an unknown value. Files may be
 compressed with gzip; they are read as a stream, and refused when the values would not fit the given memory.
 
-A row whose time is not later than that of the row before is dropped and counted: of rows that repeat a time
-the first is kept. Such rows are few in honest recordings (a clock set back in autumn); a file in which they
-are many is out of order and refused.
+Rows whose time does not fit between those around them are dropped and counted, so that the most are kept: one
+that leaps ahead goes, not those after it; of rows that repeat a time the first is kept. Such rows are few in
+honest recordings (a clock set back in autumn); a file in which they are many is out of order and refused.
 """
 
 import csv
@@ -16,6 +16,8 @@ import io
 import math
 import zlib
 from array import array
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +26,10 @@ from pathlib import Path
 from typing import Final, TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 from loadwatch.errors import HistoryError
-from loadwatch.importers.timestamps import plain, shown, time_format
+from loadwatch.importers.timestamps import TimeFormat, plain, plain_number, shown, time_format
 from loadwatch.records import Floats, Recording
 
 TIMESTAMP: Final = "timestamp"
@@ -38,6 +41,7 @@ _LONGEST_LINE: Final = 1 << 20
 _LARGEST_BYTES: Final = 1 << 30
 _SHARE_OUT_OF_ORDER: Final = 0.05
 _FEW_OUT_OF_ORDER: Final = 20
+_BYTES_OF_TEXT: Final = 200  # of a Python string and its place in a dictionary
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +50,18 @@ class CsvFile:
 
     recording: the signals; split: text of each row, None without such a column; labels: (N,) number of each
     row, NaN where empty, None without such a column; warnings: what was not as it should be but was handled,
-    in sentences.
+    in sentences; zoned: whether the times say themselves which moment they mean.
     """
 
     recording: Recording
     split: tuple[str, ...] | None = None
     labels: Floats | None = None
     warnings: tuple[str, ...] = ()
+    zoned: bool = True
 
 
 def read_csv(path: Path, *, largest_bytes: int = _LARGEST_BYTES) -> CsvFile:
-    """Read a recording; its values may take ``largest_bytes`` of memory (8 a value).
+    """Read a recording; what it holds may take ``largest_bytes`` of memory (8 a value, and its texts).
 
     Raises:
         HistoryError: the file cannot be read, is no such CSV, or is too large; the message names the line,
@@ -111,37 +116,19 @@ class _Layout:
         )
 
 
-@dataclass(slots=True)
-class _Order:
-    """Whether rows come in the order of time."""
-
-    last: float = -math.inf
-    dropped: int = 0
-    first_line: int = 0
-
-    def accepts(self, timestamp: float, line: int) -> bool:
-        """Whether the row is later than all before; if not, it is counted."""
-        if timestamp > self.last:
-            self.last = timestamp
-            return True
-        self.dropped += 1
-        self.first_line = self.first_line or line
-        return False
-
-
 class _Parser:
     """Reads rows into flat arrays, a number at a time but at the speed of ``float``."""
 
     def __init__(self, rows: Iterator[list[str]], largest_bytes: int) -> None:
         self._rows = rows
-        self._largest_values = largest_bytes // 8
-        self._order = _Order()
+        self._room = largest_bytes
         self._timestamps = array("d")
+        self._lines = array("q")
         self._values = array("d")
         self._labels = array("d")
         self._split: list[str] = []
         self._split_names: dict[str, str] = {}
-        self._read_time: Callable[[str], float] | None = None
+        self._time_format: TimeFormat | None = None
 
     @property
     def line(self) -> int:
@@ -159,24 +146,27 @@ class _Parser:
     def _take(self, row: list[str], layout: _Layout) -> None:
         if len(row) != len(layout.header):
             raise self._fault(f"{len(row)} cells under {len(layout.header)} column names")
-        if self._read_time is None:
-            self._read_time = time_format(row[0])
+        if self._time_format is None:
+            self._time_format = time_format(row[0])
         try:
-            timestamp = self._read_time(row[0])
+            timestamp = self._time_format.read(row[0])
         except ValueError as error:
             raise self._fault(f"column '{TIMESTAMP}': {error}") from error
-        if not self._order.accepts(timestamp, self.line):
-            return
         self._timestamps.append(timestamp)
+        self._lines.append(self.line)
         self._values.extend(self._numbers(layout.pick(row), layout.places, layout.header))
-        if len(self._values) > self._largest_values:
-            raise self._fault(
-                f"the file is too large (over {self._largest_values:,} values); read it in parts"
-            )
+        self._room -= 8 * (2 + len(layout.places))
         if layout.split is not None:
-            self._split.append(self._split_names.setdefault(row[layout.split], row[layout.split]))
+            text = row[layout.split]
+            if text not in self._split_names:
+                self._room -= _BYTES_OF_TEXT + 4 * len(text)
+            self._split.append(self._split_names.setdefault(text, text))
+            self._room -= 8
         if layout.label is not None:
             self._labels.extend(self._numbers([row[layout.label]], [layout.label], layout.header))
+            self._room -= 8
+        if self._room < 0:
+            raise self._fault("what the file holds up to here fills the memory allowed; read it in parts")
 
     def _header(self) -> list[str]:
         header = [name.strip() for name in next(self._rows, [])]
@@ -189,21 +179,25 @@ class _Parser:
             )
         if "" in header:
             raise self._fault(f"column {header.index('') + 1} has no name")
-        if twice := sorted({name for name in header if header.count(name) > 1}):
-            raise self._fault(f"column {shown(twice[0])} comes twice")
+        ((name, times),) = Counter(header).most_common(1)
+        if times > 1:
+            raise self._fault(f"column {shown(name)} comes twice")
         if not set(header) - {TIMESTAMP, SPLIT, LABEL}:
             raise self._fault("there is no column of a signal")
         return header
 
     def _numbers(self, cells: Sequence[str], places: Sequence[int], header: Sequence[str]) -> list[float]:
-        try:
-            return list(map(float, cells))
-        except ValueError:
-            return [self._number(cell, header[place]) for cell, place in zip(cells, places, strict=True)]
+        joined = "".join(cells)
+        if joined.isascii() and "_" not in joined:
+            try:
+                return list(map(float, cells))
+            except ValueError:
+                pass
+        return [self._number(cell, header[place]) for cell, place in zip(cells, places, strict=True)]
 
     def _number(self, cell: str, column: str) -> float:
         try:
-            return float(cell)
+            return plain_number(cell)
         except ValueError:
             if cell.strip().lower() in _UNKNOWN:
                 return math.nan
@@ -213,32 +207,69 @@ class _Parser:
         if not self._timestamps:
             raise self._fault("there is no row below the header")
         warnings = []
-        order, kept = self._order, len(self._timestamps)
-        if order.dropped > max(_FEW_OUT_OF_ORDER, _SHARE_OUT_OF_ORDER * kept):
-            raise _FaultError(
-                f"line {order.first_line}: time does not go on here, nor in {order.dropped - 1} other rows; "
-                "sort the file by its timestamps"
-            )
-        if order.dropped:
-            warnings.append(
-                f"dropped {order.dropped} rows whose time repeats or steps back, the first at line "
-                f"{order.first_line}"
-            )
-        values = np.frombuffer(self._values, dtype=np.float64).reshape(kept, len(layout.signals))
+        timestamps = np.frombuffer(self._timestamps, dtype=np.float64)
+        values = np.frombuffer(self._values, dtype=np.float64).reshape(len(timestamps), len(layout.signals))
+        labels = np.frombuffer(self._labels, dtype=np.float64)
+        if (np.diff(timestamps) <= 0).any():
+            kept = longest_rise(self._timestamps)
+            warnings.append(self._out_of_order(kept))
+            timestamps, values = timestamps[kept], values[kept]
+            if layout.label is not None:
+                labels = labels[kept]
+            if layout.split is not None:
+                self._split = [self._split[place] for place in kept]
         infinite = np.isinf(values)
         if infinite.any():
             values[infinite] = math.nan
             warnings.append(f"took {int(infinite.sum())} infinite values as unknown")
-        recording = Recording(np.frombuffer(self._timestamps, dtype=np.float64), layout.signals, values)
         return CsvFile(
-            recording,
+            Recording(timestamps, layout.signals, values),
             tuple(self._split) if layout.split is not None else None,
-            np.frombuffer(self._labels, dtype=np.float64) if layout.label is not None else None,
+            labels if layout.label is not None else None,
             tuple(warnings),
+            self._time_format is None or self._time_format.zoned,
+        )
+
+    def _out_of_order(self, kept: npt.NDArray[np.intp]) -> str:
+        dropped = np.setdiff1d(np.arange(len(self._timestamps)), kept)
+        if len(dropped) > max(_FEW_OUT_OF_ORDER, _SHARE_OUT_OF_ORDER * len(kept)):
+            step_back = int(np.flatnonzero(np.diff(self._timestamps) <= 0)[0]) + 1
+            raise _FaultError(
+                f"line {self._lines[step_back]}: time does not go on here, nor in {len(dropped) - 1} other "
+                "rows; sort the file by its timestamps"
+            )
+        return (
+            f"dropped {len(dropped)} rows whose time repeats, steps back or leaps ahead, "
+            f"the first at line {self._lines[dropped[0]]}"
         )
 
     def _fault(self, what: str) -> _FaultError:
         return _FaultError(f"line {self.line}: {what}")
+
+
+def longest_rise(times: Sequence[float]) -> npt.NDArray[np.intp]:
+    """The places of the most numbers that rise strictly from each to the next; of equal ones the first.
+
+    >>> longest_rise([1.0, 2.0, 9.0, 3.0, 3.0, 4.0])
+    array([0, 1, 3, 5])
+    """
+    # Patience sorting: for each length of a rise, where the one with the lowest end ends.
+    ends: list[float] = []
+    places: list[int] = []
+    before = array("q")
+    for place, moment in enumerate(times):
+        length = bisect_left(ends, moment)
+        before.append(places[length - 1] if length else -1)
+        if length == len(ends):
+            ends.append(moment)
+            places.append(place)
+        elif moment < ends[length]:
+            ends[length], places[length] = moment, place
+    rise, place = [], places[-1] if places else -1
+    while place >= 0:
+        rise.append(place)
+        place = before[place]
+    return np.array(rise[::-1], np.intp)
 
 
 @contextmanager

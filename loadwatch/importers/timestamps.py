@@ -1,13 +1,22 @@
 """Times in the rows of files."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 _LAST_SECOND: Final = 1e11  # the year 5138; a larger number counts milliseconds or less
 
 
-def time_format(first: str) -> Callable[[str], float]:
+@dataclass(frozen=True, slots=True)
+class TimeFormat:
+    """How a file writes its times; zoned: whether they say which moment they mean."""
+
+    read: Callable[[str], float]
+    zoned: bool
+
+
+def time_format(first: str) -> TimeFormat:
     """How to read the times of a file, from the first one: all others must be of the same form."""
     try:
         float(first)
@@ -15,14 +24,26 @@ def time_format(first: str) -> Callable[[str], float]:
         try:
             zoned = datetime.fromisoformat(first.strip()).tzinfo is not None
         except ValueError:
-            return _epoch  # which says what is expected
-        return lambda text: _iso(text, zoned=zoned)
-    return _epoch
+            return TimeFormat(_epoch, zoned=True)  # which says what is expected
+        return TimeFormat(lambda text: _iso(text, zoned=zoned), zoned)
+    return TimeFormat(_epoch, zoned=True)
+
+
+def plain_number(text: str) -> float:
+    """What ``float`` reads, without the digits of other scripts and the underscores that it takes too.
+
+    Raises:
+        ValueError: it is no number.
+
+    """
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return float(text)
 
 
 def _epoch(text: str) -> float:
     try:
-        timestamp = float(text)
+        timestamp = plain_number(text)
     except ValueError:
         raise ValueError(
             f"{shown(text)} is no time; expected seconds since 1970 or ISO 8601, one of them in all rows"
@@ -34,6 +55,8 @@ def _epoch(text: str) -> float:
 
 def _iso(text: str, *, zoned: bool) -> float:
     try:
+        if not text.isascii():
+            raise ValueError(text)
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f"{shown(text)} is not ISO 8601 like the times before it") from None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from loadwatch.errors import HistoryError
 from loadwatch.importers import read_csv, write_csv
+from loadwatch.importers.csv import longest_rise
 from loadwatch.records import Recording
 
 
@@ -96,7 +97,9 @@ def test_few_rows_out_of_order_are_dropped_and_said(file: Path) -> None:
     np.testing.assert_array_equal(read.recording.column("cpu"), [1.0, 2.0, 5.0])
     assert read.split == ("a", "a", "a")
     np.testing.assert_array_equal(read.labels, [0.0, 0.0, 0.0])
-    assert read.warnings == ("dropped 2 rows whose time repeats or steps back, the first at line 4",)
+    assert read.warnings == (
+        "dropped 2 rows whose time repeats, steps back or leaps ahead, the first at line 4",
+    )
 
 
 def test_constant_and_missing_columns_are_fine(file: Path) -> None:
@@ -121,6 +124,9 @@ FAULTS = {
     "long row": ("timestamp,cpu\n1,2,3\n", "line 2: 3 cells under 2 column names"),
     "decimal comma": ("timestamp,cpu\n1,2\n2,0,5\n", "line 3: 3 cells under 2 column names"),
     "text": ("timestamp,a,b\n1,2,3\n2,3,high\n", "line 3: column 'b': 'high' is not a number"),
+    "other digits": ("timestamp,a\n1,٣\n", "line 2: column 'a': '٣' is not a number"),
+    "other digits in a time": ("timestamp,a\n٣,3\n", "line 2: column 'timestamp': '٣' is no time"),
+    "underscores": ("timestamp,a\n1,1_000\n", "line 2: column 'a': '1_000' is not a number"),
     "text label": ("timestamp,a,label\n1,2,yes\n", "line 2: column 'label': 'yes' is not a number"),
     "milliseconds": ("timestamp,cpu\n1372629804000,1\n", "line 2: column 'timestamp': .*milliseconds"),
     "negative time": ("timestamp,cpu\n-5,1\n", "line 2: column 'timestamp': '-5' is no time"),
@@ -190,8 +196,58 @@ def test_a_gigantic_file_is_refused_before_it_fills_the_memory(file: Path) -> No
     rows = b"".join(b"%d,1,2,3,4,5,6,7\n" % second for second in range(10_000))
     file.write_bytes(gzip.compress(b"timestamp,a,b,c,d,e,f,g\n" + rows))
 
-    with pytest.raises(HistoryError, match=r"line 1430: the file is too large .over 10,000 values.; read it"):
+    with pytest.raises(HistoryError, match=r"line 1113: .* fills the memory allowed; read it in parts"):
         read_csv(file, largest_bytes=80_000)
+
+
+def test_texts_count_towards_the_memory_too(file: Path) -> None:
+    """A column ``split`` of ever new words is no way around the limit."""
+    file.write_text("timestamp,a,split\n" + "".join(f"{row},1,{row}{'x' * 1_000}\n" for row in range(100)))
+
+    with pytest.raises(HistoryError, match="fills the memory allowed"):
+        read_csv(file, largest_bytes=100_000)
+    assert len(read_csv(file).recording) == 100
+
+
+def test_a_wide_file_is_read_in_time_that_grows_with_its_width(file: Path) -> None:
+    """40 000 columns took two minutes once; here, seconds on the slowest machine."""
+    wide = ",".join(f"s{number}" for number in range(40_000))
+    file.write_text(f"timestamp,{wide}\n1{',0' * 40_000}\n2{',1' * 40_000}\n")
+    before = time.process_time()
+    read = read_csv(file)
+
+    assert read.recording.values.shape == (2, 40_000)
+    assert time.process_time() - before < 2.0
+
+
+@pytest.mark.parametrize("leap", [86_400.0, -86_400.0, 3e9])
+@pytest.mark.parametrize("place", [0, 2, 50, 98])
+def test_a_row_of_another_time_goes_and_not_those_after_it(file: Path, leap: float, place: int) -> None:
+    """Once, one row a day ahead dropped all that came until that day."""
+    times = [1e9 + 60 * row for row in range(100)]
+    times[place] += leap
+    file.write_text("timestamp,cpu\n" + "".join(f"{moment},{row}\n" for row, moment in enumerate(times)))
+    read = read_csv(file)
+
+    expected = [float(row) for row in range(100) if row != place or (place == 0 and leap < 0)]
+    assert read.recording.column("cpu").tolist() == expected
+    assert len(read.warnings) == (len(expected) < 100)
+
+
+@given(times=st.lists(st.integers(0, 12), max_size=14))
+def test_the_most_rows_that_rise_are_kept(times: list[int]) -> None:
+    """As trying every choice of rows finds it; and no choice of as many begins earlier."""
+    kept = longest_rise([float(moment) for moment in times]).tolist()
+    chosen = [times[place] for place in kept]
+    best = [0] * (len(times) + 1)
+    for place in range(len(times)):
+        best[place] = 1 + max(
+            (best[other] for other in range(place) if times[other] < times[place]), default=0
+        )
+
+    assert kept == sorted(kept)
+    assert chosen == sorted(set(chosen))
+    assert len(kept) == max(best)
 
 
 @given(
