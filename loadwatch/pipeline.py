@@ -34,12 +34,15 @@ MEMORY_SECONDS: Final = 8 * 86400.0
 class Scores:
     """What the networks say of N rows.
 
-    levels: (N,) load level, high above 1; probabilities: (N, H); anomaly: (N,) 0 to 1. NaN while unknown.
+    levels: (N,) load level, high above 1; probabilities: (N, H) of high load now, or after now within each
+    horizon, which is what is learned, judged and scored; shown: (N, H) the same with now included, which is
+    what people are told; anomaly: (N,) 0 to 1. NaN while unknown.
     features: (N, F) what the forecast saw; anomaly_shares: (N, J) what each signal adds to the anomaly score.
     """
 
     levels: Floats
     probabilities: Floats
+    shown: Floats
     anomaly: Floats
     features: Floats
     anomaly_shares: Floats
@@ -92,7 +95,8 @@ class Scorer:
         else:
             scored = self._anomaly.judge(recording)
             anomaly, shares = scored.scores, scored.contributions
-        self._newest = Scores(levels, probabilities, anomaly, features, shares)
+        shown = self._with_now(probabilities, levels)
+        self._newest = Scores(levels, probabilities, shown, anomaly, features, shares)
         return self._newest
 
     def _is_blind(self, times: Floats, levels: Floats) -> npt.NDArray[np.bool_]:
@@ -121,13 +125,23 @@ class Scorer:
             score, shares = math.nan, np.empty(0)
         else:
             score, shares = self._anomaly.update(when, _row(values, self._anomaly.model.signals))
+        levels = np.array([level])
+        shown = self._with_now(probabilities, levels)
         self._newest = Scores(
-            np.array([level]), probabilities, np.array([score]), features, np.reshape(shares, (1, -1))
+            levels, probabilities, shown, np.array([score]), features, np.reshape(shares, (1, -1))
         )
         return self._newest
 
+    def _with_now(self, probabilities: Floats, levels: Floats) -> Floats:
+        """(N, H) probabilities of high load now or within each horizon: never falling with the horizon."""
+        now = self.model.forecast.now(probabilities, levels)
+        shown = lifted(probabilities, now)
+        if self.model.forecast.horizons[0] == 0:
+            shown[:, 0] = now
+        return shown
+
     def contributions(self, row: int = -1) -> dict[Verdict, tuple[Contribution, ...]]:
-        """Why the scores of a row of the newest call are what they are, by verdict, strongest first."""
+        """Why a row of the newest call is scored and shown as it is, by verdict, strongest first."""
         scores, forecast = self._newest, self.model.forecast
         if scores is None or not len(scores.levels):
             return {}
@@ -139,12 +153,21 @@ class Scorer:
             if self._taught is not None and self._likeness is not None:
                 shares, lifted_to = self._likeness.shares[row], float(scores.probabilities[row, -1])
                 parts = explained(parts, self._taught.signals, shares, lifted_to)
+            if scores.levels[row] > 1.0 and forecast.horizons[-1] > 0:
+                now = float(forecast.now(scores.probabilities[[row]], scores.levels[[row]])[0])
+                shares = np.full(len(deciding), now / len(deciding))
+                parts = explained(parts, deciding, shares, float(scores.shown[row, -1]))
             found["high_load"] = parts
         if self.model.anomaly is not None and np.isfinite(scores.anomaly[row]):
             signals = zip(self.model.anomaly.signals, scores.anomaly_shares[row].tolist(), strict=True)
             ordered = sorted(signals, key=lambda share: -share[1])
             found["anomaly"] = tuple(Contribution(signal, value) for signal, value in ordered)
         return found
+
+
+def reasons(contributions: Sequence[Contribution]) -> tuple[Contribution, ...]:
+    """Those that push towards the verdict: what an alert names. What holds back explains no alert."""
+    return tuple(part for part in contributions if part.value > 0.0)
 
 
 def _row(values: Mapping[str, float], signals: Sequence[str]) -> Floats:

@@ -16,7 +16,7 @@ from loadwatch.judge import EvidenceBatch, Judge, Judgements
 from loadwatch.judge.guard import WATCHED
 from loadwatch.labels.rule import Rule
 from loadwatch.model.file import Card, Model
-from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores
+from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores, reasons
 from loadwatch.records import Alert, Contribution, Floats, Recording, Span
 from loadwatch.training.bootstrap import train_bootstrap
 from loadwatch.training.candidate import Candidate, Material, make_candidate, next_interval
@@ -111,7 +111,8 @@ class Replay:
         version = self._scorer.model.card.version
         for alert in judgements.opened:
             place = int(np.searchsorted(rows.timestamps, alert.start))
-            self._reasons[alert.identity] = self._scorer.contributions(place).get(alert.verdict, ())
+            found = self._scorer.contributions(place).get(alert.verdict, ())
+            self._reasons[alert.identity] = reasons(found)
         self.findings.alerts += [self._explained(alert) for alert in judgements.closed]
         self._remember_anomalies(rows, judgements)
         return Judged(rows, scores, judgements, version)

@@ -8,8 +8,8 @@ import pytest
 from loadwatch.labels.rule import Rule
 from loadwatch.model.file import Card, Model
 from loadwatch.model.taught import Pattern, Taught
-from loadwatch.pipeline import Scorer
-from loadwatch.records import Recording, Sample
+from loadwatch.pipeline import Scorer, reasons
+from loadwatch.records import Contribution, Recording, Sample
 from loadwatch.training.anomaly import train_anomaly
 from loadwatch.training.bootstrap import train_bootstrap
 
@@ -77,3 +77,40 @@ def test_samples_and_recordings_may_take_turns(model: Model) -> None:
         np.vstack([part.probabilities for part in scored]), at_once.probabilities, atol=1e-5
     )
     np.testing.assert_allclose(np.concatenate([part.anomaly for part in scored]), at_once.anomaly, atol=1e-5)
+
+
+@pytest.mark.parametrize("horizons", [(0, 60, 900), (60, 900)])
+def test_what_is_shown_never_falls_with_the_horizon_and_follows_the_rule(horizons: tuple[int, ...]) -> None:
+    """Within an hour includes now: also from a first model, and where only the rule can say what is now."""
+    forecast, _ = train_bootstrap(RULE, horizons, step=5.0, seed=0)
+    card = Card("v", "bootstrap", 0.0, "host", RULE.text, horizons, SIGNALS, 5.0, 0.0, 0.0, 0, 0.0)
+    recording = host(800, 5.0, 4)
+    scores = Scorer(RULE, Model(card, forecast)).extend(recording)
+    known = np.isfinite(scores.probabilities).all(axis=1)
+    np.testing.assert_array_equal(np.isfinite(scores.shown).all(axis=1), known)
+    assert (np.diff(scores.shown[known], axis=1) >= 0.0).all()
+    assert (scores.shown[known] >= scores.probabilities[known]).all()
+    high = known & (scores.levels > 1.0)
+    assert high.any()
+    assert (scores.shown[high] >= 0.98).all()
+    # Otherwise a longer time is likelier by no more than what is said of now.
+    if horizons[0] == 0:
+        lift = (scores.shown - scores.probabilities)[known & ~high, 1:]
+        assert (lift <= scores.probabilities[known & ~high, :1] + 1e-12).all()
+
+
+def test_high_load_is_explained_by_what_makes_it_high(model: Model) -> None:
+    """While the rule holds the contributions add up to what is shown, and what an alert names pushes up."""
+    times = 1.7e9 + 5.0 * np.arange(600)
+    values = np.tile([0.1, 0.2, 0.3], (600, 1))
+    values[-200:, SIGNALS.index("cpu")] = 1.0
+    scorer = Scorer(RULE, replace(model, taught=None))
+    scores = scorer.extend(Recording(times, SIGNALS, values))
+    parts = scorer.contributions()["high_load"]
+    forecast = model.forecast
+    ordinary = forecast.logits(forecast.normaliser.mean[None])[0, -1]
+    shown = scores.shown[-1, -1]
+    total = sum(part.value for part in parts)
+    assert total == pytest.approx(np.log(shown / (1.0 - shown)) - ordinary, abs=0.2)
+    assert reasons(parts)[0].signal == "cpu"
+    assert reasons((Contribution("cpu", -1.82), Contribution("disk", 0.1))) == (Contribution("disk", 0.1),)

@@ -30,7 +30,9 @@ def command(context: Context, *, history: Path, output: Path | None, plot: Path 
     """Run a recorded HISTORY (CSV, also .gz) through exactly the daemon's pipeline.
 
     At every row only the past is known; training happens on the recorded clock. The columns "split" and
-    "label" are never read. OUTPUT gets a row for each row of HISTORY.
+    "label" are never read. OUTPUT gets a row for each row of HISTORY. Its probabilities of a time ahead speak
+    of what comes after the row, as forecasts are scored; what a daemon shows includes now, so that there a
+    longer time is never less likely.
     """
     if plot is not None:
         check_drawable(plot)
@@ -79,7 +81,7 @@ def _draw(
     draw_replay(
         path,
         timestamps=times,
-        probabilities=probabilities,
+        probabilities=np.concatenate([scores.shown for scores in scored]),
         levels=levels,
         horizons=horizons,
         alerts=alerts,

@@ -14,7 +14,7 @@ from loadwatch.judge import Evidence, Judge, Judgement
 from loadwatch.judge.alerts import AlertStatistics, summarise, with_labels
 from loadwatch.judge.maintenance import MaintenanceCalendar
 from loadwatch.model.file import Model
-from loadwatch.pipeline import Scorer
+from loadwatch.pipeline import Scorer, reasons
 from loadwatch.records import Alert, Contribution, Maintenance, Sample, Snapshot, Span, Verdict
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Verdicts:
         self._log_alerts(judgement, scorer.model)
         return Snapshot(
             sample,
-            _known(scorer.model.forecast.horizons, scores.probabilities[0].tolist()),
+            _known(scorer.model.forecast.horizons, scores.shown[0].tolist()),
             judgement.high_load,
             None if np.isnan(score) else score,
             judgement.anomaly,
@@ -158,10 +158,10 @@ class Verdicts:
     def _log_alerts(self, judgement: Judgement, model: Model) -> None:
         """Write opened and closed alerts into the history, with what drove them."""
         for alert in judgement.opened:
-            reasons = self._reasons.get(alert.verdict, ())
-            told = self._judge.annotate(alert.verdict, reasons, model.card.version) or alert
+            named = reasons(self._reasons.get(alert.verdict, ()))
+            told = self._judge.annotate(alert.verdict, named, model.card.version) or alert
             self._exporter.alerts.inc(alert.verdict)
-            words = " ".join(f"{part.signal}={part.value:+.2f}" for part in reasons[:3])
+            words = " ".join(f"{part.signal}={part.value:+.2f}" for part in named[:3])
             log.warning("alert verdict=%s horizon=%ds %s", alert.verdict, alert.horizon, words)
             self._keep(told)
         for alert in judgement.closed:

@@ -17,6 +17,8 @@ from loadwatch.nn import Array, Attribution, Dense, Network
 from loadwatch.records import Contribution, Floats
 
 BATCH: Final = 4096
+SURE: Final = 0.98
+"""Probability of high load now where the rule says so, at least: the rule is what high load means."""
 STEPS: Final = 32  # parts of the way from the ordinary to now, for the contributions
 
 
@@ -69,6 +71,11 @@ class ForecastModel:
     def probabilities(self, features: Floats) -> Floats:
         """Probabilities (N, H) of high load within each horizon, for features (N, F)."""
         return sigmoid(self.logits(features))
+
+    def now(self, probabilities: Floats, levels: Floats) -> Floats:
+        """The probability (N,) of high load now: of its forecasts (N, H), or by the load levels (N,)."""
+        rule = np.where(levels > 1.0, SURE, 0.0)
+        return np.maximum(rule, probabilities[:, 0]) if self.horizons[0] == 0 else rule
 
     def probabilities_of(self, features: Floats) -> dict[int, float]:
         """The same for the features (F,) of one moment, by horizon."""

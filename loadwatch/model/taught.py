@@ -153,7 +153,7 @@ def scaled(values: Floats) -> Floats:
 
 
 def lifted(probabilities: Floats, chances: Floats) -> Floats:
-    """Probabilities (N, H) of a forecast together with the chances (N,); NaN stays NaN."""
+    """Probabilities (N, H) of a forecast together with independent chances (N,); NaN stays NaN."""
     mine = chances > 0.0
     if not mine.any():
         return probabilities
@@ -168,7 +168,7 @@ def explained(
     shares: Floats,
     probability: float,
 ) -> tuple[Contribution, ...]:
-    """The contributions of a forecast with what the likeness adds to them, largest first.
+    """The contributions of a forecast with what an independent chance adds to them, largest first.
 
     shares: (J,) of the chance by signal; probability: the lifted one. The additions sum to the difference
     of the two logits, so that the whole still adds up to that from an ordinary moment's.

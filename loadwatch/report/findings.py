@@ -49,14 +49,15 @@ class HorizonFigures:
 class Findings:
     """The material, and what the model in use says of it.
 
-    probabilities: (N, H); high: (N,) 1 where load was high by rule and labels, NaN unknown; anomaly: (N,).
+    shown: (N, H) probabilities with now included, as people were told; high: (N,) 1 where load was high by
+    rule and labels, NaN unknown; anomaly: (N,).
     ``figures`` are of the rows after the model's own span if there are enough, which ``unseen`` tells.
     """
 
     material: Material
     card: Card
     horizons: tuple[int, ...]
-    probabilities: Floats
+    shown: Floats
     high: Floats
     anomaly: Floats
     figures: tuple[HorizonFigures, ...]
@@ -69,6 +70,7 @@ def examine(material: Material, scorer: Scorer) -> Findings:
     parts = [scorer.extend(recording.rows(start, start + CHUNK)) for start in range(0, len(recording), CHUNK)]
     levels = np.concatenate([part.levels for part in parts])
     probabilities = np.concatenate([part.probabilities for part in parts])
+    shown = np.concatenate([part.shown for part in parts])
     anomaly = np.concatenate([part.anomaly for part in parts])
     times = recording.timestamps
     truth = labelled_levels(times, levels, material.labels)
@@ -84,7 +86,7 @@ def examine(material: Material, scorer: Scorer) -> Findings:
     ]
     high = np.where(np.isfinite(truth), truth > 1.0, np.nan)
     known = tuple(each for each in figures if each is not None)
-    return Findings(material, card, forecast.horizons, probabilities, high, anomaly, known, enough)
+    return Findings(material, card, forecast.horizons, shown, high, anomaly, known, enough)
 
 
 def horizon_figures(horizon: int, probabilities: Floats, targets: Floats) -> HorizonFigures | None:

@@ -71,8 +71,8 @@ def _overview(findings: Findings, zone: tzinfo) -> str:
     chart.levels(PER_CENT)
     chart.bands([window.span for window in material.maintenance], "maintenance", "maintenance")
     chart.bands(stretches(times, findings.high), "high", "high load")
-    chart.curve(*thinned(times, findings.probabilities[:, -1]), "later")
-    chart.curve(*thinned(times, findings.probabilities[:, 0]), "now")
+    chart.curve(*thinned(times, findings.shown[:, -1]), "later")
+    chart.curve(*thinned(times, findings.shown[:, 0]), "now")
     alerts = [
         Span(alert.start, material.span.end if alert.end is None else alert.end) for alert in material.alerts
     ]
