@@ -12,7 +12,7 @@ PACKAGE = Path(loadwatch.__file__).parent
 
 RANKS: dict[str, int] = {
     "errors": -1,  # the other rooms of the ground floor raise them
-    **dict.fromkeys(["clock", "times", "signals", "records", "files", "notify", "build"], 0),
+    **dict.fromkeys(["clock", "times", "signals", "records", "files", "notify", "build", "http_client"], 0),
     **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
     **dict.fromkeys(["labels", "model"], 2),
     **dict.fromkeys(["judge", "training"], 3),

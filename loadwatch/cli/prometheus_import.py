@@ -10,8 +10,9 @@ import click
 
 from loadwatch.errors import UsageError
 from loadwatch.history import History
+from loadwatch.http_client import Access
 from loadwatch.importers.prometheus import PrometheusHistory, local_devices
-from loadwatch.importers.query_api import Access, QueryApi
+from loadwatch.importers.query_api import QueryApi
 from loadwatch.records import Span
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -4,33 +4,28 @@ Everything that shows the present asks the daemon and reads no file of it, so it
 nothing.
 """
 
-import base64
-import json
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import click
 
 from loadwatch.cli.context import Context
-from loadwatch.errors import ServiceError, UsageError
+from loadwatch.errors import ServiceError
+from loadwatch.http_client import Access, Address, HttpClient, HttpError
 
-TIMEOUT_SECONDS: Final = 5.0
+_DEADLINE_SECONDS: Final = 5.0
+_MOST_BYTES: Final = 8 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
 class Remote:
-    """A daemon to ask; ``url`` is its status page, without user and password."""
+    """A daemon to ask; ``address`` is that of its status page."""
 
-    url: str
-    user: str = ""
-    password: str = ""
-    tls: ssl.SSLContext | None = None
+    def __init__(self, address: Address, access: Access) -> None:
+        self._user = address.username
+        access = replace(access, username=address.username, password=address.password)
+        self._client = HttpClient(address, access, deadline=_DEADLINE_SECONDS, limit=_MOST_BYTES)
 
     def status(self, series: str | None = None) -> dict[str, Any]:
         """The status document, with the curves of the last ``series`` ("hour" or "day") if asked.
@@ -40,42 +35,28 @@ class Remote:
 
         """
         query = "" if series is None else f"?series={series}"
-        request = urllib.request.Request(f"{self.url}/api/v1/status{query}")  # noqa: S310 - http and https only
-        if self.user:
-            secret = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-            request.add_header("Authorization", f"Basic {secret}")
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=self.tls) as answer:  # noqa: S310
-                document = json.load(answer)
-        except urllib.error.HTTPError as error:
-            raise ServiceError(self._refused(error.code)) from error
-        except OSError as error:
-            raise ServiceError(self._unreachable(error)) from error
-        except ValueError as error:
-            raise ServiceError(f"{self.url} answers, but not as a loadwatch does; check --url") from error
+            document = self._client.get_json(f"/api/v1/status{query}")
+        except HttpError as error:
+            raise ServiceError(f"{error}; {self._advice(error)}") from error
         if not isinstance(document, dict) or "verdict" not in document:
-            raise ServiceError(f"{self.url} answers, but not as a loadwatch does; check --url")
+            raise ServiceError(f"{self._client.address} answers, but {_STRANGER}")
         return document
 
-    def _refused(self, code: int) -> str:
-        if code == 401:
-            given = f"the password of {self.user!r} is not accepted" if self.user else "it wants a password"
-            return f"{self.url}: {given}; write it into the URL: --url https://user:password@host:port"
-        return f"{self.url} answers with HTTP {code}, not as a loadwatch does; check --url"
+    def _advice(self, error: HttpError) -> str:
+        if error.status == 401:
+            given = f"the password of {self._user!r} is not accepted" if self._user else "it wants a password"
+            return f"{given}; write it into the URL: --url https://user:password@host:port"
+        if error.kind == "certificate":
+            return "name its authority with --cacert, or accept any with --insecure"
+        if error.kind == "tls":
+            return "is it an http:// address?"
+        if error.kind in {"unreachable", "late"}:
+            return "no loadwatch answers there: start `loadwatch run`, or name another with --url"
+        return _STRANGER
 
-    def _unreachable(self, error: OSError) -> str:
-        reason = getattr(error, "reason", error)
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            return (
-                f"{self.url}: its certificate is not trusted ({reason.verify_message}); "
-                "name its authority with --cacert, or accept any with --insecure"
-            )
-        if isinstance(reason, ssl.SSLError):
-            return f"{self.url} does not speak TLS ({reason.reason}); is it an http:// address?"
-        why = getattr(reason, "strerror", None) or reason
-        return (
-            f"no loadwatch answers at {self.url} ({why}); start `loadwatch run`, or name another with --url"
-        )
+
+_STRANGER: Final = "not as a loadwatch does; check --url"
 
 
 def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,16 +82,11 @@ def remote_of(context: Context, url: str | None, cacert: Path | None, *, insecur
     """The daemon that the options name.
 
     Raises:
-        UsageError: the URL is not one of http or https, or the authority's file is not PEM.
+        UsageError: the URL is not one of a server, or the authority's file is not PEM.
 
     """
-    parts = urlsplit(url or configured_url(context))
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"--url {url}: expected http://host:port or https://host:port")
-    place = parts.netloc.rpartition("@")[2]
-    tls = _tls(cacert, insecure=insecure) if parts.scheme == "https" else None
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return Remote(f"{parts.scheme}://{place}{parts.path.rstrip('/')}", user, password, tls)
+    address = Address.parse(url or configured_url(context))
+    return Remote(address, Access(ca_file=cacert, insecure=insecure))
 
 
 def configured_url(context: Context) -> str:
@@ -128,14 +104,3 @@ def _asks_for_tls(path: Path) -> bool:
         return "tls_server_config" in path.read_text(encoding="utf-8")
     except OSError:
         return False
-
-
-def _tls(cacert: Path | None, *, insecure: bool) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=cacert)
-    except ssl.SSLError as error:
-        raise UsageError(f"--cacert {cacert}: holds no certificate in PEM ({error.reason})") from error
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from loadwatch.errors import HistoryError, UsageError
+from loadwatch.http_client import quoted
 from loadwatch.importers import node_exporter
 from loadwatch.importers.query_api import Labels, Points, QueryApi, TooMuchAtOnceError
 from loadwatch.records import Floats, Recording, Span
@@ -108,7 +109,7 @@ class PrometheusHistory:
                 tuple(dict(labels).get(name, "") for name in ("job", "instance")) for labels in found
             )
             if len(hosts) > 1:
-                names = ", ".join(f"{instance} of job {job}" for job, instance in hosts)
+                names = quoted(", ".join(f"{instance} of job {job}" for job, instance in hosts))
                 raise UsageError(f"{self._instance!r} may be {names}: name one with its port")
             if hosts:
                 job, instance = hosts[0]
@@ -119,7 +120,11 @@ class PrometheusHistory:
         every = self._api.query(f"count by (instance) ({node_exporter.CLOCK})", end)
         names = [dict(labels).get("instance", "") for labels in every]
         near = get_close_matches(self._instance, names, n=3, cutoff=0.3) or sorted(names)[:3]
-        hint = f"it knows {len(names)} hosts, among them {', '.join(near)}" if names else "it knows no host"
+        hint = (
+            f"it knows {len(names)} hosts, among them {quoted(', '.join(near))}"
+            if names
+            else "it knows no host"
+        )
         return f"{self._api.url} has no series of node_exporter or loadwatch for {self._instance!r}; {hint}"
 
     def _interval(self, clock: str, start: float, end: float) -> float | None:

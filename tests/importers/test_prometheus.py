@@ -17,9 +17,10 @@ import promql_parser
 import pytest
 
 from loadwatch.errors import HistoryError, UsageError
+from loadwatch.http_client import ANONYMOUS, Access
 from loadwatch.importers.node_exporter import Finisher, expressions
 from loadwatch.importers.prometheus import PrometheusHistory
-from loadwatch.importers.query_api import Access, QueryApi
+from loadwatch.importers.query_api import QueryApi
 from loadwatch.records import Span
 from loadwatch.signals import NAMES
 
@@ -108,8 +109,8 @@ def server() -> Iterator[Server]:
     listener.server_close()
 
 
-def api(server: Server, access: Access | None = None) -> QueryApi:
-    return QueryApi(server.url, access or Access(), pause=lambda _: None)
+def api(server: Server, access: Access = ANONYMOUS) -> QueryApi:
+    return QueryApi(server.url, access, pause=lambda _: None)
 
 
 def test_rows_carry_the_times_and_values_of_the_scrapes(server: Server) -> None:
@@ -169,7 +170,7 @@ def test_passing_troubles_are_tried_again(server: Server) -> None:
     assert patient.query("node_load1", START) == {(("instance", "web-1:9100"), ("job", "node")): 1.0}
     assert pauses == [1.0, 4.0]
     server.failures = [503, 503, 503]
-    with pytest.raises(HistoryError, match=r"answered 503 Service Unavailable: not now"):
+    with pytest.raises(HistoryError, match=r"HTTP 503 Service Unavailable: not now"):
         patient.query("node_load1", START)
 
 
@@ -200,7 +201,7 @@ def test_password_and_token_are_sent(server: Server) -> None:
 
 def test_wrong_addresses_and_certificates_are_the_users_to_mend(tmp_path: Path) -> None:
     """Before anything is sent: the address must be one, the files must be there."""
-    with pytest.raises(UsageError, match="must be like http"):
+    with pytest.raises(UsageError, match="is no address of a server: expected http"):
         QueryApi("prometheus:9090")
     with pytest.raises(UsageError, match=r"cannot use the certificates in .*missing\.pem"):
         QueryApi("https://prometheus.example.com", Access(ca_file=tmp_path / "missing.pem"))
@@ -209,14 +210,42 @@ def test_wrong_addresses_and_certificates_are_the_users_to_mend(tmp_path: Path) 
 def test_answers_of_something_else_are_not_taken_for_data(server: Server) -> None:
     """A login page says so in one line."""
     server.body = b"<html>please log in</html>"
+    with pytest.raises(HistoryError, match="its answer is no JSON"):
+        api(server).query("up", START)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"value": [1, "1"]},
+        {"metric": {}},
+        {"metric": {"instance": 5}, "value": [1, "1"]},
+        {"metric": {}, "value": [1, "abc"]},
+        {"metric": {}, "value": []},
+        {"metric": [], "value": [1, "1"]},
+        None,
+    ],
+)
+def test_rows_that_are_none_are_one_clear_line(server: Server, row: Any) -> None:
+    """JSON of the right outline and the wrong content is no data and no traceback."""
+    server.body = json.dumps(_data("vector", [row])).encode()
     with pytest.raises(HistoryError, match="does not answer as Prometheus would"):
         api(server).query("up", START)
+
+
+def test_a_moment_that_is_no_number_is_refused(server: Server) -> None:
+    """A time of NaN or beyond all numbers would be stored as a row nobody can find."""
+    server.body = (
+        b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[NaN,"1"]]}]}}'
+    )
+    with pytest.raises(HistoryError, match="a time that is no number"):
+        api(server).query_range("up", START, START + 60, 15)
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
     """Nobody listens: the address and the reason."""
     nobody = QueryApi("http://127.0.0.1:9", pause=lambda _: None)
-    with pytest.raises(HistoryError, match=r"cannot reach http://127\.0\.0\.1:9: .*refused"):
+    with pytest.raises(HistoryError, match=r"http://127\.0\.0\.1:9: Connection refused"):
         nobody.query("up", START)
 
 
