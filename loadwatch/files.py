@@ -1,10 +1,13 @@
-"""Writing files so that a reader, or a power cut, sees the old content or the new, never a half."""
+"""Files: replaced so that a power cut leaves the old content or the new, and read with a limit."""
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -45,3 +48,42 @@ def _opened(folder: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most ``limit`` bytes.
+
+    What is no regular file (a pipe that nobody writes, a device without an end) is refused before it is read,
+    and never waited for.
+
+    Raises:
+        OSError: the file cannot be read, is no regular file, or is larger; the message says which.
+
+    """
+    # O_NONBLOCK: to open a pipe waits for its writer otherwise. O_NOCTTY: a terminal must not become ours.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"it is {kind_of(mode)}, not a regular file", str(path))
+        # Files of /proc tell no size, and one that grows may have passed it: only reading shows the end.
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", str(path))
+    return content
+
+
+_KINDS: Final = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFREG: "a file",
+}
+
+
+def kind_of(mode: int) -> str:
+    """What a file is by its ``st_mode``, in words."""
+    return _KINDS.get(stat.S_IFMT(mode), "of an unknown kind")

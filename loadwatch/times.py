@@ -9,6 +9,7 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from loadwatch.errors import TimeFormatError
+from loadwatch.escaping import quoted
 
 Toward = Literal["past", "future"]
 
@@ -60,16 +61,17 @@ def parse_duration(text: str) -> float:
         unit = _UNITS.get(part[2]) if part else None
         if part is None or unit is None:
             raise TimeFormatError(
-                f"cannot read the duration {text!r}{_hint(lowered)}: write {DURATION_FORMS}"
+                f"cannot read the duration {quoted(text)}{_hint(lowered)}: write {DURATION_FORMS}"
             )
         if _ORDER[unit] <= last:
             raise TimeFormatError(
-                f"cannot read the duration {text!r}: its units must fall, each at most once, as in 1h30m"
+                f"cannot read the duration {quoted(text)}: "
+                "its units must fall, each at most once, as in 1h30m"
             )
         total += float(part[1]) * _SECONDS[unit]
         last, position = _ORDER[unit], part.end()
     if last < 0 or not math.isfinite(total):
-        raise TimeFormatError(f"cannot read the duration {text!r}: write {DURATION_FORMS}")
+        raise TimeFormatError(f"cannot read the duration {quoted(text)}: write {DURATION_FORMS}")
     # Sums such as 0.1 s + 1 ms are meant in decimals; a microsecond is finer than any clock used here.
     return round(total, 6)
 
@@ -149,7 +151,7 @@ def _time_of_day(words: str, text: str) -> time:
     try:
         return time(int(match[1]), int(match[2]), int(match[3] or 0))
     except ValueError as error:
-        raise TimeFormatError(f"cannot read the time {text!r}: {error}") from error
+        raise TimeFormatError(f"cannot read the time {quoted(text)}: {error}") from error
 
 
 def _nearest(moment: time, today: date, now: float, zone: tzinfo, toward: Toward, text: str) -> float:
@@ -167,7 +169,7 @@ def _iso(text: str, zone: tzinfo) -> float:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise TimeFormatError(f"cannot read the time {text!r}: {error}") from error
+        raise TimeFormatError(f"cannot read the time {quoted(text)}: {error}") from error
     if moment.year < 1970:  # near year 1 the arithmetic below would overflow
         raise _outside(text)
     if moment.tzinfo is None:
@@ -184,19 +186,21 @@ def _on_the_wall(day: date, moment: time, zone: tzinfo, text: str) -> float:
     shown = first.replace(tzinfo=None).isoformat(" ", "minutes")
     # Where clocks went forward, the two readings of a missing time lie the wrong way round (PEP 495).
     if first.timestamp() > second.timestamp():
-        raise TimeFormatError(f"the time {text!r} ({shown}) never was in {zone}: clocks went forward over it")
+        raise TimeFormatError(
+            f"the time {quoted(text)} ({shown}) never was in {zone}: clocks went forward over it"
+        )
     raise TimeFormatError(
-        f"the time {text!r} ({shown}) was twice in {zone}, when clocks went back: "
+        f"the time {quoted(text)} ({shown}) was twice in {zone}, when clocks went back: "
         f"write {first.isoformat()} or {second.isoformat()}"
     )
 
 
 def _unreadable(text: str) -> TimeFormatError:
-    return TimeFormatError(f"cannot read the time {text!r}: write {MOMENT_FORMS}")
+    return TimeFormatError(f"cannot read the time {quoted(text)}: write {MOMENT_FORMS}")
 
 
 def _outside(text: str) -> TimeFormatError:
-    return TimeFormatError(f"cannot read the time {text!r}: it lies outside the years 1970 to 9999")
+    return TimeFormatError(f"cannot read the time {quoted(text)}: it lies outside the years 1970 to 9999")
 
 
 def format_moment(timestamp: float, zone: tzinfo) -> str:

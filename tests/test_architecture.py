@@ -11,7 +11,7 @@ import loadwatch
 PACKAGE = Path(loadwatch.__file__).parent
 
 RANKS: dict[str, int] = {
-    "errors": -1,  # the other rooms of the ground floor raise them
+    **dict.fromkeys(["errors", "escaping"], -1),  # the other rooms of the ground floor use them
     **dict.fromkeys(["clock", "times", "signals", "records", "files", "notify", "build", "http_client"], 0),
     **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
     **dict.fromkeys(["labels", "model"], 2),

@@ -70,7 +70,8 @@ def test_a_slip_in_a_duration_is_refused_with_the_accepted_forms(text: str) -> N
     """What is not plainly a duration is an error that shows what was seen and how to write it."""
     with pytest.raises(TimeFormatError, match="1h30m") as caught:
         parse_duration(text)
-    assert repr(text) in str(caught.value)
+    assert repr(text)[:100] in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 def test_a_number_without_a_unit_is_told_so() -> None:

@@ -1,6 +1,8 @@
 """``loadwatch check-config``: check the configuration and show what is in force."""
 
+import contextlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +10,27 @@ import click
 
 from loadwatch.cli.context import Context, with_context
 from loadwatch.config import in_force, reference
-from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD
+from loadwatch.errors import ConfigurationError, HistoryError
+from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD, Rule
+from loadwatch.records import Recurrence
+from loadwatch.signals import NAMES
 from loadwatch.times import format_duration
 
 
 @click.command("check-config")
 @click.option("--json", "as_json", is_flag=True, help="Print the settings in force as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing unless something is wrong.")
 @with_context
-def command(context: Context, *, as_json: bool) -> None:
-    """Check the configuration and show what is in force.
+def command(context: Context, *, as_json: bool, quiet: bool) -> None:
+    """Check the configuration as the daemon does, and show what is in force.
 
     Exits with 78 and names every fault where something is wrong.
     """
-    settings = in_force(context.config)
+    config = context.daemon_config()
+    _check_signals(context, config.high_load.when)
+    if quiet:
+        return
+    settings = in_force(config)
     if as_json:
         click.echo(json.dumps(settings, indent=2, default=_plain))
         return
@@ -32,8 +42,33 @@ def command(context: Context, *, as_json: bool) -> None:
     click.echo(f"state directory: {context.state_directory}")
 
 
+def _check_signals(context: Context, rule: str) -> None:
+    """Refuse a rule over signals that this host neither measures nor has stored."""
+    stored: tuple[str, ...] = ()
+    looked = ""
+    try:
+        with contextlib.closing(context.read_history()) as history:
+            stored = history.signals()
+    except HistoryError as error:
+        looked = f"\n  (no stored signals were looked at: {error})"
+    try:
+        Rule.parse(rule, signals={*NAMES, *stored})
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}{looked}") from error
+
+
 def _written(value: Any, default: Any) -> Any:
     """As one writes it into the file: durations as their defaults are written, nothing as an empty text."""
+    if isinstance(value, tuple) and any(isinstance(each, Recurrence) for each in value):
+        return [
+            {
+                "cron": each.cron,
+                "for": format_duration(each.seconds),
+                "timezone": each.timezone,
+                "why": each.why,
+            }
+            for each in value
+        ]
     if isinstance(value, list | tuple) and isinstance(default, list) and default:
         return [_written(each, default[0]) for each in value]
     if isinstance(default, str) and isinstance(value, int | float) and not isinstance(value, bool):
@@ -42,4 +77,4 @@ def _written(value: Any, default: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else vars(value)
+    return str(value) if isinstance(value, Path) else asdict(value)

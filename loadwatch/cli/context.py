@@ -1,5 +1,6 @@
 """What every command shares: where the configuration and the state are, and how to read them."""
 
+import functools
 import logging
 import os
 import sys
@@ -28,6 +29,29 @@ def _check_rule(text: str) -> object:
     return Rule.parse(text)
 
 
+def _check_addresses(addresses: Iterable[str]) -> None:
+    from loadwatch.web.listen import parse_address  # noqa: PLC0415 - see above
+
+    for address in addresses:
+        parse_address(address)
+
+
+def _check_web_file(path: Path | None) -> None:
+    from loadwatch.web.policy import PolicyFile  # noqa: PLC0415 - see above
+
+    if path is None:
+        return
+    try:
+        path.stat()
+    except PermissionError:
+        # A credential is shown to the daemon alone: by systemd 252 not even to its ExecReload=.
+        if path.is_relative_to("/run/credentials"):
+            return
+    except OSError:
+        pass  # what is wrong is said by whoever reads it
+    PolicyFile(path).policy.close()
+
+
 def _check_windows(windows: Iterable[Recurrence]) -> object:
     from loadwatch.judge.maintenance import MaintenanceCalendar  # noqa: PLC0415 - see above
 
@@ -37,8 +61,12 @@ def _check_windows(windows: Iterable[Recurrence]) -> object:
 CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
     "high_load.when": _check_rule,
     "maintenance.windows": _check_windows,
+    "web.listen_address": _check_addresses,
 }
 """What only a higher room can say of a setting."""
+
+DAEMON_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {**CHECKS, "web.config_file": _check_web_file}
+"""With what other commands may have no right to read."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,6 +89,15 @@ class Context:
 
         """
         return configuration.load(self.config_path, overrides=self.overrides, checks=CHECKS)
+
+    def daemon_config(self) -> Config:
+        """The settings with which a daemon would start now, checked as it checks them.
+
+        Raises:
+            ConfigurationError: any of them is wrong; all faults are named.
+
+        """
+        return configuration.load(self.config_path, overrides=self.overrides, checks=DAEMON_CHECKS)
 
     @property
     def state_directory(self) -> Path:
@@ -104,8 +141,15 @@ class Context:
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
 
-def shared_options(command: Command) -> Command:
-    """Give a command ``--config``, ``--state-directory``, ``--set`` and ``--debug``."""
+def shared_options(command: Command, *, from_environment: bool = True) -> Command:
+    """Give a command ``--config``, ``--state-directory``, ``--set`` and ``--debug``.
+
+    Only one of the places where they may stand reads the environment, or a variable would beat an option.
+    """
+
+    def variable(name: str) -> str | None:
+        return f"{configuration.PREFIX}{name}" if from_environment else None
+
     for decorate in (
         click.option("--debug", is_flag=True, help="Show the traceback of an error."),
         click.option(
@@ -119,14 +163,14 @@ def shared_options(command: Command) -> Command:
             "state_directory_option",
             "--state-directory",
             type=click.Path(path_type=Path),
-            envvar="LOADWATCH_STATE_DIRECTORY",
+            envvar=variable("STATE_DIRECTORY"),
             help="Where history and models are kept.",
         ),
         click.option(
             "config_path",
             "--config",
             type=click.Path(path_type=Path),
-            envvar="LOADWATCH_CONFIG",
+            envvar=variable("CONFIG"),
             help="Configuration file (TOML).",
         ),
     ):
@@ -137,7 +181,7 @@ def shared_options(command: Command) -> Command:
 def with_context(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take the shared options after its name too, and hand it the joined ``Context``."""
 
-    @shared_options
+    @functools.partial(shared_options, from_environment=False)
     @click.pass_context
     def wrapper(
         context: click.Context,

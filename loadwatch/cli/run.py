@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from loadwatch import config as configuration
-from loadwatch.cli.context import CHECKS, Context, with_context
+from loadwatch.cli.context import Context, with_context
 
 
 @click.command("run")
@@ -41,21 +41,28 @@ def command(
     Runs in the foreground until SIGTERM or Ctrl-C; SIGHUP reloads the configuration.
     """
     given = {
-        "web.listen_address": json.dumps(addresses) if addresses else None,
+        "web.listen_address": addresses or None,
         "web.config_file": config_file,
-        "web.systemd_socket": "true" if systemd_socket else None,
+        "web.systemd_socket": systemd_socket or None,
         "web.textfile_directory": textfile,
     }
-    flags = tuple(f"{key}={value}" for key, value in given.items() if value is not None)
+    # As JSON, which TOML reads as the same: a file may be called 2.
+    flags = tuple(
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items() if value is not None
+    )
     context = replace(context, overrides=(*context.overrides, *flags))
-    config = context.config
+    config = context.daemon_config()
     context.start_logging(config.log.level)
     # The watchdog of systemd ends a hung daemon by SIGABRT: the journal then shows where each thread stood.
     faulthandler.enable()
     # Here and not above: --help and a wrong configuration need none of the daemon.
     from loadwatch.daemon.service import Daemon  # noqa: PLC0415
 
+    path = context.config_path or configuration.default_path()
+
     def reload() -> configuration.Config:
-        return configuration.load(context.config_path, overrides=context.overrides, checks=CHECKS)
+        # A file that was there and is gone is an error, and not a wish for the defaults.
+        found = context.config_path or configuration.default_path() or path
+        return replace(context, config_path=found).daemon_config()
 
     Daemon(config, context.state_directory, reload=reload).run()

@@ -16,7 +16,7 @@ from loadwatch.daemon.schedule import Schedule
 from loadwatch.daemon.surroundings import container_note
 from loadwatch.daemon.verdicts import Verdicts
 from loadwatch.daemon.watch import Watch
-from loadwatch.errors import ConfigurationError, HistoryError, ServiceError
+from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.files import write_atomically
 from loadwatch.history import History, StateLock
@@ -53,7 +53,7 @@ class Daemon:
     """One loadwatch on one state directory; ``run`` blocks from start to stop.
 
     Args:
-        reload: reads the configuration anew at SIGHUP; raises ConfigurationError where it is wrong.
+        reload: reads the configuration anew at SIGHUP; where it raises, the old one stays.
 
     """
 
@@ -193,25 +193,33 @@ class Daemon:
     def _take_new_configuration(self) -> None:
         self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={int(self._clock.monotonic() * 1e6)}")
         try:
-            config = self._reload()
-        except ConfigurationError as error:
-            log.error("configuration refused, the old one stays: %s", error)
-        else:
-            self._apply(config)
+            self._apply(self._reload())
+        except Exception as error:
+            # Whatever it is, and also where it is our own fault: who watched goes on watching.
+            foreseen = isinstance(error, LoadwatchError)
+            log.error("configuration refused, the old one stays: %s", error, exc_info=not foreseen)
         self._notifier.send("READY=1")
 
     def _apply(self, config: Config) -> None:
+        """All of a new configuration is in force, or nothing of it."""
+        try:
+            self._put_in_force(config)
+        except Exception:
+            self._put_in_force(self._config)
+            raise
         for key in NEEDS_RESTART:
             section, _, name = key.partition(".")
             if getattr(getattr(config, section), name) != getattr(getattr(self._config, section), name):
                 log.warning("%s has changed; it takes effect at the next restart", key)
         self._config = config
+        log.info("configuration reloaded")
+
+    def _put_in_force(self, config: Config) -> None:
+        self._verdicts.reconfigure(config)
+        self._keeper.reconfigure(config)
         logging.getLogger().setLevel(config.log.level.upper())
         self._watch.set_interval(config.sampling.interval)
         self._schedule.every("sampling", "sampling", config.sampling.interval, self._watch.tick)
-        self._keeper.reconfigure(config)
-        self._verdicts.reconfigure(config)
-        log.info("configuration reloaded")
 
     def _refresh(self) -> None:
         """Bring the samples onto the disk, take in what operators said, renew what is told of the daemon."""

@@ -43,6 +43,7 @@ class Verdicts:
         self.is_training = False
         self.alerts: tuple[Alert, ...] = ()
         self.maintenance: tuple[Maintenance, ...] = ()
+        self._announced: tuple[Maintenance, ...] = ()
         self.calendar = MaintenanceCalendar(config.maintenance.windows)
         self.worth: dict[Verdict, AlertStatistics] = {}
         self.raised_bars: dict[Verdict, float] = dict.fromkeys(VERDICTS, 0.0)
@@ -63,9 +64,9 @@ class Verdicts:
 
     def reconfigure(self, config: Config) -> None:
         """Judge by these settings from now on."""
+        # What operators announced stays until the next refresh: an unreadable history refuses no settings.
+        self.calendar = MaintenanceCalendar(config.maintenance.windows, self._announced)
         self._config = config
-        self.calendar = MaintenanceCalendar(config.maintenance.windows)
-        self.refresh()
 
     @property
     def judged_since(self) -> float:
@@ -120,6 +121,7 @@ class Verdicts:
         """Read what operators said since: maintenance windows, labels that judge past alerts."""
         now = self._clock.wall()
         windows = self._history.maintenance(Span(now - CALENDAR_SECONDS, now + CALENDAR_SECONDS))
+        self._announced = tuple(windows)
         self.calendar = self.calendar.with_windows(windows)
         shown = self.calendar.spans(now - SHOWN_SECONDS, now + SHOWN_SECONDS)
         self.maintenance = tuple(windows) or tuple(Maintenance(span) for span in shown)

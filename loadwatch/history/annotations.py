@@ -1,4 +1,4 @@
-"""What people and the daemon say about spans of history: labels, maintenance, alerts, own training, state."""
+"""What is known beside the samples: labels, maintenance, alerts, own training, state, names of signals."""
 
 import contextlib
 import json
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from loadwatch.errors import HistoryError
+from loadwatch.history import schema
 from loadwatch.history.database import transaction
 from loadwatch.records import Alert, Label, LabelKind, Maintenance, Span, Verdict
 
@@ -22,6 +23,11 @@ class Annotations(ABC):
     @abstractmethod
     def _writing(self, attempt: str) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """The connection to write to, ours alone for the block; SQLite's errors come out as ours."""
+
+    def signals(self) -> tuple[str, ...]:
+        """The names of all signals that were ever stored, in the order of their columns."""
+        with self._reading("list the signals of") as connection:
+            return schema.columns(connection)
 
     def add_label(self, label: Label) -> int:
         """Keep what an operator said; returns its identity."""

@@ -1,12 +1,15 @@
 """The operator's definition of high load: parsed and checked by us, never handed to ``eval``.
 
-condition  =  every ("or" every)*
-every      =  one ("and" one)*
-one        =  "not" one  |  "(" condition ")"  |  sum (">" | ">=" | "<" | "<=") sum
-sum        =  product (("+" | "-") product)*
-product    =  factor (("*" | "/") factor)*
-factor     =  "-" factor  |  number  |  signal  |  "(" sum ")"  |  ("avg" | "max" | "min") "(" signal ","
-span ")" span       =  a quoted duration such as "90s", "5m", "1h"
+::
+
+    condition  =  every ("or" every)*
+    every      =  one ("and" one)*
+    one        =  "not" one  |  "(" condition ")"  |  sum (">" | ">=" | "<" | "<=") sum
+    sum        =  product (("+" | "-") product)*
+    product    =  factor (("*" | "/") factor)*
+    factor     =  "-" factor  |  number  |  signal  |  "(" sum ")"
+                  |  ("avg" | "max" | "min") "(" signal "," span ")"
+    span       =  a quoted duration such as "90s", "5m", "1h"; at most a day
 """
 
 import difflib
@@ -18,6 +21,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 
 from loadwatch.errors import ConfigurationError, TimeFormatError
+from loadwatch.escaping import quoted
 from loadwatch.labels.expression import (
     Arithmetic,
     Condition,
@@ -60,10 +64,17 @@ def spelled_out(text: str) -> str:
 
 _TOKEN: Final = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_]\w*)"
-    r"|(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|==|!=|[<>+\-*/(),])"
+    r"|(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|==|!=|[<>+\-*/(),])",
+    re.ASCII,  # a digit of another script is a slip of the keyboard, or a trick
 )
 _RESERVED: Final = frozenset({"and", "or", "not"})
 _DEEPEST: Final = 50
+_MOST_TOKENS: Final = 1000
+"""Words, numbers and signs of a rule; it is evaluated at every sample, and the default one has 110."""
+_LONGEST_WINDOW_SECONDS: Final = 86_400.0
+"""What a window holds is kept in memory, and read from the history at the start."""
+_EXCERPT: Final = 60
+"""Characters that an error shows on each side of the column it points at."""
 
 
 class Rule:
@@ -146,11 +157,12 @@ class _Parser:
             raise ConfigurationError('the high-load rule is empty; say for example "cpu > 0.9"')
         condition = self._condition()
         if self._next.kind != "end":
-            raise self._error(f"expected an operator or the end, not {self._next.text!r}")
+            raise self._error(f"expected an operator or the end, not {quoted(self._next.text)}")
         return condition
 
     def _tokenise(self) -> list[_Token]:
-        tokens, place = [], 0
+        tokens: list[_Token] = []
+        place = 0
         while place < len(self._text):
             if self._text[place].isspace():
                 place += 1
@@ -158,6 +170,8 @@ class _Parser:
             match = _TOKEN.match(self._text, place)
             if match is None:
                 raise self._error(f"{self._text[place]!r} means nothing here", place + 1)
+            if len(tokens) == _MOST_TOKENS:
+                raise self._error(f"more than {_MOST_TOKENS} words, numbers and signs", place + 1)
             tokens.append(_Token(str(match.lastgroup), match.group(), place + 1))
             place = match.end()
         return [*tokens, _Token("end", "the end", len(self._text) + 1)]
@@ -175,7 +189,7 @@ class _Parser:
 
     def _expect(self, text: str) -> None:
         if self._take(text) is None:
-            raise self._error(f"expected {text!r}, not {self._next.text!r}")
+            raise self._error(f"expected {text!r}, not {quoted(self._next.text)}")
 
     def _condition(self) -> Condition:
         parts = [self._every()]
@@ -222,7 +236,7 @@ class _Parser:
         if self._take("==", "!="):
             raise self._error("measured values are never exactly equal; compare with < or >", token.column)
         if self._take("<", "<=", ">", ">=") is None:
-            raise self._error(f"expected a comparison such as '> 0.9', not {token.text!r}")
+            raise self._error(f"expected a comparison such as '> 0.9', not {quoted(token.text)}")
         right = self._sum()
         if self._next.text in {"<", "<=", ">", ">="}:
             raise self._error("comparisons cannot be chained; join two of them with 'and'")
@@ -235,13 +249,13 @@ class _Parser:
     def _sum(self) -> Value:
         value = self._product()
         while token := self._take("+", "-"):
-            value = _combine(token.text, value, self._product())
+            value = self._combined(token, value, self._product())
         return value
 
     def _product(self) -> Value:
         value = self._factor()
         while token := self._take("*", "/"):
-            value = _combine(token.text, value, self._factor())
+            value = self._combined(token, value, self._factor())
         return value
 
     def _factor(self) -> Value:
@@ -250,13 +264,15 @@ class _Parser:
             raise self._error(f"more than {_DEEPEST} levels of brackets or signs")
         token = self._next
         if self._take("-"):
-            value = _combine("-", Number(0.0), self._factor())
+            value = self._combined(token, Number(0.0), self._factor())
         elif self._take("("):
             value = self._sum()
             self._expect(")")
         elif token.kind == "number":
-            self._place += 1
             value = Number(float(token.text))
+            if not math.isfinite(value.value):
+                raise self._error(f"the number {quoted(token.text, 20)} is too large")
+            self._place += 1
         elif token.text in WINDOWS and self._tokens[self._place + 1].text == "(":
             self._place += 1
             value = self._windowed(token.text)
@@ -271,13 +287,13 @@ class _Parser:
         self._expect(",")
         token = self._next
         if token.kind != "text":
-            raise self._error(f'expected a quoted span such as "5m", not {token.text!r}')
+            raise self._error(f'expected a quoted span such as "5m", not {quoted(token.text)}')
         try:
             seconds = parse_duration(token.text[1:-1])
         except TimeFormatError as error:
             raise self._error(str(error)) from error
-        if seconds <= 0.0:
-            raise self._error("a window must last longer than nothing")
+        if not 0.0 < seconds <= _LONGEST_WINDOW_SECONDS:
+            raise self._error("a window must last longer than nothing and at most a day")
         self._place += 1
         self._expect(")")
         return Windowed(kind, name, seconds)
@@ -285,26 +301,28 @@ class _Parser:
     def _signal(self) -> str:
         token = self._next
         if token.kind != "word" or token.text in _RESERVED:
-            raise self._error(f"expected a signal or a number, not {token.text!r}")
+            raise self._error(f"expected a signal or a number, not {quoted(token.text)}")
         if self._known is not None and token.text not in self._known:
             near = difflib.get_close_matches(token.text, self._known, n=1, cutoff=0.4)
             hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(self._known))}"
-            raise self._error(f"no signal is called {token.text!r}{hint}")
+            raise self._error(f"no signal is called {quoted(token.text)}{hint}")
         self._place += 1
         return token.text
 
+    def _combined(self, token: _Token, left: Value, right: Value) -> Value:
+        """The arithmetic, done at once between numbers, so that a limit may be written as ``8 * 1024``."""
+        node = Arithmetic(token.text, left, right)
+        if not (isinstance(left, Number) and isinstance(right, Number)):
+            return node
+        result = node.of_row(Frame())
+        if not math.isfinite(result):
+            raise self._error("this has no finite result, so nothing could be compared with it", token.column)
+        return Number(result)
+
     def _error(self, what: str, column: int | None = None) -> ConfigurationError:
         column = self._next.column if column is None else column
-        return ConfigurationError(
-            f"high-load rule, column {column}: {what}\n  {self._text}\n  {'^':>{column}}"
-        )
-
-
-def _combine(sign: str, left: Value, right: Value) -> Value:
-    """The arithmetic, done at once between numbers, so that a limit may be written as ``8 * 1024``."""
-    node = Arithmetic(sign, left, right)
-    if isinstance(left, Number) and isinstance(right, Number):
-        frame = Frame()
-        frame.load(np.zeros(1), {})
-        return Number(float(node.values(frame)[0]))
-    return node
+        first = max(0, column - 1 - _EXCERPT)
+        # A line break or another control character would put the mark below the wrong place.
+        shown = "".join(each if each.isprintable() else " " for each in self._text)
+        excerpt, mark = shown[first : column + _EXCERPT], column - first
+        return ConfigurationError(f"high-load rule, column {column}: {what}\n  {excerpt}\n  {'^':>{mark}}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from loadwatch.errors import ConfigurationError, ServiceError
+from loadwatch.escaping import quoted
 
 # More than the connections of a siege that all come at once; the kernel caps it at somaxconn.
 _BACKLOG: Final = 1024
@@ -25,11 +26,21 @@ def parse_address(text: str) -> tuple[str, int]:
     """
     host, colon, port = text.strip().rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535 or (":" in host) > bracketed:
+    numeric = port.isascii() and port.isdigit() and len(port) <= 5
+    if not (colon and numeric and int(port) <= 65535 and (":" in host) <= bracketed and _is_name(host)):
         raise ConfigurationError(
-            f"cannot listen on {text!r}: expected HOST:PORT, [IPV6]:PORT or :PORT, such as 127.0.0.1:10074"
+            f"cannot listen on {quoted(text)}: expected HOST:PORT, [IPV6]:PORT or :PORT, such as "
+            "127.0.0.1:10074"
         )
     return (host[1:-1] if bracketed else host), int(port)
+
+
+def _is_name(host: str) -> bool:
+    """Whether the resolver can be asked for it at all."""
+    try:
+        return b"\0" not in host.encode("idna")
+    except UnicodeError:
+        return False
 
 
 def bind_all(addresses: Sequence[str]) -> list[socket.socket]:

@@ -10,11 +10,17 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+from click.testing import Result
 
 from cli.conftest import Invoke, program
 from loadwatch import __version__
 from loadwatch.cli.main import COMMANDS, cli
+from loadwatch.clock import SystemClock
+from loadwatch.errors import ConfigurationError
+from loadwatch.history import History
+from loadwatch.records import Recording
 
 
 @pytest.mark.parametrize(
@@ -167,3 +173,65 @@ def test_what_is_in_force_is_shown_as_it_is_written(invoke: Invoke) -> None:
         key, _, value = line.partition(" = ")
         if not key.startswith("#") and value != '""':
             assert invoke("check-config", "--set", f"{key}={value}").exit_code == 0, line
+
+
+def test_check_config_shows_a_maintenance_window_as_it_is_written(invoke: Invoke, tmp_path: Path) -> None:
+    """The documented example passes, and its lines could be pasted back."""
+    path = tmp_path / "loadwatch.toml"
+    window = '{"cron": "0 3 * * sun", "for": "2h", "timezone": "Europe/Amsterdam", "why": "backup"}'
+    path.write_text(f"[maintenance]\nwindows = [{window.replace(': ', ' = ')}]\n")
+    shown = invoke("check-config", "--config", path, "--state-directory", tmp_path)
+    assert shown.exit_code == 0, shown.output
+    assert f"maintenance.windows = [{window}]" in shown.output
+    as_json = invoke("check-config", "--json", "--config", path, "--state-directory", tmp_path)
+    assert '"seconds": 7200.0' in as_json.output
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("web.listen_address=nowhere", "HOST:PORT"),
+        ("web.config_file=/nonexistent/web.yml", "/nonexistent/web.yml"),
+        ("web.route_prefix=/schön", "letters"),
+        ("high_load.when=cpu > 1/0", "no finite result"),
+        ("sampling.intervall=1s", "sampling.interval?"),
+    ],
+)
+def test_what_the_daemon_refuses_is_refused_by_the_check(tmp_path: Path, setting: str, words: str) -> None:
+    """Both say the same, and both end with 78."""
+    ends = [
+        program(command, "--state-directory", tmp_path, "--set", setting)
+        for command in ("check-config", "run")
+    ]
+    assert [end.returncode for end in ends] == [78, 78]
+    assert ends[0].stderr == ends[1].stderr
+    assert words in ends[0].stderr
+
+
+def test_the_check_knows_the_signals_of_this_host(invoke: Invoke, tmp_path: Path) -> None:
+    """A misspelled signal is refused with the nearest name; one that was imported is known."""
+    history = History.open(tmp_path / "history.db", clock=SystemClock())
+    history.merge(Recording(np.array([1.0]), ("queue_length",), np.array([[2.0]])))
+    history.close()
+
+    def check(rule: str) -> Result:
+        return invoke(
+            "check-config", "--quiet", "--state-directory", tmp_path, "--set", f"high_load.when={rule}"
+        )
+
+    assert (check("queue_length > 3").exit_code, check("queue_length > 3").output) == (0, "")
+    wrong = check("cpu > 0.1 or io_presure > 0.4")
+    assert isinstance(wrong.exception, ConfigurationError)
+    assert "did you mean 'io_pressure'?" in str(wrong.exception)
+
+
+def test_an_option_before_the_command_beats_the_environment(tmp_path: Path) -> None:
+    """The later the stronger: file, environment, option, wherever the option stands."""
+    for arguments in (
+        ("--state-directory", tmp_path / "option", "check-config"),
+        ("check-config", "--state-directory", tmp_path / "option"),
+    ):
+        end = program(*arguments, LOADWATCH_STATE_DIRECTORY=str(tmp_path / "variable"))
+        assert f"state directory: {tmp_path / 'option'}" in end.stdout
+    end = program("check-config", LOADWATCH_STATE_DIRECTORY=str(tmp_path / "variable"))
+    assert f"state directory: {tmp_path / 'variable'}" in end.stdout

@@ -199,13 +199,41 @@ def test_exposure_is_at_most_one_point_six() -> None:
 
 def test_sighup_reloads_and_refuses_a_bad_file() -> None:
     since = time.time()
+    for wrong in ('[sampling]\ninterval = "soon"\n', '[high_load]\nwhen = "cpuu > 0.9"\n'):
+        configure(wrong)
+        assert subprocess.run(["systemctl", "reload", "loadwatch"], check=False).returncode != 0, wrong
+    assert "did you mean 'cpu'?" in journal(since), journal(since)
     configure('[sampling]\ninterval = "soon"\n')
-    run("systemctl", "reload", "loadwatch")
+    run("systemctl", "kill", "-s", "HUP", "--kill-who=main", "loadwatch")
     eventually(lambda: "configuration refused" in journal(since), 10, "the refusal is in the journal")
-    configure('[sampling]\ninterval = "100ms"\n')
+    configure(
+        '[sampling]\ninterval = "100ms"\n'
+        '[maintenance]\nwindows = [{ cron = "0 3 * * sun", for = "2h", timezone = "Europe/Amsterdam" }]\n'
+    )
     run("systemctl", "reload", "loadwatch")
     eventually(lambda: "configuration reloaded" in journal(since), 10, "the new file is taken up")
-    assert restarts() == 0
+    assert (restarts(), "Traceback" in journal(since)) == (0, False)
+
+
+def test_a_reload_works_with_a_credential() -> None:
+    # The wheels lie there for the two commands too, which take no extra.
+    run("/opt/loadwatch/bin/pip", "install", "-q", "--no-index", "-f", "/wheels", "loadwatch[secure]")
+    since, secret = time.time(), Path("/etc/loadwatch/web.yml")
+    secret.write_text("http_server_config:\n  headers:\n    X-Frame-Options: deny\n")
+    secret.chmod(0o600)
+    DROP_IN.parent.mkdir(exist_ok=True)
+    DROP_IN.write_text(
+        f"[Service]\nLoadCredential=web.yml:{secret}\nEnvironment=LOADWATCH_WEB__CONFIG_FILE=%d/web.yml\n"
+    )
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "loadwatch")
+    run("systemctl", "reload", "loadwatch")
+    eventually(lambda: "configuration reloaded" in journal(since), 10, "the file is taken up")
+    DROP_IN.unlink()
+    secret.unlink()
+    configure('[sampling]\ninterval = "100ms"\n')
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "loadwatch")
 
 
 def test_kill_9_comes_back_with_its_history_whole() -> None:
@@ -332,6 +360,7 @@ FIRST_BOOT = (
     test_it_is_nobody_special,
     test_exposure_is_at_most_one_point_six,
     test_sighup_reloads_and_refuses_a_bad_file,
+    test_a_reload_works_with_a_credential,
     test_kill_9_comes_back_with_its_history_whole,
     test_a_frozen_process_is_restarted_by_the_watchdog,
     test_a_hung_sampler_is_restarted_by_the_watchdog,

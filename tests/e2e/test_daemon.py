@@ -10,6 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,6 +132,39 @@ def test_sighup_reloads_and_refuses_a_bad_file(tmp_path: Path) -> None:
             seconds=6,
             what="ten samples at the new pace",
         )
+
+
+def test_sighup_survives_whatever_lies_at_the_place_of_the_file(tmp_path: Path) -> None:
+    """A pipe, a folder, a file that is gone, nonsense of any kind: said in the log, and watching goes on."""
+    path = tmp_path / "loadwatch.toml"
+    path.write_text("")
+    deep = "x = " + "[" * 5000
+    huge = "alerts.budget_per_week = " + "9" * 5000
+    zone = '[maintenance]\nwindows = [{ cron = "0 3 * * *", for = "1h", timezone = 2 }]\n'
+    with Daemon(tmp_path / "state", "--config", str(path)).until_ready() as daemon:
+        wrongs: list[Callable[[Path], object]] = [
+            *(partial(Path.write_text, data=text) for text in (deep, huge, zone)),
+            os.mkfifo,
+            Path.mkdir,
+            lambda _: None,
+        ]
+        for count, make in enumerate(wrongs, start=1):
+            path.unlink()
+            make(path)
+            daemon.process.send_signal(signal.SIGHUP)
+            eventually(
+                lambda count=count: daemon.output().count("configuration refused") == count,
+                seconds=10,
+                what=f"refusal {count} is logged",
+            )
+            if path.is_dir():
+                path.rmdir()
+            path.touch()
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(
+            lambda: "configuration reloaded" in daemon.output(), seconds=10, what="a good file is taken"
+        )
+        assert "Traceback" not in daemon.output()
 
 
 def test_bad_configuration_exits_78_with_one_clear_message(tmp_path: Path) -> None:

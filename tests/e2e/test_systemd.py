@@ -31,7 +31,7 @@ def make_wheels(folder: Path) -> None:
     subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(CHECKOUT)], check=True)
     (wheel,) = folder.glob("loadwatch-*.whl")
     inside = ["--only-binary=:all:", "--python-version", PYTHON_INSIDE]
-    subprocess.run([*pip, "download", *inside, "-d", str(folder), str(wheel)], check=True)
+    subprocess.run([*pip, "download", *inside, "-d", str(folder), f"{wheel}[secure]"], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,11 @@ def test_exposure_is_at_most_one_point_six(outcomes: Outcomes, request: pytest.F
 
 def test_sighup_reloads_and_refuses_a_bad_file(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
     """``systemctl reload`` works, and a mistake does not stop the daemon."""
+    check(outcomes, request)
+
+
+def test_a_reload_works_with_a_credential(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """A web file that only the service may read bars no reload."""
     check(outcomes, request)
 
 

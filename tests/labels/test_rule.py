@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from loadwatch.errors import ConfigurationError
+from loadwatch.labels.expression import LIMIT
 from loadwatch.labels.rule import DEFAULT_RULE, Rule
 from loadwatch.records import Recording
 from loadwatch.signals import NAMES
@@ -121,8 +122,13 @@ def test_windows_judge_the_last_minutes():
         ("avg(cpu, 5) > 1", 10, "quoted"),
         ('avg(cpu, "0s") > 1', 10, "longer"),
         ("__import__('os').system('true') > 0", 17, "'.'"),
-        ("(" * 500 + "cpu" + ")" * 500 + " > 1", 50, "levels"),
+        ("(" * 400 + "cpu" + ")" * 400 + " > 1", 50, "levels"),
         ("not " * 500 + "cpu > 1", 201, "levels"),
+        ("cpu > " + "cpu + " * 3000 + "1", 3001, "more than 1000"),
+        ("cpu > 1/0", 8, "no finite result"),
+        ("cpu > 1 - 1e999", 11, "too large"),
+        ("cpu / (1e200 * 1e200) > 1", 14, "no finite result"),
+        ('max(cpu, "25h") > 1', 10, "at most a day"),
     ],
 )
 def test_nonsense_is_refused_with_its_place(text, column, says):
@@ -222,3 +228,62 @@ def test_suffering_is_high_by_the_default_rule_and_ends_with_it(suffering):
     if "cpu" in suffering and suffering["cpu"] == 1.0:
         assert all(high[3:])
     assert stream.update(620.0, idle) <= 1.0
+
+
+WORDS = [
+    "cpu",
+    "memory",
+    "nosuch",
+    "0.5",
+    "1e3",
+    "1e400",
+    "0",
+    "and",
+    "or",
+    "not",
+    *"()<>+-*/,",
+    ">=",
+    "==",
+    "avg",
+]
+WORDS += [
+    '"5m"',
+    "'2d'",
+    "max",
+    "\n",
+    "\u0663",
+    "é",
+    "1/0",
+    "--",
+    "avg(cpu, '1m')",
+    "cpu > 0.5",
+    "memory < 0.2",
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(words=st.lists(st.sampled_from(WORDS), max_size=30) | st.text(max_size=60).map(lambda text: [text]))
+def test_any_text_is_a_rule_or_refused(words):
+    """Any row of words: a rule that says a level of any sample, or a refusal; never another exception."""
+    try:
+        rule = Rule.parse(" ".join(words))
+    except ConfigurationError:
+        event("refused")
+        return
+    event("accepted")
+    for cpu in (0.0, 0.7, math.nan, math.inf):
+        level = rule.stream().update(0.0, {"cpu": cpu, "memory": 0.0})
+        assert math.isnan(level) or abs(level) <= LIMIT
+
+
+@pytest.mark.parametrize("sign", ["+", "-", "*"])
+def test_the_longest_rule_can_be_evaluated(sign):
+    """A rule of the largest size runs in the daemon too, whose stack is not empty."""
+    rule = Rule.parse("cpu > " + f"cpu {sign} " * 498 + "1")
+
+    def deeper(frames):
+        if frames:
+            return deeper(frames - 1)
+        return rule.stream().update(0.0, {"cpu": 0.5})
+
+    assert not math.isnan(deeper(150))
