@@ -1,18 +1,36 @@
 """How much the disks read and write, how busy the busiest is, and how long they let wait."""
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-import psutil
-
+from loadwatch.errors import SamplingError
 from loadwatch.sampling.counters import Counters
 from loadwatch.sampling.devices import disks
+from loadwatch.sampling.plausibility import MOST_OF_TIME
+from loadwatch.sampling.procfile import OddLines, ProcFile
 
-_BYTES = ("read_bytes", "write_bytes")
-_REQUESTS = ("read_count", "write_count")
-_WAITS = ("read_time", "write_time")
-_FIELDS = (*_BYTES, *_REQUESTS, *_WAITS, "busy_time")
+# Columns of /proc/diskstats after major, minor and name (Documentation/admin-guide/iostats.rst). Kernels have
+# appended more of them again and again: those are not looked at.
+_COLUMNS: Final = {
+    "reads": 0,
+    "sectors_read": 2,
+    "reading_milliseconds": 3,
+    "writes": 4,
+    "sectors_written": 6,
+    "writing_milliseconds": 7,
+    "busy_milliseconds": 9,
+}
+_FEWEST_COLUMNS: Final = 3 + 11
+_SECTOR_BYTES: Final = 512
+_REQUESTS: Final = ("reads", "writes")
+_WAITS: Final = ("reading_milliseconds", "writing_milliseconds")
+# A path to a namespace of an NVMe disk that has several, and what the disk itself is called.
+_PATH: Final = re.compile(r"(nvme\d+)c\d+(n\d+)")
+
+Counts = dict[str, int]
 
 
 class DiskSource:
@@ -25,7 +43,9 @@ class DiskSource:
     name = "disk"
     signals = ("disk_read", "disk_write", "disk", "disk_wait")
 
-    def __init__(self, sysfs: Path) -> None:
+    def __init__(self, procfs: Path, sysfs: Path) -> None:
+        self._file = ProcFile(procfs / "diskstats", in_pieces=True)
+        self._odd = OddLines(procfs / "diskstats")
         self._selection = disks(sysfs)
         self._counted: tuple[str, ...] = ()
         self._counters: Counters[tuple[str, str]] = Counters()
@@ -43,13 +63,13 @@ class DiskSource:
         Nothing without disks.
 
         Raises:
-            OSError, ValueError: the kernel's table cannot be read or understood.
+            OSError: the kernel's table cannot be read.
+            SamplingError: no line of it can be understood.
 
         """
         try:
-            # psutil would hide a step back of a counter (nowrap); here it makes the rate unknown.
-            table = psutil.disk_io_counters(perdisk=True, nowrap=False)
-        except (FileNotFoundError, NotImplementedError):
+            table = self._parse(self._file.read())
+        except FileNotFoundError:
             return {}
         counted = self._selection.choose(table)
         if counted != self._counted:
@@ -57,18 +77,57 @@ class DiskSource:
             self._counted = counted
         if not counted:
             return {}
+        counts = {name: self._counts(name, table) for name in counted}
         rates = self._counters.rates(
-            now,
-            {(disk, field): getattr(table[disk], field) for disk in counted for field in _FIELDS},
+            now, {(disk, column): counts[disk][column] for disk in counted for column in _COLUMNS}
         )
-        # The kernel counts busy time in milliseconds, rounded to its clock tick: it may pass 1 by a hair.
-        busy = [rates[disk, "busy_time"] / 1000.0 for disk in counted]
         return {
-            "disk_read": math.fsum(rates[disk, "read_bytes"] for disk in counted),
-            "disk_write": math.fsum(rates[disk, "write_bytes"] for disk in counted),
-            "disk": math.nan if any(map(math.isnan, busy)) else min(max(busy), 1.0),
+            "disk_read": _SECTOR_BYTES * math.fsum(rates[disk, "sectors_read"] for disk in counted),
+            "disk_write": _SECTOR_BYTES * math.fsum(rates[disk, "sectors_written"] for disk in counted),
+            "disk": self._busiest(rates),
             "disk_wait": self._wait(rates),
         }
+
+    def _parse(self, content: bytes) -> dict[str, list[bytes]]:
+        """The columns of each device as they stand."""
+        table = {}
+        for line in content.split(b"\n"):
+            words = line.split()
+            if len(words) >= _FEWEST_COLUMNS:
+                table[words[2].decode("utf-8", "surrogateescape")] = words[3:]
+            elif words:
+                self._odd.skip(line)
+        if not table and content.strip():
+            raise SamplingError(
+                f"cannot read {self._file.path}: expected a line a disk, found {content[:40]!r}"
+            )
+        return table
+
+    def _counts(self, name: str, table: Mapping[str, list[bytes]]) -> Counts:
+        """What a disk has counted; the sum over its paths, where only they count (NVMe before Linux 6.1)."""
+        counts = self._numbers(name, table[name])
+        if any(counts.values()):
+            return counts
+        paths = [path for path in table if (found := _PATH.fullmatch(path)) and found[1] + found[2] == name]
+        for path in paths:
+            numbers = self._numbers(path, table[path])
+            counts = {column: counts[column] + numbers[column] for column in _COLUMNS}
+        return counts
+
+    def _numbers(self, name: str, words: list[bytes]) -> Counts:
+        try:
+            return {column: int(words[place]) for column, place in _COLUMNS.items()}
+        except ValueError as error:
+            raise SamplingError(
+                f"cannot read {self._file.path}: expected numbers in the line of {name} ({error})"
+            ) from error
+
+    def _busiest(self, rates: Mapping[tuple[str, str], float]) -> float:
+        """The largest share of time; the kernel rounds to its clock tick, so it may pass 1 by a hair."""
+        busy = [rates[disk, "busy_milliseconds"] / 1000.0 for disk in self._counted]
+        if any(math.isnan(share) or share > MOST_OF_TIME for share in busy):
+            return math.nan
+        return min(max(busy), 1.0)
 
     def _wait(self, rates: Mapping[tuple[str, str], float]) -> float:
         """Seconds a request took, from asking to answer, over all that ended (what iostat calls await)."""

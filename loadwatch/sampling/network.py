@@ -4,14 +4,15 @@ import math
 from pathlib import Path
 from typing import Final
 
-import psutil
-
+from loadwatch.errors import SamplingError
 from loadwatch.sampling.counters import Counters
 from loadwatch.sampling.devices import interfaces
 from loadwatch.sampling.plausibility import MOST_OF_SPEED, LargestRate, link_speed
+from loadwatch.sampling.procfile import OddLines, ProcFile
 
 _SPEED_REFRESH_SECONDS: Final = 60.0
-_DIRECTIONS: Final = ("bytes_recv", "bytes_sent")
+# Columns of /proc/net/dev after the name.
+_DIRECTIONS: Final = {"received": 0, "sent": 8}
 
 # Virtual machines often state no link speed, or a wrong one. What passes the stated speed many times in two
 # readings one after the other proves it wrong; a single time is a counter that jumped. Older proof is none.
@@ -29,7 +30,9 @@ class NetworkSource:
     name = "network"
     signals = ("network_receive", "network_transmit", "network")
 
-    def __init__(self, sysfs: Path) -> None:
+    def __init__(self, procfs: Path, sysfs: Path) -> None:
+        self._file = ProcFile(procfs / "net" / "dev", in_pieces=True)
+        self._odd = OddLines(procfs / "net" / "dev")
         self._folder = sysfs / "class" / "net"
         self._selection = interfaces(sysfs)
         self._counted: tuple[str, ...] = ()
@@ -54,12 +57,12 @@ class NetworkSource:
         """Bytes received and sent per second, share of the limit (0 to 1); nothing without interfaces.
 
         Raises:
-            OSError, ValueError: the kernel's table cannot be read or understood.
+            OSError: the kernel's table cannot be read.
+            SamplingError: it cannot be understood.
 
         """
         try:
-            # psutil would hide a step back of a counter (nowrap); here it makes the rate unknown.
-            table = psutil.net_io_counters(pernic=True, nowrap=False)
+            table = self._parse(self._file.read())
         except FileNotFoundError:
             return {}
         counted = self._selection.choose(table)
@@ -76,15 +79,41 @@ class NetworkSource:
                 self._read_speed(name)
         rates = self._counters.rates(
             now,
-            {(name, field): getattr(table[name], field) for name in counted for field in _DIRECTIONS},
+            {(name, way): self._number(name, table[name][way]) for name in counted for way in _DIRECTIONS},
         )
         self._doubt(now, rates)
         shares = [self._share(now, name, field, rate) for (name, field), rate in rates.items()]
         return {
-            "network_receive": math.fsum(rates[name, "bytes_recv"] for name in counted),
-            "network_transmit": math.fsum(rates[name, "bytes_sent"] for name in counted),
+            "network_receive": math.fsum(rates[name, "received"] for name in counted),
+            "network_transmit": math.fsum(rates[name, "sent"] for name in counted),
             "network": math.nan if any(map(math.isnan, shares)) else max(shares),
         }
+
+    def _parse(self, content: bytes) -> dict[str, dict[str, bytes]]:
+        """The counts of each interface as they stand."""
+        table = {}
+        for line in content.split(b"\n"):
+            name, colon, counts = line.rpartition(b":")
+            words = counts.split()
+            if colon and len(words) > max(_DIRECTIONS.values()):
+                table[name.strip().decode("utf-8", "surrogateescape")] = {
+                    way: words[place] for way, place in _DIRECTIONS.items()
+                }
+            elif words and b"|" not in line:  # the head of the table
+                self._odd.skip(line)
+        if not table and content.strip():
+            raise SamplingError(
+                f"cannot read {self._file.path}: expected a line an interface, found {content[:40]!r}"
+            )
+        return table
+
+    def _number(self, name: str, count: bytes) -> int:
+        try:
+            return int(count)
+        except ValueError as error:
+            raise SamplingError(
+                f"cannot read {self._file.path}: expected numbers in the line of {name} ({error})"
+            ) from error
 
     def forget(self) -> None:
         """Drop the previous counters."""

@@ -5,10 +5,13 @@ want ``psi=1`` on the kernel's command line; each of the three files is then sim
 """
 
 import errno
+import math
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from loadwatch.sampling.procfile import ProcFile
+from loadwatch.sampling.source import Faults
 
 # What the kernel says when the file is there but the accounting is switched off.
 _SWITCHED_OFF: Final = {errno.EOPNOTSUPP, errno.ENOTSUP}
@@ -32,25 +35,28 @@ class PressureSource:
         """``some avg10`` of each file, 0 to 1; a file that this kernel does not offer is left out.
 
         Raises:
-            OSError: a file is there and should be readable, but is not.
-            ValueError: a file does not look like pressure information.
+            PartlyFailedError: a file is there and should be readable, but is not, or is no pressure
+                information; the other two are read.
 
         """
-        values = {}
+        faults, values = Faults(), {}
         for signal, file in self._files.items():
-            try:
-                content = file.read()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if error.errno in _SWITCHED_OFF:
-                    continue
-                raise
-            values[signal] = parse_some_avg10(content)
-        return values
+            values.update(faults.attempt(partial(_read, signal, file), {signal: math.nan}))
+        return faults.told_with(values)
 
     def forget(self) -> None:
         """Nothing is kept between readings."""
+
+
+def _read(signal: str, file: ProcFile) -> dict[str, float]:
+    try:
+        return {signal: parse_some_avg10(file.read())}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        if error.errno in _SWITCHED_OFF:
+            return {}
+        raise
 
 
 def parse_some_avg10(content: bytes) -> float:

@@ -1,21 +1,26 @@
 """Small files of the kernel, read often."""
 
+import logging
 import os
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _FIRST_SIZE = 16 * 1024
 
 
 class ProcFile:
-    """One small file under ``/proc`` that is kept open and read from its beginning each time.
+    """One file under ``/proc`` or ``/sys`` that is kept open and read from its beginning each time.
 
     Keeping it open turns three system calls a reading into one, and lets sampling go on when the process has
-    run out of file descriptors. It suits files that the kernel produces in one piece (``single_open`` in its
-    sources): one ``pread`` with enough room is the whole content.
+    run out of file descriptors. Most files the kernel produces in one piece (``single_open`` in its sources):
+    one ``pread`` with enough room is the whole content. A table that it produces line by line comes a page at
+    a time; such a file is read ``in_pieces``, until nothing more comes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, in_pieces: bool = False) -> None:
         self.path = path
+        self._in_pieces = in_pieces
         self._descriptor = -1
         self._size = _FIRST_SIZE
 
@@ -29,14 +34,24 @@ class ProcFile:
         if self._descriptor < 0:
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            content = os.pread(self._descriptor, self._size, 0)
-            while len(content) == self._size:  # perhaps cut short: ask again with more room
-                self._size *= 2
-                content = os.pread(self._descriptor, self._size, 0)
+            return self._pieces() if self._in_pieces else self._whole()
         except OSError:
             self.close()
             raise
+
+    def _whole(self) -> bytes:
+        content = os.pread(self._descriptor, self._size, 0)
+        while len(content) == self._size:  # perhaps cut short: ask again with more room
+            self._size *= 2
+            content = os.pread(self._descriptor, self._size, 0)
         return content
+
+    def _pieces(self) -> bytes:
+        pieces, length = [], 0
+        while piece := os.pread(self._descriptor, self._size, length):
+            pieces.append(piece)
+            length += len(piece)
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Give the descriptor back; reading again reopens the file."""
@@ -46,3 +61,17 @@ class ProcFile:
 
     def __del__(self) -> None:
         self.close()
+
+
+class OddLines:
+    """Lines of one file in a form that is not known here: each is left out, and the first is told."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._told = False
+
+    def skip(self, line: bytes) -> None:
+        """Leave this line out."""
+        if not self._told:
+            self._told = True
+            log.warning("a line of %s has an unknown form and is left out: %r", self._path, line[:200])

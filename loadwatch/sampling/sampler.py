@@ -2,13 +2,14 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import psutil
 
 from loadwatch.clock import Clock
+from loadwatch.errors import SamplingError
 from loadwatch.records import Sample
 from loadwatch.sampling.cpu import CpuSource
 from loadwatch.sampling.disk import DiskSource
@@ -17,7 +18,7 @@ from loadwatch.sampling.memory import MemorySource
 from loadwatch.sampling.network import NetworkSource
 from loadwatch.sampling.plausibility import largest
 from loadwatch.sampling.pressure import PressureSource
-from loadwatch.sampling.source import Source
+from loadwatch.sampling.source import PartlyFailedError, Source
 from loadwatch.sampling.tcp import TcpSource
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,11 @@ def default_sources(procfs: Path = Path("/proc")) -> list[Source]:
     beside = procfs.parent / "sys"
     sysfs = beside if beside.is_dir() else Path("/sys")
     return [
-        CpuSource(),
+        CpuSource(procfs),
         LoadSource(procfs),
-        MemorySource(),
-        NetworkSource(sysfs),
-        DiskSource(sysfs),
+        MemorySource(procfs),
+        NetworkSource(procfs, sysfs),
+        DiskSource(procfs, sysfs),
         TcpSource(procfs),
         PressureSource(procfs),
     ]
@@ -51,9 +52,8 @@ def default_sources(procfs: Path = Path("/proc")) -> list[Source]:
 class Sampler:
     """Measures the host once a call. Owned by one thread; the counts may be read from any.
 
-    ``failures`` and ``unknowns`` count by source since the start: readings that failed or gave a number that
-    cannot be (``plausibility``), and values that were unknown (NaN) at the moment. ``durations`` holds the
-    seconds each source took last time.
+    ``failures`` counts by source since the start: readings that failed, wholly or in part, or gave a number
+    that cannot be (``plausibility``).
     """
 
     def __init__(
@@ -64,12 +64,10 @@ class Sampler:
         self._sources = list(default_sources(procfs) if sources is None else sources)
         self._network = next((source for source in self._sources if isinstance(source, NetworkSource)), None)
         self._known = {source.name: source.signals for source in self._sources}
-        self._failing: set[str] = set()
+        self._faults: dict[str, str] = {}
         self._last_monotonic: float | None = None
         self._asleep = clock.boottime() - clock.monotonic()
         self.failures: dict[str, int] = dict.fromkeys(self._known, 0)
-        self.unknowns: dict[str, int] = dict.fromkeys(self._known, 0)
-        self.durations: dict[str, float] = dict.fromkeys(self._known, math.nan)
 
     @property
     def notes(self) -> dict[str, str]:
@@ -111,35 +109,39 @@ class Sampler:
             values.update(self._ask(source))
         return None if first else Sample(timestamp, monotonic, values)
 
-    def _ask(self, source: Source) -> dict[str, float]:
-        """The values of one source; NaN for what it is known to have when it fails."""
-        start = self._clock.monotonic()
-        try:
-            values = self._checked(source.name, source.read(start))
-        except Exception as error:  # noqa: BLE001 - whatever a source does, the others go on; it is counted
-            self.failures[source.name] += 1
-            self.unknowns[source.name] += len(self._known[source.name])
-            if source.name not in self._failing:
-                self._failing.add(source.name)
-                log.warning("source fails source=%s error=%r", source.name, error)
-            return dict.fromkeys(self._known[source.name], math.nan)
-        finally:
-            self.durations[source.name] = self._clock.monotonic() - start
-        if source.name in self._failing:
-            self._failing.discard(source.name)
-            log.info("source recovered source=%s", source.name)
-        self._known[source.name] = tuple(values)
-        return values
+    def why_unknown(self, signal: str) -> str:
+        """What went wrong at the last reading of the source of ``signal``; empty where nothing did."""
+        return next(
+            (self._faults.get(name, "") for name, known in self._known.items() if signal in known), ""
+        )
 
-    def _checked(self, source: str, values: Mapping[str, float]) -> dict[str, float]:
-        """The values with those that cannot be turned into NaN; counts both kinds."""
-        checked = {}
-        for signal, value in values.items():
-            if value < 0 or value > largest(signal):
-                self.failures[source] += 1
-                checked[signal] = math.nan
-            else:
-                checked[signal] = value
-            if math.isnan(checked[signal]):
-                self.unknowns[source] += 1
-        return checked
+    def _ask(self, source: Source) -> dict[str, float]:
+        """The values of one source; NaN for what it is known to have and fails."""
+        fault: Exception | None = None
+        try:
+            values = source.read(self._clock.monotonic())
+        except PartlyFailedError as error:
+            values, fault = error.values, error
+        except Exception as error:  # noqa: BLE001 - whatever a source does, the others go on; it is counted
+            values, fault = dict.fromkeys(self._known[source.name], math.nan), error
+        impossible = {signal: value for signal, value in values.items() if not _can_be(signal, value)}
+        if impossible and fault is None:
+            words = ", ".join(f"{signal} {value:g}" for signal, value in impossible.items())
+            fault = SamplingError(f"what it read cannot be: {words}")
+        self._note(source.name, fault)
+        self._known[source.name] = tuple(values)
+        return {**values, **dict.fromkeys(impossible, math.nan)}
+
+    def _note(self, source: str, fault: Exception | None) -> None:
+        """Count a fault; log when it begins and when it ends."""
+        if fault is not None:
+            self.failures[source] += 1
+            if source not in self._faults:
+                log.warning("source fails source=%s error=%r", source, fault)
+            self._faults[source] = str(fault) or repr(fault)
+        elif self._faults.pop(source, None) is not None:
+            log.info("source recovered source=%s", source)
+
+
+def _can_be(signal: str, value: float) -> bool:
+    return math.isnan(value) or 0.0 <= value <= largest(signal)

@@ -1,7 +1,9 @@
 """What every source of signals promises to the sampler."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+from loadwatch.errors import SamplingError
 
 
 class Source(Protocol):
@@ -12,7 +14,8 @@ class Source(Protocol):
     - a signal that this host does not have is absent from the answer;
     - a signal that it has, but whose value is unknown this time (a first reading, a counter that was reset,
       a device that came or went), is NaN;
-    - anything that goes wrong is raised. The sampler isolates, counts and times.
+    - anything that goes wrong is raised. The sampler isolates, counts and times. What went well beside it
+      comes with a ``PartlyFailedError``: one odd file costs its own signals.
     """
 
     @property
@@ -37,3 +40,43 @@ class Source(Protocol):
     def forget(self) -> None:
         """Drop the previous reading: the next one starts afresh and gives no rates."""
         ...
+
+
+class PartlyFailedError(SamplingError):
+    """Some of a reading failed; ``values`` holds the rest, and NaN for what is missing."""
+
+    def __init__(self, values: Mapping[str, float], errors: Sequence[Exception]) -> None:
+        super().__init__("; ".join(str(error) or repr(error) for error in errors))
+        self.values = values
+
+
+class Faults:
+    """Gathers what goes wrong in the parts of one reading."""
+
+    def __init__(self) -> None:
+        self._errors: list[Exception] = []
+
+    def attempt(
+        self, read: Callable[[], Mapping[str, float]], instead: Mapping[str, float]
+    ) -> dict[str, float]:
+        """What ``read`` gives, or ``instead`` where it fails."""
+        try:
+            return dict(read())
+        except (OSError, ValueError, SamplingError) as error:
+            self.note(error)
+            return dict(instead)
+
+    def note(self, error: Exception) -> None:
+        """Remember what went wrong in one part."""
+        self._errors.append(error)
+
+    def told_with(self, values: dict[str, float]) -> dict[str, float]:
+        """The values of the whole reading.
+
+        Raises:
+            PartlyFailedError: with these values, where anything went wrong.
+
+        """
+        if self._errors:
+            raise PartlyFailedError(values, self._errors)
+        return values

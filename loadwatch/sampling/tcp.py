@@ -5,13 +5,16 @@ psutil would list every socket to count connections; the kernel's own sums in ``
 IPv4 and IPv6 together, UDP and the sockets in use over IPv4.
 """
 
+import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from loadwatch.errors import SamplingError
 from loadwatch.sampling.counters import Counters
 from loadwatch.sampling.procfile import ProcFile
+from loadwatch.sampling.source import Faults
 
 # Signal to (protocol, field) of the kernel; several fields are added.
 _SNMP: Final = {
@@ -53,15 +56,15 @@ class TcpSource:
         """Connections and rates per second; nothing of a file or field that this kernel does not have.
 
         Raises:
-            OSError: a file is there but cannot be read.
-            SamplingError: a file is not the table it should be.
+            PartlyFailedError: a file is there but cannot be read, or a line is not what it should be; the
+                others are read.
 
         """
-        snmp = self._snmp.read()
-        established = snmp.pop(_ESTABLISHED, None)
-        rates = self._counters.rates(now, {**snmp, **self._netstat.read()})
-        now_there = {} if established is None else {_ESTABLISHED: float(established)}
-        return {**now_there, **self._count_sockets(), **rates}
+        faults = Faults()
+        counts = {**self._snmp.read(faults), **self._netstat.read(faults)}
+        established = {_ESTABLISHED: counts.pop(_ESTABLISHED)} if _ESTABLISHED in counts else {}
+        sockets = faults.attempt(self._count_sockets, dict.fromkeys(_SOCKETS.values(), math.nan))
+        return faults.told_with({**established, **sockets, **self._counters.rates(now, counts)})
 
     def _count_sockets(self) -> dict[str, float]:
         """Sockets now, of a line ``TCP: inuse 4 orphan 0 tw 0 alloc 4 mem 237``."""
@@ -93,24 +96,49 @@ class _Table:
     def __init__(self, path: Path, wanted: Mapping[str, tuple[tuple[str, str], ...]]) -> None:
         self._file = ProcFile(path)
         self._wanted = wanted
-        self._protocols = {protocol.encode() for fields in wanted.values() for protocol, _ in fields}
+        self._unknown: dict[bytes, dict[str, float]] = {}
+        for signal, fields in wanted.items():
+            for protocol, _ in fields:
+                self._unknown.setdefault(protocol.encode(), {})[signal] = math.nan
         self._places: dict[bytes, list[tuple[str, int]]] = {}
 
-    def read(self) -> dict[str, int]:
-        """Signal to its count now."""
+    def read(self, faults: Faults) -> dict[str, float]:
+        """Signal to its count now, NaN where its lines or the file cannot be read."""
         try:
             lines = self._file.read().split(b"\n")
         except FileNotFoundError:
             return {}
-        counts: dict[str, int] = {}
-        for header, line in zip(lines[::2], lines[1::2], strict=False):
-            protocol, _, numbers = line.partition(b":")
-            if protocol not in self._protocols:
-                continue
-            places = self._places.get(header)
-            if places is None:
-                places = self._places[header] = self._find(header)
-            self._add(numbers.split(), places, counts)
+        except OSError as error:
+            faults.note(error)
+            return dict.fromkeys(self._wanted, math.nan)
+        pairs: dict[bytes, list[bytes]] = {}
+        for line in lines:
+            protocol = line.partition(b":")[0]
+            if protocol in self._unknown:
+                pairs.setdefault(protocol, []).append(line)
+        counts: dict[str, float] = {}
+        for protocol, pair in pairs.items():
+            counts.update(faults.attempt(partial(self._count, pair), self._unknown[protocol]))
+        return counts
+
+    def _count(self, pair: list[bytes]) -> dict[str, float]:
+        if len(pair) != 2:
+            raise SamplingError(
+                f"cannot read {self._file.path}: expected two lines each, found {pair[0][:40]!r}"
+            )
+        header, line = pair
+        places = self._places.get(header)
+        if places is None:
+            places = self._places[header] = self._find(header)
+        numbers = line.split()[1:]
+        counts: dict[str, float] = {}
+        try:
+            for signal, place in places:
+                counts[signal] = counts.get(signal, 0) + int(numbers[place])
+        except (ValueError, IndexError) as error:
+            raise SamplingError(
+                f"cannot read {self._file.path}: expected numbers under each line of names ({error})"
+            ) from error
         return counts
 
     def _find(self, header: bytes) -> list[tuple[str, int]]:
@@ -122,12 +150,3 @@ class _Table:
             for wanted_protocol, field in fields
             if wanted_protocol == protocol and field in columns
         ]
-
-    def _add(self, numbers: list[bytes], places: list[tuple[str, int]], counts: dict[str, int]) -> None:
-        try:
-            for signal, place in places:
-                counts[signal] = counts.get(signal, 0) + int(numbers[place])
-        except (ValueError, IndexError) as error:
-            raise SamplingError(
-                f"cannot read {self._file.path}: expected numbers under each line of names ({error})"
-            ) from error

@@ -106,7 +106,7 @@ def test_a_number_that_cannot_be_is_unknown_and_counted(impossible: float) -> No
 
     assert second is not None
     assert math.isnan(second.values["cpu"])
-    assert (sampler.failures["a"], sampler.unknowns["a"]) == (1, 1)
+    assert sampler.failures["a"] == 1
 
 
 def test_unknown_values_are_counted_apart_from_failures() -> None:
@@ -115,7 +115,7 @@ def test_unknown_values_are_counted_apart_from_failures() -> None:
     sampler = Sampler(clock, sources=[Scripted("a", {}, {"cpu": math.nan})])
     samples(sampler, clock, 2)
 
-    assert (sampler.failures["a"], sampler.unknowns["a"]) == (0, 1)
+    assert sampler.failures["a"] == 0
 
 
 def test_after_a_suspension_rates_are_unknown_once(host: FakeHost) -> None:
@@ -174,7 +174,7 @@ def test_notes_say_what_is_unusual(host: FakeHost) -> None:
 
 
 def test_sampling_goes_on_without_free_descriptors(host: FakeHost) -> None:
-    """Some of the kernel's files are kept open; sources that must open one fail, counted, and recover."""
+    """The kernel's files are kept open: a program that leaks descriptors does not blind the daemon."""
     clock = ManualClock()
     sampler = Sampler(clock, procfs=host.procfs)
     samples(sampler, clock, 2)
@@ -189,13 +189,13 @@ def test_sampling_goes_on_without_free_descriptors(host: FakeHost) -> None:
     assert starved is not None
     assert starved.values["tcp_established"] == 7.0
     assert starved.values["cpu_pressure"] == 0.0
-    assert sampler.failures["cpu"] == 1
+    assert starved.values["memory"] == pytest.approx(0.75)
     assert fed is not None
-    assert fed.values["memory"] == pytest.approx(0.75)
+    assert not math.isnan(fed.values["disk_read"])
 
 
 def test_this_machine_is_sampled_within_the_schema() -> None:
-    """The real kernel, whatever it has: known names, bounds kept, no failure, every source timed."""
+    """The real kernel, whatever it has: known names, bounds kept; no failure."""
     clock = SystemClock()
     sampler = Sampler(clock)
     sampler.sample()
@@ -209,7 +209,6 @@ def test_this_machine_is_sampled_within_the_schema() -> None:
     for signal, value in sample.values.items():
         assert math.isnan(value) or 0 <= value <= (1 if BY_NAME[signal].unit == "ratio" else math.inf)
     assert set(sampler.failures.values()) == {0}
-    assert all(duration > 0 for duration in sampler.durations.values())
 
 
 def test_sys_is_looked_for_beside_proc(host: FakeHost, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from loadwatch.sampling.memory import MemorySource
 from loadwatch.sampling.network import NetworkSource
 from loadwatch.sampling.pressure import PressureSource, parse_some_avg10
 from loadwatch.sampling.procfile import ProcFile
+from loadwatch.sampling.source import PartlyFailedError
 from loadwatch.sampling.tcp import TcpSource
 
 from .host import FakeHost
@@ -24,7 +25,7 @@ MEGABIT = 1_000_000 / 8
 
 def test_cpu_shares_are_of_the_time_all_cpus_had(host: FakeHost) -> None:
     """Busy is what is neither idle nor iowait; steal is busy, for nobody else can use that time."""
-    source = CpuSource()
+    source = CpuSource(host.procfs)
     host.write_cpus({}, {})
     source.read(1.0)
     host.write_cpus({"user": 20, "system": 10, "iowait": 60, "steal": 10}, {"idle": 100})
@@ -34,7 +35,7 @@ def test_cpu_shares_are_of_the_time_all_cpus_had(host: FakeHost) -> None:
 
 def test_guest_time_is_counted_once(host: FakeHost) -> None:
     """The kernel has already added a virtual machine's time to user."""
-    source = CpuSource()
+    source = CpuSource(host.procfs)
     host.write_cpus({})
     source.read(1.0)
     host.write_cpus({"user": 50, "guest": 50, "idle": 50})
@@ -42,29 +43,120 @@ def test_guest_time_is_counted_once(host: FakeHost) -> None:
     assert source.read(2.0)["cpu"] == pytest.approx(0.5)
 
 
-def test_iowait_that_wobbles_back_is_taken_as_no_wait(host: FakeHost) -> None:
-    """The kernel documents that iowait may step back a little; the rest of the reading is good."""
-    source = CpuSource()
-    host.write_cpus({"iowait": 50})
-    source.read(1.0)
-    host.write_cpus({"iowait": 40, "user": 50, "idle": 50})
-    values = source.read(2.0)
-
-    assert (values["cpu"], values["iowait"]) == (0.5, 0.0)
+STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+BUSY = {"user": 400, "system": 50, "softirq": 25, "idle": 25}
+SINCE_BOOT = 10**12
 
 
-@pytest.mark.parametrize("cpus", [1, 3])
-def test_cpus_that_come_or_go_make_one_reading_unknown(host: FakeHost, cpus: int) -> None:
-    """The list of CPUs holds those that are online, without their numbers: nothing can be matched."""
-    source = CpuSource()
-    host.write_cpus(*[{"user": 10}] * 2)
-    source.read(1.0)
-    host.write_cpus(*[{"user": 20, "idle": 10}] * cpus)
-    at_change = source.read(2.0)
-    host.write_cpus(*[{"user": 30, "idle": 20}] * cpus)
+def write_stat(host: FakeHost, **cpus: dict[str, int]) -> None:
+    """Ticks by state of each CPU by its name; what is not given stands where it stood since the boot."""
+    lines = [
+        f"{name} {' '.join(str(SINCE_BOOT + ticks.get(state, 0)) for state in STATES)} 0 0\n"
+        for name, ticks in cpus.items()
+    ]
+    host.write("proc/stat", "cpu 1 1 1 1\n" + "".join(lines) + "intr 1 2 3\n")
 
-    assert all(map(math.isnan, at_change.values()))
-    assert source.read(3.0)["cpu"] == pytest.approx(0.5)
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    ("ticks", "known"), [(-1, True), (-290, True), (-SINCE_BOOT, False), (10**10, False)]
+)
+def test_what_one_state_counts_wrongly_costs_that_state_only(
+    host: FakeHost, state: str, ticks: int, known: bool
+) -> None:
+    """On migrated hosts steal steps back, under lxcfs any state may; how busy the CPU was is known still."""
+    source = CpuSource(host.procfs)
+    write_stat(host, cpu0={}, cpu1={})
+    source.read(0.0)
+    spent = {**dict.fromkeys(STATES, 0), "system": 475, "idle": 25}
+    if state in {"system", "idle"}:
+        spent = {**spent, "user": 475, "iowait": 25, "system": 0, "idle": 0}
+    write_stat(host, cpu0={**spent, state: ticks}, cpu1={**spent, state: ticks})
+    values = source.read(5.0)
+
+    assert values["cpu"] == pytest.approx(0.95)
+    assert values["cpu_max_core"] == pytest.approx(0.95)
+    for share in ("iowait", "steal"):
+        assert math.isnan(values[share]) == (share == state and not known)
+
+
+def test_a_cpu_of_which_nothing_is_known_is_left_out(host: FakeHost) -> None:
+    """All its counters were reset: the others say how busy the host is."""
+    source = CpuSource(host.procfs)
+    write_stat(host, cpu0={}, cpu1={})
+    source.read(0.0)
+    write_stat(host, cpu0=BUSY, cpu1=dict.fromkeys(STATES, -SINCE_BOOT))
+
+    assert source.read(5.0)["cpu"] == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("cpu0", "cpu1"), ("cpu0",)),  # one goes
+        (("cpu0",), ("cpu0", "cpu1")),  # one comes
+        (("cpu0", "cpu1"), ("cpu0", "cpu2")),  # another one, and as many as before
+        (("cpu0", "cpu2", "cpu5"), ("cpu0", "cpu5")),  # with holes
+    ],
+)
+def test_cpus_are_told_by_their_number(
+    host: FakeHost, before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    """What came or went is not subtracted from another CPU; those that stayed say how busy the host is."""
+    source = CpuSource(host.procfs)
+    write_stat(host, **{name: {} for name in before})
+    source.read(0.0)
+    stayed = set(before) & set(after)
+    write_stat(host, **{name: BUSY if name in stayed else {"idle": 10**9} for name in after})
+    at_change = source.read(5.0)["cpu"]
+    twice = {state: 2 * ticks for state, ticks in BUSY.items()}
+    write_stat(host, **{name: twice if name in stayed else {"idle": 10**9 + 500} for name in after})
+
+    assert at_change == pytest.approx(0.95)
+    assert source.read(10.0)["cpu"] == pytest.approx(0.95 * len(stayed) / len(after))
+
+
+def test_other_cpus_than_before_are_unknown_once(host: FakeHost) -> None:
+    """None stayed, so nothing can be compared."""
+    source = CpuSource(host.procfs)
+    write_stat(host, cpu0={})
+    source.read(0.0)
+    write_stat(host, cpu1=BUSY)
+
+    assert all(map(math.isnan, source.read(5.0).values()))
+
+
+def test_a_line_in_an_unknown_form_costs_that_line(host: FakeHost, caplog: pytest.LogCaptureFixture) -> None:
+    """The other CPUs, disks and interfaces are read; the odd line is told once."""
+    host.add_disk("sdb")
+    sources = [
+        CpuSource(host.procfs),
+        DiskSource(host.procfs, host.sysfs),
+        NetworkSource(host.procfs, host.sysfs),
+    ]
+    values: dict[str, float] = {}
+    for step in range(3):
+        host.advance(step)
+        for name, odd in (("stat", "cpu2 many\n"), ("diskstats", "8 0 sdb 1\n"), ("net/dev", "eth1: 7\n")):
+            file = host.procfs / name
+            file.write_text(odd + file.read_text().removeprefix("cpu 0 0 0 0 0 0 0 0 0 0\n"))
+        for source in sources:
+            values.update(source.read(float(step)))
+
+    assert values["cpu"] == pytest.approx(0.35 / 2)
+    assert (values["disk_read"], values["network_receive"]) == (51_200.0, 1_000.0)
+    assert len(caplog.records) == 3
+
+
+@pytest.mark.parametrize("columns", [11, 14, 15, 17, 25])
+def test_kernels_may_append_columns_to_diskstats(host: FakeHost, columns: int) -> None:
+    """Eleven are documented; four and two came later, some kernels have other numbers of them."""
+    source = DiskSource(host.procfs, host.sysfs)
+    for step in range(2):
+        host.write("proc/diskstats", f"8 0 sda 1 0 {100 * step} 0 0 0 0 0 0 0 0{' 9' * (columns - 11)}\n")
+        values = source.read(float(step))
+
+    assert values["disk_read"] == 51_200.0
 
 
 def test_load_is_over_the_cpus_that_are_online(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +179,96 @@ def test_memory_counts_what_is_available_as_free(host: FakeHost) -> None:
     """Caches that can be dropped are not load."""
     host.write_memory(available=250, swap_total=1000, swap_free=900)
 
-    assert MemorySource().read(1.0) == pytest.approx({"memory": 0.75, "swap": 0.1})
+    assert MemorySource(host.procfs).read(1.0) == pytest.approx({"memory": 0.75, "swap": 0.1})
+
+
+GIBIBYTE = 1 << 20
+MEMORY = {"MemTotal": 64 * GIBIBYTE, "MemFree": GIBIBYTE, "MemAvailable": 4 * GIBIBYTE}
+
+
+def write_meminfo(host: FakeHost, **fields: object) -> None:
+    """Kibibytes, and pages where the field is of pages."""
+    host.write(
+        "proc/meminfo",
+        "".join(
+            f"{name}: {value}{'' if name.startswith('HugePages_') else ' kB'}\n"
+            for name, value in fields.items()
+        ),
+    )
+
+
+def write_arc(host: FakeHost, size: int, least: int) -> None:
+    """ZFS's cache, in gibibytes."""
+    host.write(
+        "proc/spl/kstat/zfs/arcstats",
+        f"9 1 0x01 98 26656 1 2\nname type data\nhits 4 77\nc_min 4 {least << 30}\nsize 4 {size << 30}\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "used"),
+    [(52, 4, 12 / 64), (52, 60, 60 / 64), (0, 2, 60 / 64), (500, 2, 60 / 64)],
+    ids=["given back", "below its least", "empty", "that of a host around us"],
+)
+def test_the_cache_of_zfs_is_no_used_memory(host: FakeHost, size: int, least: int, used: float) -> None:
+    """It gives back all but its least size, and the kernel does not count it as available."""
+    write_meminfo(host, **MEMORY)
+    write_arc(host, size, least)
+
+    assert MemorySource(host.procfs).read(1.0)["memory"] == pytest.approx(used)
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        {"Hugetlb": 56 * GIBIBYTE, "HugePages_Total": 1, "Hugepagesize": GIBIBYTE},
+        {"HugePages_Total": 28_672, "HugePages_Free": 28_672, "Hugepagesize": 2048},
+        {"HugePages_Total": 30_720, "HugePages_Surp": 2_048, "Hugepagesize": 2048},
+    ],
+    ids=["all sizes", "an old kernel", "surplus pages are no reserve"],
+)
+def test_memory_in_static_huge_pages_is_judged_apart(host: FakeHost, pool: dict[str, int]) -> None:
+    """A database has set 56 of 64 GiB aside: of the other eight a half is in use."""
+    write_meminfo(host, **MEMORY, **pool)
+
+    assert MemorySource(host.procfs).read(1.0)["memory"] == pytest.approx(0.5)
+
+
+def test_an_old_kernel_without_available_memory_gets_an_estimate(host: FakeHost) -> None:
+    """Before Linux 3.14: what is free, and the caches but for shared memory."""
+    write_meminfo(host, MemTotal=1000, MemFree=100, Buffers=50, Cached=200, Shmem=50)
+
+    assert MemorySource(host.procfs).read(1.0)["memory"] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("fields", "memory", "swap"),
+    [
+        ({"MemTotal": 0, "MemAvailable": 0}, math.nan, None),
+        ({"MemTotal": 1000, "MemAvailable": 400, "SwapTotal": 1000, "SwapFree": 1004}, 0.6, 0.0),
+        ({"MemTotal": 1000, "MemAvailable": 1200, "SwapTotal": 0, "SwapFree": 0}, 0.0, None),
+        ({"MemTotal": 1000, "Hugetlb": 1000, "MemAvailable": 0}, math.nan, None),
+    ],
+    ids=["no memory", "more swap free than there is", "more available than there is", "all of it reserved"],
+)
+def test_odd_sizes_make_no_odd_shares(
+    host: FakeHost, fields: dict[str, int], memory: float, swap: float | None
+) -> None:
+    """Nothing is divided by zero, and no share is negative; what cannot be said is unknown."""
+    write_meminfo(host, **fields)
+    values = MemorySource(host.procfs).read(1.0)
+
+    assert values["memory"] == pytest.approx(memory, nan_ok=True)
+    assert values.get("swap") == swap
+
+
+def test_an_odd_field_costs_its_own_signal(host: FakeHost) -> None:
+    """Swap goes on where the total of memory is no number."""
+    write_meminfo(host, MemTotal="?", SwapTotal=1000, SwapFree=750)
+
+    with pytest.raises(PartlyFailedError, match="MemTotal") as caught:
+        MemorySource(host.procfs).read(1.0)
+    assert caught.value.values == pytest.approx({"memory": math.nan, "swap": 0.25}, nan_ok=True)
 
 
 def test_network_counts_physical_interfaces_once(host: FakeHost) -> None:
@@ -97,7 +278,7 @@ def test_network_counts_physical_interfaces_once(host: FakeHost) -> None:
     for name in ("docker0", "veth1", "bond0"):
         host.add_interface(name, physical=False)
     names = ("lo", "eth0", "eth1", "eth2", "docker0", "veth1", "bond0")
-    source = NetworkSource(host.sysfs)
+    source = NetworkSource(host.procfs, host.sysfs)
     host.write_interfaces(**dict.fromkeys(names, (0, 0)))
     source.read(1.0)
     host.write_interfaces(**dict.fromkeys(names, (100, 10)))
@@ -110,7 +291,7 @@ def test_network_leaves_out_the_accelerated_twin(host: FakeHost) -> None:
     """On Azure the virtual function under eth0 passes the bytes that eth0 counts."""
     host.add_interface("enP1")
     (host.sysfs / "class/net/enP1/master").symlink_to(host.sysfs / "class/net/eth0")
-    source = NetworkSource(host.sysfs)
+    source = NetworkSource(host.procfs, host.sysfs)
     host.write_interfaces(eth0=(0, 0), enP1=(0, 0))
     source.read(1.0)
     host.write_interfaces(eth0=(100, 0), enP1=(100, 0))
@@ -120,7 +301,7 @@ def test_network_leaves_out_the_accelerated_twin(host: FakeHost) -> None:
 
 def test_network_in_a_container_takes_what_there_is_and_says_so(host: FakeHost) -> None:
     """A veth pair's inner end is all a container has; the loopback is still left out."""
-    source = NetworkSource(host.root / "no-sys-here")
+    source = NetworkSource(host.procfs, host.root / "no-sys-here")
     host.write_interfaces(lo=(0, 0), eth0=(0, 0))
     source.read(1.0)
     host.write_interfaces(lo=(9, 9), eth0=(7, 0))
@@ -133,7 +314,7 @@ def test_network_is_the_busiest_direction_over_the_link_speed(host: FakeHost) ->
     """One link at half its speed is 0.5, however idle the other one is."""
     host.add_interface("eth0", speed=100)
     host.add_interface("eth1", speed=1000)
-    source = NetworkSource(host.sysfs)
+    source = NetworkSource(host.procfs, host.sysfs)
     host.write_interfaces(eth0=(0, 0), eth1=(0, 0))
     source.read(1.0)
     host.write_interfaces(eth0=(0, int(50 * MEGABIT)), eth1=(int(60 * MEGABIT), 0))
@@ -146,7 +327,7 @@ def test_network_is_the_busiest_direction_over_the_link_speed(host: FakeHost) ->
 def test_network_of_unknown_speed_is_over_the_largest_rate_seen(host: FakeHost, speed: int | None) -> None:
     """And says so; the largest rate can be kept over a restart."""
     host.add_interface("eth0", speed=speed)
-    source = NetworkSource(host.sysfs)
+    source = NetworkSource(host.procfs, host.sysfs)
     source.largest_rate.bytes_per_second = 800 * MEGABIT
     source.read(1.0)
     host.write_interfaces(eth0=(int(200 * MEGABIT), 0))
@@ -157,7 +338,7 @@ def test_network_of_unknown_speed_is_over_the_largest_rate_seen(host: FakeHost, 
 
 def test_the_first_trickle_is_no_link_at_its_limit(host: FakeHost) -> None:
     """Below 100 Mbit/s the largest rate so far says nothing about a limit."""
-    source = NetworkSource(host.sysfs)
+    source = NetworkSource(host.procfs, host.sysfs)
     source.read(1.0)
     host.write_interfaces(eth0=(int(10 * MEGABIT), 0))
 
@@ -170,7 +351,7 @@ class Link:
     def __init__(self, host: FakeHost, speed: int | None) -> None:
         self.host, self.received, self.now = host, 0, 0.0
         host.add_interface("eth0", speed)
-        self.source = NetworkSource(host.sysfs)
+        self.source = NetworkSource(host.procfs, host.sysfs)
         self.carry(0)
 
     def carry(self, megabits: float) -> dict[str, float]:
@@ -247,7 +428,7 @@ def test_a_speed_that_means_unknown_is_no_limit(host: FakeHost, speed: int) -> N
 
 def test_an_interface_that_vanishes_and_returns_is_never_a_spike(host: FakeHost) -> None:
     """The sums are unknown when the set changes; the returned counter's past is not counted again."""
-    source = NetworkSource(host.sysfs)
+    source = NetworkSource(host.procfs, host.sysfs)
     host.add_interface("eth1")
     steps = [(10, 500_000), (20, None), (30, None), (40, 900_000), (50, 900_010)]
     seen = []
@@ -261,7 +442,7 @@ def test_an_interface_that_vanishes_and_returns_is_never_a_spike(host: FakeHost)
 
 def test_a_disk_that_vanishes_and_returns_is_never_a_spike(host: FakeHost) -> None:
     """A stick pulled out and put back brings new counters, or its old ones: neither is a rate."""
-    source = DiskSource(host.sysfs)
+    source = DiskSource(host.procfs, host.sysfs)
     host.add_disk("sdb")
     steps = [(2, 5_000_000), (4, None), (6, None), (8, 9_000_000), (10, 9_000_002)]
     seen = []
@@ -278,7 +459,7 @@ def test_disk_counts_whole_disks_once(host: FakeHost) -> None:
     host.add_disk("dm-0", physical=False)
     host.add_disk("nvme0n1")
     names = ("sda", "sda1", "nvme0n1", "nvme0n1p1", "dm-0", "loop0", "zram0")
-    source = DiskSource(host.sysfs)
+    source = DiskSource(host.procfs, host.sysfs)
     host.write_disks(**dict.fromkeys(names, (0, 0, 0)))
     source.read(1.0)
     host.write_disks(**{**dict.fromkeys(names, (2, 4, 900)), "sda": (2, 4, 300), "nvme0n1": (2, 4, 500)})
@@ -292,13 +473,27 @@ def test_disk_without_physical_ones_takes_what_rests_on_nothing_and_says_so(host
     """Network block devices are real to their host; what is stacked on them is not counted again."""
     (host.sysfs / "block/dm-0/slaves/nbd0").mkdir(parents=True)
     names = ("nbd0", "nbd0p1", "dm-0", "loop0")
-    source = DiskSource(host.sysfs)
+    source = DiskSource(host.procfs, host.sysfs)
     host.write_disks(**dict.fromkeys(names, (0, 0, 0)))
     source.read(1.0)
     host.write_disks(**dict.fromkeys(names, (2, 0, 0)))
 
     assert source.read(2.0)["disk_read"] == 1024.0
     assert source.note == "no physical disk here: counting nbd0"
+
+
+def test_paths_count_for_a_disk_that_does_not_count_itself(host: FakeHost) -> None:
+    """Before Linux 6.1 an NVMe disk with several paths counted nothing: its hidden paths did."""
+    host.add_disk("nvme0n1")
+    for path in ("nvme0c0n1", "nvme0c1n1"):
+        host.add_disk(path)
+        host.write(f"sys/block/{path}/hidden", "1\n")
+    source = DiskSource(host.procfs, host.sysfs)
+    for step in (1, 2):
+        host.write_disks(nvme0n1=(0, 0, 0), nvme0c0n1=(2 * step, 0, 0), nvme0c1n1=(4 * step, 0, 0))
+        values = source.read(float(step))
+
+    assert values["disk_read"] == 6 * 512.0
 
 
 def test_disk_wait_is_the_mean_time_of_a_request(host: FakeHost) -> None:
@@ -313,7 +508,7 @@ def test_disk_wait_is_the_mean_time_of_a_request(host: FakeHost) -> None:
         )
         return source.read(now)["disk_wait"]
 
-    source = DiskSource(host.sysfs)
+    source = DiskSource(host.procfs, host.sysfs)
     host.add_disk("sdb")
     assert math.isnan(read(1.0, sda=(5, 50, 5, 50), sdb=(0, 0, 0, 0)))
     assert read(3.0, sda=(8, 50, 6, 90), sdb=(0, 0, 1, 60)) == pytest.approx(0.02)
@@ -323,7 +518,7 @@ def test_disk_wait_is_the_mean_time_of_a_request(host: FakeHost) -> None:
 
 def test_a_disk_is_never_more_than_busy(host: FakeHost) -> None:
     """The kernel rounds busy time to its clock tick."""
-    source = DiskSource(host.sysfs)
+    source = DiskSource(host.procfs, host.sysfs)
     source.read(1.0)
     host.write_disks(sda=(0, 0, 1_010))
 
@@ -352,21 +547,45 @@ def test_stack_counters_are_told_by_their_names(host: FakeHost) -> None:
     }
 
 
-def test_pressure_that_is_switched_off_is_absent_but_unreadable_is_a_failure(
-    host: FakeHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The kernel answers EOPNOTSUPP where accounting is off; a permission problem must be seen and mended."""
-    codes = iter([errno.EOPNOTSUPP, errno.EOPNOTSUPP, errno.EOPNOTSUPP, errno.EACCES])
+def test_pressure_that_is_switched_off_is_absent(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel answers EOPNOTSUPP where accounting is off: that is no failure."""
 
     def refuse(descriptor: int, size: int, offset: int) -> bytes:
-        raise OSError(next(codes), "refused")
+        raise OSError(errno.EOPNOTSUPP, "refused")
 
     monkeypatch.setattr(os, "pread", refuse)
-    source = PressureSource(host.procfs)
 
-    assert source.read(1.0) == {}
-    with pytest.raises(PermissionError):
-        source.read(2.0)
+    assert PressureSource(host.procfs).read(1.0) == {}
+
+
+@pytest.mark.parametrize("content", ["", "full avg10=1.00 avg60=0.00 avg300=0.00 total=1\n", None])
+def test_one_pressure_file_costs_its_own_signal(host: FakeHost, content: str | None) -> None:
+    """The failure is counted, and the other two are known."""
+    path = host.procfs / "pressure/io"
+    path.unlink()
+    if content is None:
+        path.mkdir()  # reading it is an error for root as well
+    else:
+        path.write_text(content)
+
+    with pytest.raises(PartlyFailedError) as caught:
+        PressureSource(host.procfs).read(1.0)
+    assert caught.value.values == pytest.approx(
+        {"cpu_pressure": 0.0, "memory_pressure": 0.0, "io_pressure": math.nan}, nan_ok=True
+    )
+
+
+def test_one_line_of_the_network_stack_costs_its_own_signals(host: FakeHost) -> None:
+    """UDP that cannot be read leaves TCP known."""
+    source = TcpSource(host.procfs)
+    source.read(0.0)
+    snmp = (host.procfs / "net/snmp").read_text()
+    host.write("proc/net/snmp", snmp.replace("Udp: 0", "Udp: many"))
+
+    with pytest.raises(PartlyFailedError, match="expected numbers") as caught:
+        source.read(1.0)
+    unknown = {signal for signal, value in caught.value.values.items() if math.isnan(value)}
+    assert unknown == {"udp_in_datagrams", "udp_out_datagrams", "udp_errors"}
 
 
 @pytest.mark.parametrize("content", [b"", b"full avg10=1.00", b"some avg60=1.00", b"some avg10=x "])
