@@ -1,6 +1,6 @@
 """From which commit this copy was built: written into the wheel, asked of git in a checkout, else unknown.
 
-``.packaging/commit.py`` runs this file by itself while a wheel or an sdist is built, when nothing of ours can
+``.dev/commit.py`` runs this file by itself while a wheel or an sdist is built, when nothing of ours can
 be imported: only the standard library here.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 RECORD: Final = Path(__file__).with_name("build.json")
 """Where the build wrote it down; there is none in a checkout."""
 CHECKOUT: Final = Path(__file__).parents[1]
-SHIPPED: Final = ("loadwatch", "systemd", ".packaging", "pyproject.toml", "README.md")
+SHIPPED: Final = ("loadwatch", "systemd", ".dev", "pyproject.toml", "README.md")
 """What a wheel is made of: a change elsewhere makes no other wheel."""
 _GIT_SECONDS: Final = 10.0
 

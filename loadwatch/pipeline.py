@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
-from loadwatch.model.file import Model
-from loadwatch.model.taught import Likeness, explained, lifted
+from loadwatch.model.bundle import Model
+from loadwatch.model.patterns import Similarity, explained, lifted
 from loadwatch.records import Contribution, Floats, Recording, Sample, Verdict
 
 COARSE_SECONDS: Final = 60.0
@@ -62,7 +62,7 @@ class Scorer:
         self._features = model.forecast.features()
         self._anomaly = None if model.anomaly is None else model.anomaly.stream()
         self._taught = None if model.taught is None else model.taught.stream()
-        self._likeness: Likeness | None = None
+        self._likeness: Similarity | None = None
         self._newest: Scores | None = None
         self._last_known = -math.inf
         self._blind_after = BLIND_STEPS * model.forecast.spec.step + BLIND_SECONDS

@@ -12,8 +12,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["high_load", "anomaly"]
 LabelKind = Literal["high", "normal", "incident"]
-Origin = Literal["rule", "model", "guard"]
-Witness = Literal["rule", "pressure", "label"]
+FlagSource = Literal["rule", "model", "guard"]
+Confirmation = Literal["rule", "pressure", "label"]
 
 # A verdict older than this many sampling intervals is withdrawn from every display.
 STALE_AFTER_INTERVALS: Final = 3
@@ -152,11 +152,11 @@ class Alert:
     start: float
     end: float | None = None
     horizon: int = 0
-    raised_by: Origin = "model"
+    raised_by: FlagSource = "model"
     peak: float | None = None
     excess_seconds: float = 0.0
     lead_seconds: float | None = None
-    confirmed_by: Witness | None = None
+    confirmed_by: Confirmation | None = None
     joined: bool = False  # the other verdict saw it too
     signals: tuple[Contribution, ...] = ()
     model: str = ""
@@ -210,6 +210,6 @@ class Snapshot:
     contributions: Mapping[Verdict, tuple[Contribution, ...]] = field(default_factory=dict)
     model: ModelInfo | None = None
     maintenance: bool = False
-    raised_by: Origin | None = None
+    raised_by: FlagSource | None = None
     load_level: float | None = None
     deciding: tuple[str, ...] = ()

@@ -13,13 +13,13 @@ import numpy as np
 
 from loadwatch.errors import HistoryError, TrainingError
 from loadwatch.judge import EvidenceBatch, Judge, Judgements
-from loadwatch.judge.guard import WATCHED
+from loadwatch.judge.limits import WATCHED
 from loadwatch.labels.rule import Rule
-from loadwatch.model.file import Card, Model
+from loadwatch.model.bundle import Card, Model
 from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores, reasons
 from loadwatch.records import Alert, Contribution, Floats, Recording, Span
 from loadwatch.training.bootstrap import train_bootstrap
-from loadwatch.training.candidate import Candidate, Material, make_candidate, next_interval
+from loadwatch.training.candidate import Candidate, TrainingInput, make_candidate, next_interval
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Judged:
 
 
 @dataclass(slots=True)
-class Findings:
+class ReplayFindings:
     """What a replay found beside the rows: alerts with their reasons, trainings with what came of them."""
 
     alerts: list[Alert] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Replay:
     def __init__(self, recording: Recording, settings: Settings) -> None:
         if len(recording) < 2:
             raise HistoryError(f"cannot replay {len(recording)} row(s): at least two are needed")
-        self.findings = Findings()
+        self.findings = ReplayFindings()
         self._recording = recording
         self._settings = settings
         self._rule = Rule.parse(settings.rule)
@@ -131,7 +131,7 @@ class Replay:
         """Train on the rows before ``row``, and put the result to work."""
         settings, now = self._settings, float(self._recording.timestamps[row])
         past = self._recording.rows(0, row)
-        material = Material(past.between(now - settings.history, now), flagged=self._anomalies)
+        material = TrainingInput(past.between(now - settings.history, now), flagged=self._anomalies)
         try:
             candidate = make_candidate(
                 material,

@@ -73,7 +73,7 @@ def exclusive_or() -> Finding:
         network = NeuralNetwork([2, 4, 1], learning_rate=0.5, seed=seed)
         network.train(X, y, epochs=1000, verbose=False)
         solved += bool(np.array_equal(network.predict(X), y))
-    return Finding("XOR learnt", solved, f"of {XOR_SEEDS} seeds", f"{XOR_SEEDS}", solved == XOR_SEEDS)
+    return Finding("XOR learned", solved, f"of {XOR_SEEDS} seeds", f"{XOR_SEEDS}", solved == XOR_SEEDS)
 
 
 def server_load() -> Iterator[Finding]:

@@ -13,12 +13,12 @@ PACKAGE = Path(loadwatch.__file__).parent
 RANKS: dict[str, int] = {
     **dict.fromkeys(["errors", "escaping"], -1),  # the other rooms of the ground floor use them
     **dict.fromkeys(["clock", "times", "signals", "records", "files", "notify", "build", "http_client"], 0),
-    **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
+    **dict.fromkeys(["nn", "features", "sampling", "config", "history", "maintenance"], 1),
     **dict.fromkeys(["labels", "model"], 2),
     **dict.fromkeys(["judge", "training"], 3),
     "pipeline": 4,
     **dict.fromkeys(
-        ["exporter", "web", "replay", "importers", "selftest", "pictures", "assets", "report"], 5
+        ["exporter", "web", "replay", "interchange", "selftest", "pictures", "assets", "report"], 5
     ),
     "daemon": 6,
     "cli": 7,
@@ -34,7 +34,7 @@ HOMES: dict[str, set[str]] = {
     "click": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"pictures"},
-    "cronsim": {"judge"},
+    "cronsim": {"maintenance"},
 }
 
 

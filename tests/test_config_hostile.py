@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loadwatch import config
 from loadwatch.cli.context import CHECKS
 from loadwatch.errors import ConfigurationError
-from loadwatch.judge.maintenance import MaintenanceCalendar
+from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.records import Recurrence
 
 NOW = 1_790_000_000.0

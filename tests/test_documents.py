@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import documents
 import pytest
+from generate.alerts import ALERTS
 
 from loadwatch.assets import list_assets
-from loadwatch.assets.generate.alerts import ALERTS
 from loadwatch.cli.main import cli
 from loadwatch.exporter import METRICS
 
@@ -20,7 +20,7 @@ SUFFIXES = re.compile(r"_(bucket|count|sum)$")
 
 
 def test_generated_parts_of_the_readme_are_of_today() -> None:
-    """Whoever changes a setting, a command or a metric runs ``python tests/documents.py`` and commits."""
+    """Whoever changes a setting, a command or a metric runs ``python .dev/documents.py`` and commits."""
     assert documents.readme(README) == README
 
 
@@ -31,12 +31,12 @@ def test_the_readme_has_the_part(name: str) -> None:
 
 
 def test_the_manual_is_of_today() -> None:
-    """It follows commands and settings; ``python tests/documents.py`` writes it."""
+    """It follows commands and settings; ``python .dev/documents.py`` writes it."""
     assert (documents.ASSETS / documents.MAN_PAGE).read_text(encoding="utf-8") == documents.man_page()
 
 
 def test_the_served_manual_is_of_today() -> None:
-    """It is the README; ``python tests/documents.py`` writes it."""
+    """It is the README; ``python .dev/documents.py`` writes it."""
     assert documents.MANUAL.read_text(encoding="utf-8") == documents.manual()
 
 

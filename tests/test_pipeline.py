@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from loadwatch.labels.rule import Rule
-from loadwatch.model.file import Card, Model
-from loadwatch.model.taught import Pattern, Taught
+from loadwatch.model.bundle import Card, Model
+from loadwatch.model.patterns import LabelledPatterns, Pattern
 from loadwatch.pipeline import Scorer, reasons
 from loadwatch.records import Contribution, Recording, Sample
 from loadwatch.training.anomaly import train_anomaly
@@ -35,7 +35,7 @@ def model(request: pytest.FixtureRequest) -> Model:
     card = Card("v", "bootstrap", 0.0, "host", RULE.text, (0, 60), SIGNALS, 5.0, 0.0, 0.0, 0, 0.0)
     usual, told = np.array([0.2, 0.2]), np.array([0.5, 0.5])
     pattern = Pattern(1, ("disk", "memory"), usual, told, np.array([0.5, 0.5]), 0.5, 0.8)
-    return Model(card, forecast, anomaly, Taught((pattern,)) if request.param else None)
+    return Model(card, forecast, anomaly, LabelledPatterns((pattern,)) if request.param else None)
 
 
 def test_samples_one_by_one_are_scored_as_a_recording_is(model: Model) -> None:

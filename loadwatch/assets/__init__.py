@@ -1,7 +1,7 @@
 """What loadwatch ships for its neighbours: systemd, shells and man, Prometheus, Alertmanager, Grafana.
 
 The files lie beside this module as plain text and are written out by ``loadwatch assets export``. Nothing
-here parses them, so that the daemon need not carry a YAML library; ``loadwatch.assets.generate`` writes the
+here parses them, so that the daemon need not carry a YAML library; ``generate`` writes the
 generated ones from one set of definitions, and a test keeps both in step.
 """
 

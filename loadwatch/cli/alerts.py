@@ -7,9 +7,9 @@ import time
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.figures import count_of, show_age
-from loadwatch.cli.moments import SINCE, Since, show_moment, span_since
-from loadwatch.judge.alerts import is_false, summarise, with_labels
+from loadwatch.cli.formatting import count_of, show_age
+from loadwatch.cli.time_options import SINCE, Since, show_moment, span_since
+from loadwatch.judge.statistics import is_false, summarise, with_labels
 from loadwatch.records import Alert, Span
 
 

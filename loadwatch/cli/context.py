@@ -53,7 +53,7 @@ def _check_web_file(path: Path | None) -> None:
 
 
 def _check_windows(windows: Iterable[Recurrence]) -> object:
-    from loadwatch.judge.maintenance import MaintenanceCalendar  # noqa: PLC0415 - see above
+    from loadwatch.maintenance import MaintenanceCalendar  # noqa: PLC0415 - see above
 
     return MaintenanceCalendar(windows)
 

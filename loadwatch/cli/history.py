@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.figures import count_of
+from loadwatch.cli.formatting import count_of
 from loadwatch.cli.learning import learn_from_import
-from loadwatch.cli.moments import SINCE, Since, show_moment, show_span, span_since
 from loadwatch.cli.prometheus_import import import_from_prometheus, prometheus_options
+from loadwatch.cli.time_options import SINCE, Since, show_moment, show_span, span_since
 from loadwatch.errors import UsageError
 from loadwatch.history import History
-from loadwatch.importers.csv import read_csv, write_csv
-from loadwatch.importers.openmetrics import write_openmetrics
+from loadwatch.interchange.csv import read_csv, write_csv
+from loadwatch.interchange.openmetrics import write_openmetrics
 from loadwatch.times import format_duration
 
 SHOWN_GAPS = 10

@@ -6,7 +6,7 @@ And what came of the labels of high load, one a line.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from loadwatch.cli.figures import show_horizon, show_share
+from loadwatch.cli.formatting import show_horizon, show_share
 
 NAME_WIDTH = 18
 

@@ -8,7 +8,7 @@ from typing import cast
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.moments import MOMENT, show_span
+from loadwatch.cli.time_options import MOMENT, show_span
 from loadwatch.errors import UsageError
 from loadwatch.records import Label, LabelKind, Span
 

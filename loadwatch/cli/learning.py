@@ -6,8 +6,8 @@ import click
 
 from loadwatch.cli.context import Context
 from loadwatch.cli.train import train_for_a_person, words_of
-from loadwatch.daemon.learning import ASKED
 from loadwatch.daemon.orders import order_for
+from loadwatch.daemon.retraining import ASKED
 from loadwatch.history import History, StateLock
 
 

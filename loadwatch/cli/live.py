@@ -7,9 +7,9 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from loadwatch.cli.figures import ink_for
+from loadwatch.cli.formatting import palette_for
 from loadwatch.cli.screen import StatusScreen, new_console
-from loadwatch.cli.trust import Document
+from loadwatch.cli.status_text import Document
 
 MOST_FACTS: Final = 9
 LEAST_SIGNALS: Final = 5
@@ -41,7 +41,7 @@ class LiveScreen:
         """Fill the terminal: as many signals as fit between the verdicts and the facts."""
         self._size = self._console.size
         width, height = self._size
-        screen = StatusScreen(document, ink_for(self._console.encoding), width)
+        screen = StatusScreen(document, palette_for(self._console.encoding), width)
         foot = Text(f"q quit   h hour   d day   history: the last {span}", "dim")
         if trouble:
             foot = Text(trouble, "bold yellow", no_wrap=True, overflow="ellipsis")

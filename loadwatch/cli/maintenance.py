@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.moments import LENGTH, MOMENT_AHEAD, show_span
+from loadwatch.cli.time_options import LENGTH, MOMENT_AHEAD, show_span
 from loadwatch.errors import UsageError
 from loadwatch.records import Maintenance, Span
 

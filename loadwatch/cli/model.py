@@ -6,9 +6,9 @@ from dataclasses import asdict
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.figures import show_horizon
+from loadwatch.cli.formatting import show_horizon
 from loadwatch.cli.judgement import judgement
-from loadwatch.cli.moments import show_moment, show_span
+from loadwatch.cli.time_options import show_moment, show_span
 from loadwatch.errors import ModelError
 from loadwatch.labels.rule import spelled_out
 from loadwatch.model.store import ModelStore

@@ -11,8 +11,8 @@ import click
 from loadwatch.errors import UsageError
 from loadwatch.history import History
 from loadwatch.http_client import Access
-from loadwatch.importers.prometheus import PrometheusHistory, local_devices
-from loadwatch.importers.query_api import QueryApi
+from loadwatch.interchange.prometheus import PrometheusHistory, local_devices
+from loadwatch.interchange.query_api import QueryApi
 from loadwatch.records import Span
 
 Command = TypeVar("Command", bound=Callable[..., Any])

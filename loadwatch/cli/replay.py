@@ -10,14 +10,14 @@ import numpy as np
 
 from loadwatch.cli.alerts import alert_line
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.figures import count_of, show_age
+from loadwatch.cli.formatting import count_of, show_age
 from loadwatch.cli.progress import Bar
-from loadwatch.importers.csv import read_csv
+from loadwatch.interchange.csv import read_csv
 from loadwatch.labels.horizons import exceedances
 from loadwatch.pictures import check_drawable, draw_replay
 from loadwatch.pipeline import Scores
 from loadwatch.records import Alert, Floats, Recording
-from loadwatch.replay import Findings, Replay, Settings, header, score_lines
+from loadwatch.replay import Replay, ReplayFindings, Settings, header, score_lines
 from loadwatch.report.findings import horizon_figures
 
 
@@ -90,7 +90,7 @@ def _draw(
     )
 
 
-def summary(recording: Recording, findings: Findings) -> Iterator[str]:
+def summary(recording: Recording, findings: ReplayFindings) -> Iterator[str]:
     """What an operator wants to know, line by line."""
     times = recording.timestamps
     weeks = max(float(times[-1] - times[0]), 1.0) / 604_800.0

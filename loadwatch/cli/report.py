@@ -8,19 +8,19 @@ from pathlib import Path
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.figures import count_of
-from loadwatch.cli.moments import MOMENT, SINCE, Since, span_since
+from loadwatch.cli.formatting import count_of
+from loadwatch.cli.time_options import MOMENT, SINCE, Since, span_since
 from loadwatch.errors import HistoryError, ModelError
 from loadwatch.files import write_atomically
 from loadwatch.history import History
-from loadwatch.judge.alerts import with_labels
-from loadwatch.judge.maintenance import MaintenanceCalendar
+from loadwatch.judge.statistics import with_labels
 from loadwatch.labels.rule import Rule
-from loadwatch.model.file import Model
+from loadwatch.maintenance import MaintenanceCalendar
+from loadwatch.model.bundle import Model
 from loadwatch.model.store import ModelStore
 from loadwatch.pipeline import Scorer, warm_up
 from loadwatch.records import Maintenance, Span
-from loadwatch.report import Material, examine, page
+from loadwatch.report import ReportInput, examine, page
 from loadwatch.times import local_zone
 
 
@@ -63,13 +63,13 @@ def _model(context: Context) -> Model:
     return store.load(version)
 
 
-def _material(context: Context, history: History, span: Span) -> Material:
+def _material(context: Context, history: History, span: Span) -> ReportInput:
     recording = history.recording(span.start, span.end)
     if len(recording) < 2:
         raise HistoryError(f"{context.history_path} holds no samples of that span; see: loadwatch history")
     labels = history.labels(span)
     calendar = MaintenanceCalendar(context.config.maintenance.windows, history.maintenance(span))
-    return Material(
+    return ReportInput(
         host=socket.gethostname(),
         span=Span(max(span.start, float(recording.timestamps[0])), float(recording.timestamps[-1])),
         recording=recording,

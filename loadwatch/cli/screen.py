@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from loadwatch.cli.figures import Ink, ink_for, show_age, show_horizon, show_share, show_value
-from loadwatch.cli.trust import Document, facts
+from loadwatch.cli.formatting import Palette, palette_for, show_age, show_horizon, show_share, show_value
+from loadwatch.cli.status_text import Document, facts
 from loadwatch.signals import NAMES
 
 STYLES: Final = {
@@ -45,7 +45,7 @@ def new_console(*, plain: bool = False) -> Console:
 
 def show_status(document: Document, console: Console) -> None:
     """Print one screen; into a pipe without the spaces that fill up lines."""
-    screen = StatusScreen(document, ink_for(console.encoding), console.width).whole()
+    screen = StatusScreen(document, palette_for(console.encoding), console.width).whole()
     if console.is_terminal:
         console.print(screen)
         return
@@ -57,7 +57,7 @@ def show_status(document: Document, console: Console) -> None:
 class StatusScreen:
     """The parts of the screen for one document; ``top`` puts lines of history into them."""
 
-    def __init__(self, document: Document, ink: Ink, width: int) -> None:
+    def __init__(self, document: Document, ink: Palette, width: int) -> None:
         self.document = document
         self.ink = ink
         self.series: Document = since_the_first(document.get("series") or {})

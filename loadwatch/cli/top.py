@@ -15,9 +15,9 @@ from typing import Any, Final
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.figures import show_share
-from loadwatch.cli.moments import DURATION
+from loadwatch.cli.formatting import show_share
 from loadwatch.cli.remote import Remote, remote_of, remote_options
+from loadwatch.cli.time_options import DURATION
 from loadwatch.errors import ServiceError
 from loadwatch.times import local_zone
 

@@ -21,7 +21,7 @@ from loadwatch.labels.rule import Rule
 from loadwatch.model.store import ModelStore
 from loadwatch.pictures import check_drawable, draw_training
 from loadwatch.pipeline import Scorer
-from loadwatch.training.manners import end_with, give_way
+from loadwatch.training.priority import exit_with_parent, lower_priority
 from loadwatch.training.run import Order, Outcome, train
 
 DRAWN_SECONDS: Final = 7200.0
@@ -97,11 +97,11 @@ def _draw(path: Path, order: Order, outcome: Outcome) -> None:
 
 def _obey(source: IO[str], target: IO[str]) -> None:
     """Be the daemon's training child: JSON in, JSON lines out, out of everybody's way."""
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     order = Order(**json.loads(source.read()))
     # The first model takes a second of CPU, and on a busy host it is wanted most: it does not stand back.
     if not order.bootstrap:
-        give_way()
+        lower_priority()
     last = ""
 
     def report(stage: str, share: float, loss: float | None = None) -> None:  # noqa: ARG001 - told so

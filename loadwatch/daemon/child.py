@@ -1,7 +1,7 @@
 """Training runs in a child process: lowest priority, one thread, gone when we go, memory given back.
 
 The order goes in as JSON on standard input; progress and the outcome come out as JSON lines. The child
-gives way by itself (``training.manners``) as its first act: code between fork and exec could deadlock on a
+gives way by itself (``training.priority``) as its first act: code between fork and exec could deadlock on a
 lock that another thread held.
 """
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from loadwatch.config import Config
-from loadwatch.judge.maintenance import MaintenanceCalendar
+from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.host import host_identity
 from loadwatch.training.run import Order
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 from loadwatch.build import Build, build
 from loadwatch.clock import Clock
-from loadwatch.daemon.keeper import ModelKeeper
-from loadwatch.daemon.verdicts import Verdicts
+from loadwatch.daemon.judging import LiveJudge
+from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.history import History
-from loadwatch.judge.alerts import is_false
+from loadwatch.judge.statistics import is_false
 from loadwatch.records import Alert, Span
 from loadwatch.web import Alert as ShownAlert
 from loadwatch.web import Facts, ModelCard, Training, Worth
@@ -18,15 +18,15 @@ State = Literal["idle", "waiting", "running"]
 
 
 def collect_facts(
-    clock: Clock, started: float, history: History, keeper: ModelKeeper, verdicts: Verdicts
+    clock: Clock, started: float, history: History, models: ModelManager, verdicts: LiveJudge
 ) -> Facts:
     """Everything of this moment; reads the history, so not for the sampling lane."""
     return Facts(
         host=socket.gethostname(),
         build=_build(),
         started_timestamp=started,
-        model_card=_card(keeper),
-        training=_training(clock, keeper),
+        model_card=_card(models),
+        training=_training(clock, models),
         worth=_worth(verdicts),
         alerts=tuple(_shown(alert) for alert in verdicts.alerts),
         maintenance=verdicts.maintenance,
@@ -41,19 +41,19 @@ def _build() -> Build | None:
     return build()
 
 
-def _card(keeper: ModelKeeper) -> ModelCard:
-    card = keeper.card
+def _card(models: ModelManager) -> ModelCard:
+    card = models.card
     if card is None:
         return ModelCard()
     span = Span(card.start_timestamp, card.end_timestamp)
     return ModelCard(card.rows, span, card.losses, card.brier, card.thresholds)
 
 
-def _training(clock: Clock, keeper: ModelKeeper) -> Training:
-    state = keeper.learning.state
+def _training(clock: Clock, models: ModelManager) -> Training:
+    state = models.learning.state
     doing: State = "waiting" if state.waiting else "running" if state.running else "idle"
-    remaining = keeper.next_training_seconds
-    if keeper.card is None and remaining is None:
+    remaining = models.next_training_seconds
+    if models.card is None and remaining is None:
         doing = "running"  # the first model is being made, or is just about to be
     last = state.last
     return Training(
@@ -68,7 +68,7 @@ def _training(clock: Clock, keeper: ModelKeeper) -> Training:
     )
 
 
-def _worth(verdicts: Verdicts) -> Worth:
+def _worth(verdicts: LiveJudge) -> Worth:
     worth = verdicts.worth
     return Worth(
         budget_per_week=dict.fromkeys(worth, verdicts.budget_per_week),

@@ -10,12 +10,12 @@ from typing import Final
 
 from loadwatch.clock import Clock, SystemClock
 from loadwatch.config import Config
-from loadwatch.daemon.keeper import ModelKeeper
+from loadwatch.daemon.container import container_note
+from loadwatch.daemon.judging import LiveJudge
+from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.daemon.reporting import collect_facts
+from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
-from loadwatch.daemon.surroundings import container_note
-from loadwatch.daemon.verdicts import Verdicts
-from loadwatch.daemon.watch import Watch
 from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.files import write_atomically
@@ -101,12 +101,12 @@ class Daemon:
         self._history = History.open(self._directory / "history.db", clock=self._clock)
         self._exporter = Exporter(self._clock, config.sampling.interval)
         self._board = Board(self._clock, config.sampling.interval)
-        self._verdicts = Verdicts(config, self._clock, self._history, self._exporter)
-        self._watch = Watch(
+        self._verdicts = LiveJudge(config, self._clock, self._history, self._exporter)
+        self._watch = SamplingLoop(
             self._clock, self._sampler, self._history, self._exporter, self._board, self._verdicts
         )
         self._schedule = Schedule(on_missed=self._exporter.scheduler_missed.inc, on_failed=self._job_failed)
-        self._keeper = ModelKeeper(
+        self._keeper = ModelManager(
             config, self._directory, self._clock, self._history, self._watch, self._schedule
         )
         self._web = WebServer(

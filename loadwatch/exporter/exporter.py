@@ -20,7 +20,7 @@ from loadwatch import __version__
 from loadwatch.clock import Clock, age_of
 from loadwatch.exporter import table
 from loadwatch.exporter.instruments import Counter, Gauge, Histogram, Labels, gauge_family
-from loadwatch.exporter.pages import KeptPages
+from loadwatch.exporter.pages import PageCache
 from loadwatch.exporter.selection import (
     PROCESS_METRICS,
     VERDICTS,
@@ -112,7 +112,7 @@ class Exporter(Collector):
         ]
         self._instruments = {instrument.metric: instrument for instrument in instruments}
         self._process = _OwnProcess()
-        self._kept = KeptPages()
+        self._kept = PageCache()
 
     def publish(self, snapshot: Snapshot | None) -> None:
         """Show this snapshot from now on; None withdraws the verdict because nothing is known."""

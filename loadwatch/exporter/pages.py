@@ -28,7 +28,7 @@ class _Families(Collector):
         yield from self._families
 
 
-class KeptPages:
+class PageCache:
     """Makes pages, for one thread; keeps one text a family and format."""
 
     def __init__(self) -> None:

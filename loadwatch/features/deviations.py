@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loadwatch.features.scan import decayed_sums, last_known
+from loadwatch.features.recurrence import decayed_sums, last_known
 from loadwatch.records import Floats
 
 

@@ -13,13 +13,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from loadwatch.features import episodes, memory
-from loadwatch.features.averages import Averages
-from loadwatch.features.cells import CellGatherer, Gathered
-from loadwatch.features.episodes import Episodes
-from loadwatch.features.memory import CellMemory, View
+from loadwatch.features import lookback, time_since
+from loadwatch.features.buckets import BucketAggregator, BucketColumns
+from loadwatch.features.ewma import Ewma
+from loadwatch.features.lookback import Lookback, LookbackView
+from loadwatch.features.recurrence import last_known
 from loadwatch.features.row import RowMaker
-from loadwatch.features.scan import last_known
+from loadwatch.features.time_since import TimeSince
 from loadwatch.records import Floats
 
 CELL_SECONDS = (300.0, 600.0, 900.0, 1800.0, 3600.0)
@@ -86,18 +86,18 @@ class ForecastSpec:
             *([f"average_{constant:.0f}s"] for constant in self.constants),
             ["maximum"],
             ["deviation"],
-            *([f"change_{cells}"] for cells in memory.DIFFERENCES),
+            *([f"change_{cells}"] for cells in lookback.DIFFERENCES),
         )
         names = [f"{signal}:{kind}" for (kind,) in per_signal for signal in all_signals]
-        level = ["high", "near", *(f"lag_{cells}" for cells in memory.LEVEL_LAGS), "minimum"]
+        level = ["high", "near", *(f"lag_{cells}" for cells in lookback.LEVEL_LAGS), "minimum"]
         level += ["maximum_3", "maximum_6h", "maximum_24h"]
         level += [f"high_average_{constant:.0f}s" for constant in HIGH_AVERAGES]
-        level += list(episodes.NAMES)
-        level += [f"ahead_{days}d" for days in memory.DAYS_BACK] + ["ahead_mean"]
-        level += [f"back_{days}d" for days in memory.DAYS_BACK]
+        level += list(time_since.NAMES)
+        level += [f"ahead_{days}d" for days in lookback.DAYS_BACK] + ["ahead_mean"]
+        level += [f"back_{days}d" for days in lookback.DAYS_BACK]
         level += ["usual_peak", "usual_peak_fast", "usual_high", "usual_high_fast", "usual_onset"]
         level += ["hour_high", "week_peak", "week_high"]
-        level += [f"shape_{offset}" for offset in memory.SHAPE]
+        level += [f"shape_{offset}" for offset in lookback.SHAPE]
         return (*names, *(f"level:{name}" for name in level))
 
 
@@ -114,14 +114,14 @@ class ForecastFeatures:
         self._width = len(spec.names)
         self._time: float | None = None
         self._last = np.zeros(columns)
-        self._averages = Averages(columns, spec.constants, longest)
-        self._high_averages = Averages(1, HIGH_AVERAGES, longest)
-        self._episodes = Episodes()
-        self._cells = CellGatherer(columns, spec.cell, spec.phase, round(WEEK_SECONDS / spec.cell))
-        self._memory = CellMemory(columns, spec.cell, spec.reach_cells)
+        self._averages = Ewma(columns, spec.constants, longest)
+        self._high_averages = Ewma(1, HIGH_AVERAGES, longest)
+        self._episodes = TimeSince()
+        self._cells = BucketAggregator(columns, spec.cell, spec.phase, round(WEEK_SECONDS / spec.cell))
+        self._memory = Lookback(columns, spec.cell, spec.reach_cells)
         self._view = np.full((1, self._memory.view.width), np.nan)
         self._rows = RowMaker(
-            self._memory.view, columns, len(spec.constants), len(HIGH_AVERAGES), len(episodes.NAMES)
+            self._memory.view, columns, len(spec.constants), len(HIGH_AVERAGES), len(time_since.NAMES)
         )
         self._looked_at: Floats | None = None
 
@@ -188,7 +188,13 @@ def forecast_features(spec: ForecastSpec, timestamps: Floats, values: Floats, le
 
 
 def _assemble(
-    x: Floats, averages: Floats, high_averages: Floats, past: Floats, cells: Gathered, at: Floats, view: View
+    x: Floats,
+    averages: Floats,
+    high_averages: Floats,
+    past: Floats,
+    cells: BucketColumns,
+    at: Floats,
+    view: LookbackView,
 ) -> Floats:
     """One row of features a sample, in the order of `ForecastSpec.names`."""
     level = x[:, :1]
@@ -196,7 +202,7 @@ def _assemble(
     sums, squares = np.nan_to_num(at[:, view.sums]) + x, np.nan_to_num(at[:, view.squares]) + x**2
     variance = (squares - sums**2 / count) / np.maximum(count - 1.0, 1.0)
     lags = at[:, view.lags]
-    changes = np.tile(x, len(memory.DIFFERENCES)) - lags
+    changes = np.tile(x, len(lookback.DIFFERENCES)) - lags
     level_lags = at[:, view.level_lags]
     ahead = np.where(np.isfinite(at[:, view.ahead]), at[:, view.ahead], level)
     days_back = at[:, view.level]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from loadwatch.features import memory
-from loadwatch.features.memory import View
+from loadwatch.features import lookback
+from loadwatch.features.lookback import LookbackView
 from loadwatch.records import Floats
 
 
@@ -21,7 +21,9 @@ class RowMaker:
     columns: K, the load level and its companions; averages, high_averages: how many time constants each has.
     """
 
-    def __init__(self, view: View, columns: int, averages: int, high_averages: int, past: int) -> None:
+    def __init__(
+        self, view: LookbackView, columns: int, averages: int, high_averages: int, past: int
+    ) -> None:
         self._places = view
         self._columns = columns
         self._width = 0
@@ -29,25 +31,25 @@ class RowMaker:
         self._averages = self._take(averages * columns)
         self._maximum = self._take(columns)
         self._deviation = self._take(columns)
-        self._changes = self._take(len(memory.DIFFERENCES) * columns)
+        self._changes = self._take(len(lookback.DIFFERENCES) * columns)
         self._high = self._take(2)
-        self._level_lags = self._take(len(memory.LEVEL_LAGS))
+        self._level_lags = self._take(len(lookback.LEVEL_LAGS))
         self._minimum = self._take(1)
-        self._long_maximum = self._take(memory.LONG_WINDOWS)
+        self._long_maximum = self._take(lookback.LONG_WINDOWS)
         self._high_averages = self._take(high_averages)
         self._past = self._take(past)
-        self._ahead = self._take(len(memory.DAYS_BACK))
+        self._ahead = self._take(len(lookback.DAYS_BACK))
         self._ahead_mean = self._take(1)
-        self._days_back = self._take(len(memory.DAYS_BACK))
+        self._days_back = self._take(len(lookback.DAYS_BACK))
         self._profiles = self._take(view.profiles.stop - view.profiles.start)
-        self._shape = self._take(len(memory.SHAPE))
+        self._shape = self._take(len(lookback.SHAPE))
 
     def _take(self, width: int) -> slice:
         self._width += width
         return slice(self._width - width, self._width)
 
     def look_at(self, view: Floats) -> None:
-        """Make the next rows from what the closed cells say: view (V,), see `CellMemory.extend`."""
+        """Make the next rows from what the closed cells say: view (V,), see `Lookback.extend`."""
         at = self._places
         self._count = float(np.nan_to_num(view[at.count])[0]) + 1.0
         self._freedom = max(self._count - 1.0, 1.0)
@@ -76,7 +78,7 @@ class RowMaker:
         maximum: Floats,
         minimum: float,
     ) -> Floats:
-        """One row (F,): x (K,); averages, high_averages as `Averages.update`, past as `Episodes.update`.
+        """One row (F,): x (K,); averages, high_averages as `Ewma.update`, past as `TimeSince.update`.
 
         maximum (K,), minimum: of the open cell so far.
         """
@@ -101,5 +103,5 @@ class RowMaker:
         np.fmax(maximum[0], self._cell_long_maximum, out=row[self._long_maximum])
         row[self._high_averages] = high_averages
         row[self._past] = past
-        row[self._ahead_mean] = (self._ahead_sum + self._ahead_unknown * level) / len(memory.DAYS_BACK)
+        row[self._ahead_mean] = (self._ahead_sum + self._ahead_unknown * level) / len(lookback.DAYS_BACK)
         return row

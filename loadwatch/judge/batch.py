@@ -5,9 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from loadwatch.judge.guard import WATCHED, Guard
-from loadwatch.judge.habit import SLOT_SECONDS
-from loadwatch.judge.verdict import Evidence, EvidenceBatch
+from loadwatch.judge.limits import WATCHED, StaticLimits
+from loadwatch.judge.seasonality import SLOT_SECONDS
+from loadwatch.judge.types import Evidence, EvidenceBatch
 
 GAP_SECONDS: Final = 1300.0
 """After a longer silence nothing goes on as before: two samples at the slowest interval, and a little."""
@@ -17,7 +17,12 @@ class BatchReader:
     """A batch for a judge that saw its last sample at ``last`` and is quiet below these ``limits``."""
 
     def __init__(
-        self, batch: EvidenceBatch, last: float, limits: tuple[float, ...], guard: Guard, odd_from: float
+        self,
+        batch: EvidenceBatch,
+        last: float,
+        limits: tuple[float, ...],
+        guard: StaticLimits,
+        odd_from: float,
     ) -> None:
         rows = len(batch)
         none = np.zeros(rows, bool)

@@ -1,10 +1,11 @@
-"""The weekly budget: what it buys, what is in the purse, and how high the bar therefore stands.
+"""The weekly alert budget: a token bucket, and the severity threshold that follows from it.
 
-Every stretch of trouble, paged or not, leaves its severity in the ledger of its kind. The bar is the severity
-that the host's own last four weeks exceeded only as often as the budget allows: it finds the few a week that
-are worth a page, on a calm host and on a busy one. How often that is depends on the purse, which fills by the
-budget and pays one for each alert: spend fast and the bar rises, be quiet and it comes down again. An empty
-purse leaves the door open for one alert on credit, for trouble worse than anything in the ledger.
+Every stretch of trouble, alerted or not, leaves its severity in the history of its kind. The threshold is the
+severity that the host's own last four weeks exceeded only as often as the budget allows: it finds the few a
+week that are worth an alert, on a calm host and on a busy one. How often that is depends on the token
+bucket, which fills by the budget and pays one token for each alert: spend fast and the threshold rises, be
+quiet and it comes down again. An empty bucket still gives one alert on credit, for trouble worse than any of
+the past.
 """
 
 import bisect
@@ -19,7 +20,7 @@ REMEMBERED: Final = 512
 CREDIT: Final = 1.0
 
 
-class Purse:
+class TokenBucket:
     """Alerts that may be spent: fills by ``per_week`` up to a week's worth, starts half full.
 
     Whatever happens, T weeks see at most ``per_week * (T + 1) + CREDIT`` alerts.
@@ -36,7 +37,7 @@ class Purse:
         self._counted_at = min(self._counted_at, now)
 
     def content(self, now: float) -> float:
-        """What is in the purse, from -CREDIT to ``capacity``."""
+        """What is in the tokens, from -CREDIT to ``capacity``."""
         filled = self.per_week * max(0.0, now - self._counted_at) / WEEK
         return min(self._content + filled, self.capacity)
 
@@ -63,7 +64,7 @@ class Purse:
         self._counted_at = value_or(state[1], math.inf)
 
 
-class Ledger:
+class SeverityHistory:
     """Severities of the troubles of one kind in the last four weeks."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from loadwatch.records import Origin
+from loadwatch.records import FlagSource
 
 CLEAR_ODDS: Final = 1.0 / 3.0
 """A flag clears once the odds are a third of those that raise it: 0.5 raises, 0.25 clears."""
@@ -97,7 +97,7 @@ class NowFlag:
 
     def __init__(self, raise_at: float) -> None:
         self.model = Hysteresis(raise_at, clear_line(raise_at), self.MODEL_SECONDS, self.CLEAR_SECONDS)
-        self.raised_by: Origin | None = None
+        self.raised_by: FlagSource | None = None
         self._calm_seconds = 0.0
 
     @property
@@ -110,7 +110,9 @@ class NowFlag:
         # While the rule holds the model gathers no time: it must have its minute after the rule's end.
         holding = level > 1.0
         claimed = self.model.update(0.0 if holding else probability, elapsed)
-        origin: Origin | None = "rule" if holding else "model" if claimed else "guard" if guarded else None
+        origin: FlagSource | None = (
+            "rule" if holding else "model" if claimed else "guard" if guarded else None
+        )
         if origin is not None:
             self.raised_by = origin
             self._calm_seconds = 0.0

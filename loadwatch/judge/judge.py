@@ -6,13 +6,13 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from loadwatch.judge.alerting import Alerter, AlertInput
 from loadwatch.judge.batch import GAP_SECONDS, BatchReader
-from loadwatch.judge.budget import Purse
+from loadwatch.judge.budget import TokenBucket
 from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
-from loadwatch.judge.guard import Guard
-from loadwatch.judge.pager import Pager, Scene
-from loadwatch.judge.verdict import Evidence, EvidenceBatch, Judgement, Judgements
-from loadwatch.records import Alert, Contribution, Origin, Verdict
+from loadwatch.judge.limits import StaticLimits
+from loadwatch.judge.types import Evidence, EvidenceBatch, Judgement, Judgements
+from loadwatch.records import Alert, Contribution, FlagSource, Verdict
 
 STATE_VERSION: Final = 1
 
@@ -23,19 +23,19 @@ class Judge:
     horizons: seconds, rising, 0 is now. Until ``adopt`` brings the thresholds of a model, each is 0.5.
 
     Most samples are quiet: nothing is up, nothing is near. Such a sample changes nothing but the time of the
-    last one, and the habit where a half hour turns; both ``update`` and ``extend`` use that, so both give the
-    same answers.
+    last one, and the seasonality where a half hour turns; both ``update`` and ``extend`` use that, so both
+    give the same answers.
     """
 
     def __init__(self, horizons: Sequence[int], *, budget_per_week: float = 2.0) -> None:
-        self._pager = Pager(budget_per_week)
-        self._guard = Guard()
+        self._alerter = Alerter(budget_per_week)
+        self._limit_checks = StaticLimits()
         self._anomaly = anomaly_flag()
         self._now = NowFlag(0.5)
         self._ahead: dict[int, Hysteresis] = {}
         self._last = math.nan
         self._spent = False
-        self._rehearsing = False
+        self._backfilling = False
         self._quiet = False  # the last sample left everything at rest, and all forecasts known
         self._judgement = Judgement()
         self._key: tuple[object, ...] | None = None
@@ -55,16 +55,16 @@ class Judge:
         for horizon, flag in self._ahead.items():
             if horizon in before:
                 flag.restore(before[horizon].to_state())
-        self._pager.adopt({h: thresholds[h] for h in self._ahead})
-        lines = dict(zip(self._ahead, self._pager.lines, strict=True))
+        self._alerter.adopt({h: thresholds[h] for h in self._ahead})
+        lines = dict(zip(self._ahead, self._alerter.lines, strict=True))
         self._limits = tuple(min(thresholds[h], lines.get(h, 1.0)) for h in self.horizons)
         self._quiet = False
 
     def update(self, evidence: Evidence) -> Judgement:
         """Judge one sample. The same object comes back as long as nothing changes."""
-        self._rehearsing = False
+        self._backfilling = False
         if self._quiet and self._is_quiet(evidence):
-            if not self._pager.habit.is_within(evidence.timestamp):
+            if not self._alerter.seasonality.is_within(evidence.timestamp):
                 self._turn(evidence.timestamp)
             self._last = evidence.timestamp
             return self._judgement
@@ -72,13 +72,13 @@ class Judge:
 
     def extend(self, batch: EvidenceBatch) -> Judgements:
         """Judge N samples; the same as ``update`` on each, quickly where little happens."""
-        self._rehearsing = False
+        self._backfilling = False
         rows = len(batch)
         high_load = np.zeros((rows, len(self.horizons)), np.int8)
         anomaly = np.zeros(rows, np.int8)
         opened: list[Alert] = []
         closed: list[Alert] = []
-        reader = BatchReader(batch, self._last, self._limits, self._guard, self._anomaly.raise_at)
+        reader = BatchReader(batch, self._last, self._limits, self._limit_checks, self._anomaly.raise_at)
         row, odd, flags = 0, -1, high_load[:0]
         told: Judgement | None = None
         while row < rows:
@@ -106,7 +106,7 @@ class Judge:
             row += 1
         return Judgements(high_load, anomaly, tuple(opened), tuple(closed))
 
-    def rehearse(self, batch: EvidenceBatch) -> None:
+    def backfill(self, batch: EvidenceBatch) -> None:
         """Learn from a past that comes before all samples judged so far what is ordinary; nobody is called.
 
         So that imported history, or the training set of the first model, spares the operator the pages for
@@ -118,52 +118,52 @@ class Judge:
             ValueError: the judge has seen samples already.
 
         """
-        if not (math.isnan(self._last) or self._rehearsing):
-            raise ValueError("only a judge that has seen nothing yet can rehearse the past")
-        purse, self._pager.purse = self._pager.purse, Purse(0.0)
+        if not (math.isnan(self._last) or self._backfilling):
+            raise ValueError("only a judge that has seen nothing yet can backfill the past")
+        tokens, self._alerter.tokens = self._alerter.tokens, TokenBucket(0.0)
         self.extend(batch)
-        self._rehearsing = True
-        self._pager.purse = purse
+        self._backfilling = True
+        self._alerter.tokens = tokens
         if len(batch):
-            purse.begin(self._last)
+            tokens.begin(self._last)
 
-    def take_past(self, rehearsed: Self) -> None:
-        """Take over what another judge learned of the same host in a rehearsal that ends about now.
+    def take_past(self, backfilled: Self) -> None:
+        """Take over what another judge learned of the same host in a backfill that ends about now.
 
-        Flags, open alerts and the purse stay: what is going on, and what was spent, is no rehearsal.
+        Flags, open alerts and the tokens stay: what is going on, and what was spent, is no backfill.
         """
-        self._pager.take_past(rehearsed._pager)
+        self._alerter.take_past(backfilled._alerter)
         if math.isnan(self._last):
-            self._last = rehearsed._last  # or time lost since then would be unknown to the habit
+            self._last = backfilled._last  # or time lost since then would be unknown to the seasonality
         self._quiet = False
 
     @property
     def since(self) -> float:
         """From when on this judge knows the host; infinity while it has seen nothing."""
-        return self._pager.since
+        return self._alerter.since
 
     def annotate(self, verdict: Verdict, signals: tuple[Contribution, ...], model: str) -> Alert | None:
         """Write into the open alert what drove it and which model saw it; None where none is open."""
-        return self._pager.annotate(verdict, signals, model)
+        return self._alerter.annotate(verdict, signals, model)
 
     @property
     def open_alerts(self) -> tuple[Alert, ...]:
         """The alerts open now, as far as they got."""
-        return tuple(running.alert for running in self._pager.open.values())
+        return tuple(running.alert for running in self._alerter.open.values())
 
     @property
     def limits_reached(self) -> tuple[str, ...]:
         """The signals that the static guard sees at their limits."""
-        return self._guard.raised
+        return self._limit_checks.raised
 
     def raised_bars(self) -> dict[Verdict, float]:
         """How far the budget now keeps the bar for an alert above the model's own threshold, in log odds."""
         if math.isnan(self._last):
             return {"high_load": 0.0, "anomaly": 0.0}
-        pager = self._pager
+        alerter = self._alerter
         return {
-            "high_load": pager.forecast.raise_of_bar(self._last, pager.purse),
-            "anomaly": pager.anomaly.raise_of_bar(self._last, pager.purse),
+            "high_load": alerter.forecast.raise_of_bar(self._last, alerter.tokens),
+            "anomaly": alerter.anomaly.raise_of_bar(self._last, alerter.tokens),
         }
 
     def _is_quiet(self, evidence: Evidence) -> bool:
@@ -178,11 +178,11 @@ class Judge:
                 return False
         elif training or not score < self._anomaly.raise_at:
             return False
-        return self._guard.is_quiet(values)
+        return self._limit_checks.is_quiet(values)
 
     def _turn(self, now: float) -> None:
         """What a quiet sample at ``now`` changes where it begins a half hour."""
-        self._pager.habit.enter(now, self._last)
+        self._alerter.seasonality.enter(now, self._last)
         self._last = now
         said = self._judgement
         self._conclude(said.high_load, said.raised_by, said.anomaly, [], [])
@@ -192,15 +192,15 @@ class Judge:
         elapsed, closed = self._pass_time(now)
         if evidence.maintenance:
             self._quiet = False
-            self._pager.habit.lose(elapsed)
+            self._alerter.seasonality.lose(elapsed)
             self._reset_flags()
-            closed += self._pager.silence()
+            closed += self._alerter.silence()
             return self._conclude(dict.fromkeys(self.horizons, False), {}, False, [], closed)
         chances = dict(zip(self.horizons, evidence.probabilities, strict=True))
         high_load, raised_by = self._flag_high_load(evidence, chances, elapsed)
         score = math.nan if evidence.training else evidence.anomaly_score
         anomaly = self._anomaly.update(score, elapsed)
-        scene = Scene(
+        seen = AlertInput(
             level=evidence.level,
             probabilities=tuple(chances[horizon] for horizon in self._ahead),
             anomaly_score=score,
@@ -208,17 +208,17 @@ class Judge:
             origin=self._now.raised_by,
             values=evidence.values,
         )
-        opened, over = self._pager.update(now, elapsed, scene)
+        opened, over = self._alerter.update(now, elapsed, seen)
         known = len(high_load) == len(self.horizons) and not math.isnan(evidence.level)
-        self._quiet = known and self._pager.resting and all(part.resting for part in self._parts())
+        self._quiet = known and self._alerter.resting and all(part.resting for part in self._parts())
         return self._conclude(high_load, raised_by, anomaly, opened, closed + over)
 
     def _flag_high_load(
         self, evidence: Evidence, chances: Mapping[int, float], elapsed: float
-    ) -> tuple[dict[int, bool], dict[int, Origin]]:
+    ) -> tuple[dict[int, bool], dict[int, FlagSource]]:
         high_load: dict[int, bool] = {}
-        raised_by: dict[int, Origin] = {}
-        guarded = self._guard.update(evidence.values, elapsed)
+        raised_by: dict[int, FlagSource] = {}
+        guarded = self._limit_checks.update(evidence.values, elapsed)
         now = self._now.update(evidence.level, chances.get(0, math.nan), guarded, elapsed)
         origin = self._now.raised_by
         if now is not None and 0 in self.horizons:
@@ -234,26 +234,26 @@ class Judge:
                 raised_by[horizon] = origin = origin or "model"
         return high_load, raised_by
 
-    def _parts(self) -> Iterator[NowFlag | Hysteresis | Guard]:
+    def _parts(self) -> Iterator[NowFlag | Hysteresis | StaticLimits]:
         """Everything that has a flag of its own."""
         yield self._now
         yield self._anomaly
-        yield self._guard
+        yield self._limit_checks
         yield from self._ahead.values()
 
     def _pass_time(self, now: float) -> tuple[float, list[Alert]]:
         """Seconds since the last sample, 0 where nothing goes on as before; and what a gap closed."""
-        pager, habit = self._pager, self._pager.habit
+        alerter, seasonality = self._alerter, self._alerter.seasonality
         elapsed, closed = now - self._last, []
         if not 0.0 <= elapsed <= GAP_SECONDS:  # also at the first sample, where it is NaN
-            pager.begin(now)
+            alerter.begin(now)
             self._reset_flags()
-            closed = pager.silence()
-            if habit.is_within(now):
-                habit.lose(elapsed)
+            closed = alerter.silence()
+            if seasonality.is_within(now):
+                seasonality.lose(elapsed)
             elapsed = 0.0
-        if not habit.is_within(now):
-            habit.enter(now, self._last)
+        if not seasonality.is_within(now):
+            seasonality.enter(now, self._last)
         self._last = now
         return elapsed, closed
 
@@ -264,16 +264,16 @@ class Judge:
     def _conclude(
         self,
         high_load: Mapping[int, bool],
-        raised_by: Mapping[int, Origin],
+        raised_by: Mapping[int, FlagSource],
         anomaly: bool | None,
         opened: list[Alert],
         closed: list[Alert],
     ) -> Judgement:
-        pager = self._pager
-        # Apart, so that it does not flicker around the moment when the purse pays its debt.
-        self._spent = pager.purse.content(self._last) < (0.5 if self._spent else 0.0)
-        high_open = "high_load" in pager.open or "high_load" in pager.joined
-        odd_open = "anomaly" in pager.open or "anomaly" in pager.joined
+        alerter = self._alerter
+        # Apart, so that it does not flicker around the moment when the tokens pays its debt.
+        self._spent = alerter.tokens.content(self._last) < (0.5 if self._spent else 0.0)
+        high_open = "high_load" in alerter.open or "high_load" in alerter.joined
+        odd_open = "anomaly" in alerter.open or "anomaly" in alerter.joined
         key = (tuple(high_load.items()), tuple(raised_by.items()), anomaly, high_open, odd_open, self._spent)
         if opened or closed or key != self._key:
             self._judgement = Judgement(
@@ -293,8 +293,8 @@ class Judge:
             "now": self._now.to_state(),
             "ahead": {str(horizon): machine.to_state() for horizon, machine in self._ahead.items()},
             "anomaly": self._anomaly.to_state(),
-            "guard": self._guard.to_state(),
-            "pager": self._pager.to_state(),
+            "guard": self._limit_checks.to_state(),
+            "pager": self._alerter.to_state(),
         }
 
     @classmethod
@@ -324,8 +324,8 @@ class Judge:
             if str(horizon) in state["ahead"]:
                 machine.restore(state["ahead"][str(horizon)])
         self._anomaly.restore(state["anomaly"])
-        self._guard.restore(state["guard"])
-        self._pager.restore(state["pager"])
+        self._limit_checks.restore(state["guard"])
+        self._alerter.restore(state["pager"])
 
 
 def _flag(value: bool | None) -> int:

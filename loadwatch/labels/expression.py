@@ -40,7 +40,7 @@ class Frame:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        self._ripe: set[Greater] = set()
+        self._ripe: set[Compare] = set()
         self._windows: dict[Windowed, Window] = {}
         self._timestamps: Floats = np.empty(0)
         self._columns: Mapping[str, Floats] = {}
@@ -72,7 +72,7 @@ class Frame:
         """The single row's value of a signal."""
         return self._row[name]
 
-    def were_seen(self, node: Greater) -> bool:
+    def were_seen(self, node: Compare) -> bool:
         """Whether each signal of the comparison was ever known up to the single row."""
         if node not in self._ripe:
             if not self._seen.issuperset(node.signals()):
@@ -162,7 +162,7 @@ class Windowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Arithmetic:
+class BinOp:
     """left (+ - * /) right; a division by zero is unknown."""
 
     sign: str
@@ -189,11 +189,11 @@ class Arithmetic:
         yield from self.right.signals()
 
 
-Value = Number | Name | Windowed | Arithmetic
+Value = Number | Name | Windowed | BinOp
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Greater:
+class Compare:
     """left > right, or with ``equal`` left >= right; ``<`` is written with its sides exchanged."""
 
     left: Value
@@ -272,7 +272,7 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Every:
+class And:
     """All parts hold: the smallest level; one that is known not to hold settles it."""
 
     parts: tuple[Condition, ...]
@@ -301,7 +301,7 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Some:
+class Or:
     """At least one part holds: the largest level; one that is known to hold settles it."""
 
     parts: tuple[Condition, ...]
@@ -329,7 +329,7 @@ class Some:
         return max(self.parts, key=lambda part: _or_last(newest[part], -math.inf)).deciding(newest)
 
 
-Condition = Greater | Not | Every | Some
+Condition = Compare | Not | And | Or
 
 
 def _remembered(part: Condition, frame: Frame) -> Floats:

@@ -23,15 +23,15 @@ import numpy as np
 from loadwatch.errors import ConfigurationError, TimeFormatError
 from loadwatch.escaping import quoted
 from loadwatch.labels.expression import (
-    Arithmetic,
+    And,
+    BinOp,
+    Compare,
     Condition,
-    Every,
     Frame,
-    Greater,
     Name,
     Not,
     Number,
-    Some,
+    Or,
     Value,
     Windowed,
 )
@@ -195,13 +195,13 @@ class _Parser:
         parts = [self._every()]
         while self._take("or"):
             parts.append(self._every())
-        return parts[0] if len(parts) == 1 else Some(tuple(parts))
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
     def _every(self) -> Condition:
         parts = [self._one()]
         while self._take("and"):
             parts.append(self._one())
-        return parts[0] if len(parts) == 1 else Every(tuple(parts))
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _one(self) -> Condition:
         self._depth += 1
@@ -244,7 +244,7 @@ class _Parser:
             raise self._error("this compares two numbers, so it never changes", token.column)
         if token.text[0] == "<":
             left, right = right, left
-        return Greater(left, right, equal=token.text.endswith("="))
+        return Compare(left, right, equal=token.text.endswith("="))
 
     def _sum(self) -> Value:
         value = self._product()
@@ -311,7 +311,7 @@ class _Parser:
 
     def _combined(self, token: _Token, left: Value, right: Value) -> Value:
         """The arithmetic, done at once between numbers, so that a limit may be written as ``8 * 1024``."""
-        node = Arithmetic(token.text, left, right)
+        node = BinOp(token.text, left, right)
         if not (isinstance(left, Number) and isinstance(right, Number)):
             return node
         result = node.of_row(Frame())

@@ -1,1 +1,1 @@
-"""What was learnt, with everything needed to use it."""
+"""What was learned, with everything needed to use it."""

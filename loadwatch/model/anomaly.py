@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from loadwatch.errors import ModelError
 from loadwatch.features.deviations import DeviationFeatures, DeviationSpec
-from loadwatch.features.minutes import MinuteClock, Minutes
-from loadwatch.model.holding import Hold, HoldSpec
-from loadwatch.model.usual import SLOTS, AnomalySettings, Usual, autoencoder
+from loadwatch.features.resample import MinuteResampler, Minutes
+from loadwatch.model.baseline import SLOTS, AnomalySettings, Baseline, autoencoder
+from loadwatch.model.smoothing import ScoreSmoother, SmoothingSpec
 from loadwatch.records import Contribution, Floats, Recording
 
 FORMAT: Final = 1
@@ -45,7 +45,7 @@ class AnomalyModel:
     threshold: the h at which the score is 0.5, from the budget of the training.
     """
 
-    usual: Usual
+    usual: Baseline
     threshold: float
 
     @property
@@ -98,7 +98,7 @@ class AnomalyModel:
             if meta["hidden"] is not None:
                 network = autoencoder(2 * len(signals), meta["hidden"], drawn=False)
                 network.theta[...] = arrays["theta"]
-            usual = Usual(
+            usual = Baseline(
                 signals, arrays["centre"], arrays["spread"], arrays["season"], network, _settings(meta)
             )
             threshold = float(meta["threshold"])
@@ -122,9 +122,9 @@ class AnomalyStream:
     def __init__(self, model: AnomalyModel) -> None:
         signals = len(model.signals)
         self.model = model
-        self._clock = MinuteClock(signals)
+        self._clock = MinuteResampler(signals)
         self._features = DeviationFeatures(model.usual.settings.deviations, signals)
-        self._hold = Hold(model.usual.settings.hold, signals)
+        self._hold = ScoreSmoother(model.usual.settings.hold, signals)
         self._score = math.nan
         self._contributions = np.full(signals, math.nan)
         self._directions = np.zeros(signals, np.int8)
@@ -179,5 +179,5 @@ class AnomalyStream:
 
 def _settings(meta: Mapping[str, Any]) -> AnomalySettings:
     plain = dict(meta["settings"])
-    deviations, hold = DeviationSpec(**plain.pop("deviations")), HoldSpec(**plain.pop("hold"))
+    deviations, hold = DeviationSpec(**plain.pop("deviations")), SmoothingSpec(**plain.pop("hold"))
     return AnomalySettings(**plain, deviations=deviations, hold=hold)

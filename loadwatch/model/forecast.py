@@ -27,7 +27,7 @@ class ForecastModel:
     """A trained forecaster, immutable; use it from one thread, for the network works in buffers of its own.
 
     A logit is the weighted mean of the network's and the anchor's, a small logistic regression (see
-    ``training.anchor`` for why), then ``slope * logit + shift`` by ``calibration`` (H, 2). What comes within
+    ``training.linear`` for why), then ``slope * logit + shift`` by ``calibration`` (H, 2). What comes within
     a minute comes within five: of the horizons ahead, a longer one is never less likely than a shorter one.
 
     spec: what the features mean; horizons: H seconds, 0 is now; anchor (F + 1, H): weights of the normalised

@@ -13,7 +13,7 @@ from typing import Final
 
 from loadwatch.errors import ModelError
 from loadwatch.files import sync_folder, write_atomically
-from loadwatch.model.file import Card, Model, read_card
+from loadwatch.model.bundle import Card, Model, read_card
 
 SUFFIX: Final = ".model"
 KEPT: Final = 8

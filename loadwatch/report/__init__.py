@@ -3,7 +3,7 @@
 Plain SVG, no script and no request to anywhere: it can be mailed, kept, and opened in ten years.
 """
 
-from loadwatch.report.findings import Findings, Material, examine
+from loadwatch.report.findings import ReportFigures, ReportInput, examine
 from loadwatch.report.page import page
 
-__all__ = ["Findings", "Material", "examine", "page"]
+__all__ = ["ReportFigures", "ReportInput", "examine", "page"]

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from loadwatch.labels.horizons import exceedances, inside, labelled_levels
-from loadwatch.model.file import Card
+from loadwatch.model.bundle import Card
 from loadwatch.pipeline import Scorer
 from loadwatch.records import Alert, Floats, Label, Maintenance, Recording, Span
 
@@ -18,7 +18,7 @@ LEAST_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ReportInput:
     """What the history holds of the span."""
 
     host: str
@@ -46,7 +46,7 @@ class HorizonFigures:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Findings:
+class ReportFigures:
     """The material, and what the model in use says of it.
 
     shown: (N, H) probabilities with now included, as people were told; high: (N,) 1 where load was high by
@@ -54,7 +54,7 @@ class Findings:
     ``figures`` are of the rows after the model's own span if there are enough, which ``unseen`` tells.
     """
 
-    material: Material
+    material: ReportInput
     card: Card
     horizons: tuple[int, ...]
     shown: Floats
@@ -64,7 +64,7 @@ class Findings:
     unseen: bool
 
 
-def examine(material: Material, scorer: Scorer) -> Findings:
+def examine(material: ReportInput, scorer: Scorer) -> ReportFigures:
     """Score the span with a scorer that was warmed up on what came before, and compare with what came."""
     recording, forecast = material.recording, scorer.model.forecast
     parts = [scorer.extend(recording.rows(start, start + CHUNK)) for start in range(0, len(recording), CHUNK)]
@@ -86,7 +86,7 @@ def examine(material: Material, scorer: Scorer) -> Findings:
     ]
     high = np.where(np.isfinite(truth), truth > 1.0, np.nan)
     known = tuple(each for each in figures if each is not None)
-    return Findings(material, card, forecast.horizons, shown, high, anomaly, known, enough)
+    return ReportFigures(material, card, forecast.horizons, shown, high, anomaly, known, enough)
 
 
 def horizon_figures(horizon: int, probabilities: Floats, targets: Floats) -> HorizonFigures | None:

@@ -8,10 +8,10 @@ from importlib import resources
 import numpy as np
 
 from loadwatch import __version__
-from loadwatch.judge.alerts import is_false
+from loadwatch.judge.statistics import is_false
 from loadwatch.labels.rule import spelled_out
 from loadwatch.records import Alert, Contribution, Floats, Span
-from loadwatch.report.findings import Findings, HorizonFigures, stretches
+from loadwatch.report.findings import HorizonFigures, ReportFigures, stretches
 from loadwatch.report.svg import Chart, moments, thinned
 from loadwatch.signals import BY_NAME
 
@@ -21,7 +21,7 @@ UNIT = Span(0.0, 1.0)
 PER_CENT = [(0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")]
 
 
-def page(findings: Findings, zone: tzinfo, now: float) -> str:
+def page(findings: ReportFigures, zone: tzinfo, now: float) -> str:
     """The whole page, complete by itself."""
     style = resources.files("loadwatch.report").joinpath("report.css").read_text(encoding="utf-8")
     host = escape(findings.material.host)
@@ -33,7 +33,7 @@ def page(findings: Findings, zone: tzinfo, now: float) -> str:
     )
 
 
-def _sections(findings: Findings, zone: tzinfo, now: float) -> Iterator[str]:
+def _sections(findings: ReportFigures, zone: tzinfo, now: float) -> Iterator[str]:
     yield _head(findings, zone)
     yield _section("What happened", _overview(findings, zone))
     yield _section("Alerts", _alerts(findings, zone))
@@ -48,7 +48,7 @@ def _section(title: str, content: str) -> str:
     return f"<section><h2>{title}</h2>{content}</section>"
 
 
-def _head(findings: Findings, zone: tzinfo) -> str:
+def _head(findings: ReportFigures, zone: tzinfo) -> str:
     material, alerts = findings.material, findings.material.alerts
     known = np.isfinite(findings.high)
     share = float(findings.high[known].mean()) if known.any() else 0.0
@@ -65,7 +65,7 @@ def _head(findings: Findings, zone: tzinfo) -> str:
     return f'<header><h1>{escape(material.host)}</h1><p>{span}</p></header><div class="tiles">{tiles}</div>'
 
 
-def _overview(findings: Findings, zone: tzinfo) -> str:
+def _overview(findings: ReportFigures, zone: tzinfo) -> str:
     material, times = findings.material, findings.material.recording.timestamps
     chart = _over_time("Probability of high load, and what really was", findings, zone, height=220)
     chart.levels(PER_CENT)
@@ -95,7 +95,7 @@ def _overview(findings: Findings, zone: tzinfo) -> str:
     return f'<p class="legend">{marks}</p>{chart.text()}{strip}{odd}'
 
 
-def _over_time(title: str, findings: Findings, zone: tzinfo, *, height: int, y: Span = UNIT) -> Chart:
+def _over_time(title: str, findings: ReportFigures, zone: tzinfo, *, height: int, y: Span = UNIT) -> Chart:
     chart = Chart(title, findings.material.span, y, height=height)
     if height > 40:
         chart.marks(moments(findings.material.span, zone))
@@ -104,7 +104,7 @@ def _over_time(title: str, findings: Findings, zone: tzinfo, *, height: int, y: 
     return chart
 
 
-def _alerts(findings: Findings, zone: tzinfo) -> str:
+def _alerts(findings: ReportFigures, zone: tzinfo) -> str:
     if not findings.material.alerts:
         return "<p>None in this span.</p>"
     rows = "".join(_alert(alert, zone) for alert in findings.material.alerts)
@@ -140,7 +140,7 @@ def _reason(part: Contribution, strongest: float) -> str:
     return f'<span class="reason">{bar}{escape(part.signal)} {part.value:+.2f}</span>'
 
 
-def _signals(findings: Findings, zone: tzinfo) -> Iterator[str]:
+def _signals(findings: ReportFigures, zone: tzinfo) -> Iterator[str]:
     recording = findings.material.recording
     for name in _telling(findings):
         column = recording.column(name)
@@ -155,7 +155,7 @@ def _signals(findings: Findings, zone: tzinfo) -> Iterator[str]:
         yield f"<h3>{escape(name)}{meaning}</h3>{chart.text()}"
 
 
-def _telling(findings: Findings) -> list[str]:
+def _telling(findings: ReportFigures) -> list[str]:
     """The signals that drove alerts most often, then those the rule of most hosts looks at."""
     counts: dict[str, float] = {}
     for alert in findings.material.alerts:
@@ -173,7 +173,7 @@ def _is_constant(column: Floats) -> bool:
     return bool(np.nanmax(column) == np.nanmin(column))
 
 
-def _worth(findings: Findings) -> str:
+def _worth(findings: ReportFigures) -> str:
     if not findings.figures:
         return "<p>Too little is known of what came after the forecasts.</p>"
     rows = "".join(
@@ -196,7 +196,7 @@ def _skill(figures: HorizonFigures) -> str:
     return "-" if figures.baseline == 0.0 else f"{1.0 - figures.brier / figures.baseline:.2f}"
 
 
-def _reliability(findings: Findings) -> str:
+def _reliability(findings: ReportFigures) -> str:
     """Of the furthest horizon, on samples not learned: of this span, or else as held out in training."""
     furthest = findings.figures[-1]
     held_out = findings.card.figures.get("reliability", {}).get(str(furthest.horizon))
@@ -219,7 +219,7 @@ def _reliability(findings: Findings) -> str:
     return f"<figure>{chart.text()}<figcaption>{caption}</figcaption></figure>"
 
 
-def _losses(findings: Findings) -> str:
+def _losses(findings: ReportFigures) -> str:
     losses = [float(loss) for loss in findings.card.figures.get("losses", [])]
     if len(losses) < 2:
         return ""
@@ -233,7 +233,7 @@ def _losses(findings: Findings) -> str:
     return f"<figure>{chart.text()}<figcaption>Loss by epoch of the last training.</figcaption></figure>"
 
 
-def _model(findings: Findings, zone: tzinfo) -> str:
+def _model(findings: ReportFigures, zone: tzinfo) -> str:
     card = findings.card
     learned = f"{card.rows:,} made-up rows"
     if not card.is_made_up:

@@ -1,1 +1,1 @@
-"""From history to a model: what is learnt, on what, and whether it may be published."""
+"""From history to a model: what is learned, on what, and whether it may be published."""

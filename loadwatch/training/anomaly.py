@@ -6,8 +6,8 @@ centre, network and season, but counts in the spread (see training/robust.py) an
 is one of alarms, and a threshold that forgot its own alarms would sink from training to training. Beyond that
 every estimate is robust, so that an incident nobody flagged is no new normal either.
 
-For that very reason one evening would never change what is usual. So ``vouched`` spans, which an operator
-labelled normal, are heard by themselves: the spread of every signal reaches at least as far as it went there.
+For that very reason one evening would never change what is usual. So spans that
+an operator labelled normal are heard by themselves: every signal's spread reaches as far as it went there.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,15 +18,23 @@ import numpy as np
 
 from loadwatch.errors import TrainingError
 from loadwatch.features.deviations import DeviationFeatures
-from loadwatch.features.minutes import MinuteClock
+from loadwatch.features.resample import MinuteResampler
 from loadwatch.model.anomaly import AnomalyModel
-from loadwatch.model.holding import Hold, Reals
-from loadwatch.model.thresholds import block_maxima, threshold_for_budget
-from loadwatch.model.usual import HALF_HOUR, SLOTS, AnomalySettings, Flags, Usual, autoencoder, half_hours
+from loadwatch.model.baseline import (
+    HALF_HOUR,
+    SLOTS,
+    AnomalySettings,
+    Baseline,
+    Flags,
+    autoencoder,
+    half_hours,
+)
+from loadwatch.model.smoothing import Reals, ScoreSmoother
 from loadwatch.nn import Adam, Data, Epoch, Huber, Network, Plan, cosine, train, warm_up
 from loadwatch.nn.training import Stop
 from loadwatch.records import Floats, Recording, Span
-from loadwatch.training.robust import robust_scale, vouched_spread
+from loadwatch.training.robust import labelled_normal_spread, robust_scale
+from loadwatch.training.thresholds import block_maxima, threshold_for_budget
 
 LEAST_MINUTES: Final = 10  # of usable history
 LEAST_FOR_NETWORK: Final = 360  # minutes; with less, residuals are noise
@@ -60,7 +68,7 @@ def train_anomaly(  # noqa: PLR0913 - all but the recording are refinements with
     *,
     exclude: Sequence[Span] = (),
     flagged: Sequence[Span] = (),
-    vouched: Sequence[Span] = (),
+    labelled_normal: Sequence[Span] = (),
     budget_per_day: float = 1.0,
     seed: int = 0,
     stop: Stop | None = None,
@@ -74,21 +82,21 @@ def train_anomaly(  # noqa: PLR0913 - all but the recording are refinements with
 
     """
     signals = recording.signals
-    minutes = MinuteClock(len(signals)).extend(recording.timestamps, recording.values)
+    minutes = MinuteResampler(len(signals)).extend(recording.timestamps, recording.values)
     taken = ~_inside(minutes.timestamps, exclude)
     _refuse_too_little(taken, minutes.values)
     step = float(np.median(np.diff(minutes.timestamps)))
     settings = (settings or AnomalySettings()).stretched(step)
     features = DeviationFeatures(settings.deviations, len(signals)).extend(minutes.timestamps, minutes.values)
     features, timestamps, values = features[taken], minutes.timestamps[taken], minutes.values[taken]
-    told = _inside(timestamps, vouched)
-    normal = ~_inside(timestamps, flagged) | told
+    labelled = _inside(timestamps, labelled_normal)
+    normal = ~_inside(timestamps, flagged) | labelled
     if not normal.any():
         normal[:] = True
     centre, spread = robust_scale(timestamps, features, signals, normal)
-    spread = np.fmax(spread, vouched_spread(features[told] - centre))
+    spread = np.fmax(spread, labelled_normal_spread(features[labelled] - centre))
     usual, losses = _learn_usual(
-        Usual(signals, centre, spread, _no_season(signals), None, settings),
+        Baseline(signals, centre, spread, _no_season(signals), None, settings),
         timestamps[normal],
         features[normal],
         seed,
@@ -96,7 +104,7 @@ def train_anomaly(  # noqa: PLR0913 - all but the recording are refinements with
         progress,
     )
     surprises = usual.surprises(timestamps, features)
-    scores = usual.mean(Hold(settings.hold, len(signals)).extend(timestamps, surprises), values)
+    scores = usual.mean(ScoreSmoother(settings.hold, len(signals)).extend(timestamps, surprises), values)
     threshold = threshold_for_budget(timestamps, scores, budget_per_day)
     model = AnomalyModel(usual, max(threshold, LEAST_THRESHOLD))
     blocks = len(block_maxima(timestamps, scores)[0])
@@ -105,13 +113,13 @@ def train_anomaly(  # noqa: PLR0913 - all but the recording are refinements with
 
 
 def _learn_usual(
-    usual: Usual,
+    usual: Baseline,
     timestamps: Floats,
     features: Floats,
     seed: int,
     stop: Stop | None,
     progress: Callable[[Epoch], None] | None,
-) -> tuple[Usual, tuple[float, ...]]:
+) -> tuple[Baseline, tuple[float, ...]]:
     """To a scale without network and season add both, from normal minutes (M,) with features (M, 2J)."""
     losses: tuple[float, ...] = ()
     if usual.settings.residual_weight and len(timestamps) >= LEAST_FOR_NETWORK:

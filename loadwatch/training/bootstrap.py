@@ -9,7 +9,7 @@ from loadwatch.features.forecast import ForecastSpec
 from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.training.forecast import ForecastReport, Learner
-from loadwatch.training.table import made_up_table
+from loadwatch.training.table import synthetic_table
 
 
 def train_bootstrap(
@@ -22,7 +22,7 @@ def train_bootstrap(
     started = time.perf_counter()
     times = step * np.arange(3, dtype=np.float64)
     spec = ForecastSpec.fitting(times, (), float(max(horizons)))
-    table = made_up_table(spec, rule, horizons, seed)
+    table = synthetic_table(spec, rule, horizons, seed)
     learner = Learner(table, table.take(np.arange(0)), 1.0, np.random.default_rng(seed))
     model, losses = learner.learn()
     report = ForecastReport(len(table), table.onsets, time.perf_counter() - started, losses, ())

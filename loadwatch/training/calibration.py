@@ -1,7 +1,7 @@
 """Probabilities that mean what they say, and the probability from which it is worth telling somebody.
 
-Both are found on forecasts for rows the network had not learnt from: the history is cut into spans, and each
-is forecast by a network that learnt the others.
+Both are found on forecasts for rows the network had not learned from: the history is cut into spans, and each
+is forecast by a network that learned the others.
 """
 
 import math

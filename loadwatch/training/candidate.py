@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from loadwatch.errors import TrainingError
 from loadwatch.labels.rule import Rule
 from loadwatch.model.anomaly import AnomalyModel
-from loadwatch.model.file import Model
+from loadwatch.model.bundle import Model
 from loadwatch.model.forecast import ForecastModel
-from loadwatch.model.taught import Taught
+from loadwatch.model.patterns import LabelledPatterns
 from loadwatch.records import Label, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
-from loadwatch.training.contest import KEPT, Decision, contest_start, judge_forecast
+from loadwatch.training.evaluation import KEPT, Decision, contest_start, judge_forecast
 from loadwatch.training.forecast import ForecastReport, train_forecast
-from loadwatch.training.taught import learn_taught
+from loadwatch.training.patterns import learn_patterns
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ NOTICES_PER_DAY = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
+class TrainingInput:
     """What there is to learn from.
 
     masks: spans out of which nothing is learned (maintenance, our own training); flagged: spans in which the
@@ -72,11 +72,11 @@ class Candidate:
     refusal: str = ""
     losses: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
-    taught: Taught | None = None
+    taught: LabelledPatterns | None = None
 
 
 def make_candidate(
-    material: Material,
+    material: TrainingInput,
     rule: Rule,
     horizons: Sequence[int],
     incumbent: Model,
@@ -115,7 +115,7 @@ def make_candidate(
         decision = Decision(False, f"{KEPT}{error}")
     progress("learning what is usual", LEARNING_USUAL)
     anomaly = _usual(material, seed)
-    taught, notes = learn_taught(
+    taught, notes = learn_patterns(
         recording, rule.levels(recording), material.labels, material.masks, incumbent.taught
     )
     words = {"taught": list(notes)} if notes else {}
@@ -147,7 +147,7 @@ def _part(progress: Progress, stage: str, start: float, end: float) -> Callable[
 
 
 def _forecast(
-    material: Material,
+    material: TrainingInput,
     rule: Rule,
     horizons: Sequence[int],
     seed: int,
@@ -166,14 +166,14 @@ def _forecast(
     )
 
 
-def _usual(material: Material, seed: int) -> AnomalyModel | None:
+def _usual(material: TrainingInput, seed: int) -> AnomalyModel | None:
     incidents = [label.span for label in material.labels if label.kind == "incident"]
     try:
         model, _ = train_anomaly(
             material.recording,
             exclude=[*material.masks, *incidents],
             flagged=material.flagged,
-            vouched=[label.span for label in material.labels if label.kind == "normal"],
+            labelled_normal=[label.span for label in material.labels if label.kind == "normal"],
             budget_per_day=NOTICES_PER_DAY,
             seed=seed,
         )

@@ -1,4 +1,4 @@
-"""Training the forecaster on a host's own history, with made-up servers as ballast.
+"""Training the forecaster on a host's own history, with made-up servers as synthetic_prior.
 
 One network answers for all horizons. A history of a quiet quarter of an hour has no high load in it; a few
 rows of made-up servers, which weigh little beside a real history, keep it known what high load looks like.
@@ -33,9 +33,9 @@ from loadwatch.nn import (
     warm_up,
 )
 from loadwatch.records import Floats, Label, Recording, Span
-from loadwatch.training.anchor import fit_anchor
 from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability
-from loadwatch.training.table import LIMITS, TrainingTable, learning_table, made_up_table
+from loadwatch.training.linear import fit_anchor
+from loadwatch.training.table import LIMITS, TrainingTable, learning_table, synthetic_table
 
 OWN_SHARE: Final = 0.3  # of the loss, for the limit itself; the other limits share the rest
 HIDDEN: Final = (64, 32)
@@ -48,7 +48,7 @@ WEIGHT_DECAY: Final = 1.0
 
 FOLDS: Final = 3
 LEAST_FOLD_ROWS: Final = 200
-BALLAST_ROWS: Final = 200.0  # what the made-up rows weigh together, in rows of the host's own
+SYNTHETIC_ROWS: Final = 200.0  # what the made-up rows weigh together, in rows of the host's own
 BALLAST_SHARE: Final = 0.03  # or this share of those, if it is more
 BALLAST_SECONDS: Final = 4 * 3600.0  # or as much as this time of own history, whose rows are few events
 
@@ -65,7 +65,7 @@ Progress = Callable[[float, float], None]
 
 @dataclass(frozen=True, slots=True)
 class ForecastReport:
-    """How a training went, for the model's card. Figures by horizon are of rows not learnt."""
+    """How a training went, for the model's card. Figures by horizon are of rows not learned."""
 
     rows: int
     onsets: int
@@ -94,11 +94,11 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     stop: Stop | None = None,
     progress: Progress | None = None,
 ) -> tuple[ForecastModel, ForecastReport]:
-    """A forecaster of ``horizons`` (seconds, 0 is now) learnt from a recording.
+    """A forecaster of ``horizons`` (seconds, 0 is now) learned from a recording.
 
     ``labels`` are the operator's and override the rule; rows inside ``masks`` (maintenance, our own
-    training) are not learnt from. Thresholds are chosen so that ``budget_per_week`` half hours are flagged in
-    vain. ``progress`` is told the share done and the loss of the epoch just done.
+    training) are not learned from. Thresholds are chosen so that ``budget_per_week`` half hours are flagged
+    in vain. ``progress`` is told the share done and the loss of the epoch just done.
 
     Raises:
         TrainingError: not one row has a known future.
@@ -108,11 +108,11 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     rng = np.random.default_rng(seed)
     levels = rule.levels(recording)
     own = learning_table(recording, levels, horizons, rng, labels=labels, masks=masks)
-    ballast = made_up_table(own.spec, rule, horizons, seed)
+    synthetic_prior = synthetic_table(own.spec, rule, horizons, seed)
     span = float(recording.timestamps[-1] - recording.timestamps[0])
     part = max(BALLAST_SHARE, BALLAST_SECONDS / max(span, own.spec.step))
-    share = max(BALLAST_ROWS, part * len(own)) / len(ballast)
-    learner = Learner(own, ballast, share, rng, stop, progress)
+    share = max(SYNTHETIC_ROWS, part * len(own)) / len(synthetic_prior)
+    learner = Learner(own, synthetic_prior, share, rng, stop, progress)
     unseen = learner.forecast_unseen()
     model, losses = learner.learn()
     model = adjusted(model, own, unseen, budget_per_week)
@@ -123,27 +123,27 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
 
 
 class Learner:
-    """Fits networks and anchors to a table of a host's own rows, with ballast below."""
+    """Fits networks and anchors to a table of a host's own rows, with synthetic_prior below."""
 
     def __init__(
         self,
         own: TrainingTable,
-        ballast: TrainingTable,
+        synthetic_prior: TrainingTable,
         share: float,
         rng: np.random.Generator,
         stop: Stop | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self._own, self._ballast, self._share = own, ballast, share
+        self._own, self._synthetic_prior, self._share = own, synthetic_prior, share
         self._rng, self._stop, self._progress = rng, stop, progress
         moments = Moments.of(own.features)
-        moments.merge(Moments.of(ballast.features).thinned(share))
+        moments.merge(Moments.of(synthetic_prior.features).thinned(share))
         self._normaliser = Normaliser.from_moments(moments)
         self._folds = FOLDS if len(own) >= FOLDS * LEAST_FOLD_ROWS else 0
 
     def learn(self) -> tuple[ForecastModel, tuple[float, ...]]:
         """A model of all rows, not yet calibrated, and its loss after each epoch."""
-        table = self._own.joined(self._ballast, self._share)
+        table = self._own.joined(self._synthetic_prior, self._share)
         network, (weights, shares), losses = self._fit(table, self._folds)
         count = len(table.horizons)
         plain = np.tile([1.0, 0.0], (count, 1)), np.full(count, 0.5)
@@ -161,7 +161,7 @@ class Learner:
             if self._stop is not None and self._stop.is_set():
                 return np.full_like(logits, np.nan)
             part = rows * self._folds // len(rows) == fold
-            table = self._own.take(rows[~part]).joined(self._ballast, self._share)
+            table = self._own.take(rows[~part]).joined(self._synthetic_prior, self._share)
             network, (weights, shares), _ = self._fit(table, fold)
             Z = self._normaliser.apply(self._own.features[part])
             logits[part] = mixed_logits(network, weights, shares, Z)
@@ -243,7 +243,7 @@ def _first_outputs(network: Network, count: int) -> Network:
 def adjusted(
     model: ForecastModel, own: TrainingTable, unseen: Floats, budget_per_week: float
 ) -> ForecastModel:
-    """The model with calibration and thresholds found on logits ``unseen`` (R, H) of rows not learnt.
+    """The model with calibration and thresholds found on logits ``unseen`` (R, H) of rows not learned.
 
     What was told is left out: nothing of the kind is in the other folds, so that every fold misses it, and
     the correction for that would raise the probability of all that looks like nothing.
@@ -253,9 +253,9 @@ def adjusted(
         now = own.features[:, own.spec.names.index("level:high")]
         for place, horizon in enumerate(own.horizons):
             y = own.targets[:, place]
-            known = np.isfinite(y) & ~own.told
+            known = np.isfinite(y) & ~own.labelled
             if not known.any():
-                continue  # a history shorter than the horizon: what the ballast says stands
+                continue  # a history shorter than the horizon: what the synthetic_prior says stands
             logits, truth = unseen[known, place], y[known]
             calibration[place] = fit_calibration(logits, truth, own.weights[known])
             if horizon > 0:
@@ -273,7 +273,7 @@ def _figures(
     shares, brier, tables = {}, {}, {}
     for place, horizon in enumerate(own.horizons):
         y = own.targets[:, place]
-        known = np.isfinite(y) & ~own.told
+        known = np.isfinite(y) & ~own.labelled
         if not known.any():
             continue
         weights = own.weights[known] / own.weights[known].sum()

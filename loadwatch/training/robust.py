@@ -78,8 +78,8 @@ def robust_scale(
     return np.where(np.isfinite(spread), centre, np.nan), spread
 
 
-def vouched_spread(distances: Floats) -> Floats:
-    """(2J,) the spread that makes distances (M, 2J) from the centre, which an operator vouched for, ordinary.
+def labelled_normal_spread(distances: Floats) -> Floats:
+    """(2J,) the spread with which distances (M, 2J) from the centre, labelled normal, are ordinary.
 
     The larger of two quantiles, each over that of a normal distribution: one for the body of the span, one
     for the steps at its edges. Rows that are like all others change nothing. NaN without rows.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loadwatch.features.scan import Flags, Integers
+from loadwatch.features.recurrence import Flags, Integers
 from loadwatch.records import Floats
 
 

@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 from loadwatch.errors import TrainingError
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
-from loadwatch.model.file import Card, Model
+from loadwatch.model.bundle import Card, Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.store import ModelStore, new_version
 from loadwatch.records import Span
 from loadwatch.training.bootstrap import train_bootstrap
-from loadwatch.training.candidate import Material, Progress, make_candidate
+from loadwatch.training.candidate import Progress, TrainingInput, make_candidate
 
 Result = Literal["published", "rejected", "too_little"]
 LEAST_ROWS: Final = 60
@@ -148,7 +148,7 @@ def _incumbent(store: ModelStore) -> Model:
     return model
 
 
-def _material(order: Order) -> Material:
+def _material(order: Order) -> TrainingInput:
     """Everything the stored history says about the span to learn from."""
     span = Span(order.now - order.history_seconds, order.now)
     with contextlib.closing(History.read(Path(order.state_directory) / "history.db")) as history:
@@ -156,7 +156,7 @@ def _material(order: Order) -> Material:
         typed = [window.span for window in history.maintenance(span)]
         recurring = [Span(start, end) for start, end in order.maintenance]
         alerts = history.alerts(span, verdict="anomaly")
-        return Material(
+        return TrainingInput(
             history.recording(span.start, span.end, step=_step(order, history.span())),
             history.labels(span),
             [*own, *typed, *recurring],

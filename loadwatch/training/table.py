@@ -1,4 +1,4 @@
-"""What is learnt from, as a table: the rows worth it, their features, their futures, their weights."""
+"""What is learned from, as a table: the rows worth it, their features, their futures, their weights."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from loadwatch.errors import TrainingError
 from loadwatch.features.forecast import CHUNK, ForecastFeatures, ForecastSpec
-from loadwatch.features.scan import Flags, Integers
+from loadwatch.features.recurrence import Flags, Integers
 from loadwatch.labels.horizons import exceedances, inside, labelled_levels
 from loadwatch.labels.rule import Rule
 from loadwatch.records import Floats, Label, Recording, Span
-from loadwatch.training.companions import choose_companions
 from loadwatch.training.rows import choose_rows
+from loadwatch.training.selection import choose_companions
 from loadwatch.training.synthetic import synthetic_recording
 
 # The limit itself, and lower and higher ones: high load is rare, and a near miss tells nearly as much as a
@@ -25,7 +25,7 @@ MOST_ROWS: Final = 40_000
 
 MADE_UP_HOSTS: Final = 5
 MADE_UP_ROWS: Final = (12_000, 40_000)  # samples of each: a day of them, but within these bounds
-MADE_UP_KEPT: Final = 1_200  # rows of each that are learnt from
+MADE_UP_KEPT: Final = 1_200  # rows of each that are learned from
 PLAIN_RULE: Final = "cpu > 0.8"
 
 
@@ -43,7 +43,7 @@ class TrainingTable:
     targets: Floats
     weights: Floats
     onsets: int  # in the history the rows are of
-    told: Flags  # (R,) high within a horizon by an operator's word alone: learned, but no measurement
+    labelled: Flags  # (R,) high within a horizon by an operator's word alone: learned, but no measurement
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -51,7 +51,7 @@ class TrainingTable:
     def take(self, rows: Integers) -> Self:
         """Some of the rows."""
         parts = (self.timestamps[rows], self.features[rows], self.targets[rows], self.weights[rows])
-        return type(self)(self.spec, self.horizons, *parts, self.onsets, self.told[rows])
+        return type(self)(self.spec, self.horizons, *parts, self.onsets, self.labelled[rows])
 
     def joined(self, other: TrainingTable, share: float) -> Self:
         """With the rows of another table below, which weigh ``share`` of what they weigh there."""
@@ -63,7 +63,7 @@ class TrainingTable:
             np.vstack([self.targets, other.targets]),
             np.concatenate([self.weights, share * other.weights]),
             self.onsets,
-            np.concatenate([self.told, other.told]),
+            np.concatenate([self.labelled, other.labelled]),
         )
 
 
@@ -86,10 +86,10 @@ def learning_table(
     truth = labelled_levels(recording.timestamps, levels, labels)
     truth[masked] = np.nan
     targets = _targets(recording.timestamps, truth, horizons)
-    told = np.zeros(len(recording), bool)
+    labelled = np.zeros(len(recording), bool)
     if any(label.kind == "high" for label in labels):
         by_rule = exceedances(recording.timestamps, levels, horizons)[:, :, 0]
-        told = ((targets[:, : len(horizons)] == 1.0) & (by_rule != 1.0)).any(axis=1)
+        labelled = ((targets[:, : len(horizons)] == 1.0) & (by_rule != 1.0)).any(axis=1)
     usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1) & ~masked
     if not usable.any():
         raise TrainingError(
@@ -104,11 +104,11 @@ def learning_table(
     times = recording.timestamps[chosen]
     onsets = count_onsets(truth)
     return TrainingTable(
-        spec, tuple(horizons), times, features, targets[chosen], weights, onsets, told[chosen]
+        spec, tuple(horizons), times, features, targets[chosen], weights, onsets, labelled[chosen]
     )
 
 
-def made_up_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:
+def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:
     """Rows of made-up servers, as ``spec`` would see them; its companion signals stay unknown.
 
     The load level means the same on every host, so this is what is known before a host has shown anything.

@@ -33,7 +33,7 @@ _LONGEST: Final = 72
 _NOBODY: Final = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
 
 
-class Gatekeeper:
+class Authenticator:
     """Lets in who knows a password of ``users``, which maps user to bcrypt hash."""
 
     def __init__(self, users: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.iostream import SSLIOStream
 
 from loadwatch.errors import ConfigurationError
-from loadwatch.web.authentication import Gatekeeper
+from loadwatch.web.authentication import Authenticator
 from loadwatch.web.config import WebConfig, read_config
 from loadwatch.web.connections import Connection
 from loadwatch.web.responses import Response, plain
@@ -22,7 +22,7 @@ log: Final = logging.getLogger(__name__)
 States = tuple[tuple[int, int, int] | None, ...]
 
 
-class TokenBucket:
+class RequestLimit:
     """Lets a request pass each ``interval`` seconds, and ``burst`` of them at once after a pause."""
 
     def __init__(self, interval: float, burst: int, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -51,8 +51,8 @@ class Policy:
         self.tls: ssl.SSLContext | None = build_context(config.tls) if config.tls else None
         self.headers: Mapping[str, str] = config.headers
         self._names = config.tls.client_allowed_sans if config.tls else ()
-        self._gatekeeper = Gatekeeper(config.users) if config.users else None
-        self._bucket = TokenBucket(config.rate_interval, config.rate_burst) if config.rate_interval else None
+        self._gatekeeper = Authenticator(config.users) if config.users else None
+        self._bucket = RequestLimit(config.rate_interval, config.rate_burst) if config.rate_interval else None
 
     def admit(
         self, connection: Connection, headers: HTTPHeaders

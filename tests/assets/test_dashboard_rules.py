@@ -8,9 +8,8 @@ import re
 from typing import Any
 
 import pytest
-
-from loadwatch.assets.generate.dashboards import DASHBOARDS
-from loadwatch.assets.generate.panels import MATCHERS
+from generate.dashboards import DASHBOARDS
+from generate.panels import MATCHERS
 
 from .promql_reading import dashboards, expressions, filled, nodes, panels, selectors
 

@@ -52,7 +52,7 @@ def test_unknown_names_get_the_nearest_one(tmp_path: Path) -> None:
 
 
 def test_links_lead_to_the_given_grafana(tmp_path: Path) -> None:
-    """Alert texts point where this Grafana lives, in the rules as in their tests."""
+    """AlertRule texts point where this Grafana lives, in the rules as in their tests."""
     export(tmp_path, ["prometheus"], grafana_url="https://grafana.example.com/")
     rules = (tmp_path / "prometheus/loadwatch.rules.yml").read_text()
     assert "https://grafana.example.com/d/loadwatch-host?" in rules

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from generate.alerts import ALERTS
 
 from loadwatch.assets import FILES
-from loadwatch.assets.generate.alerts import ALERTS
 
 from .promql_reading import dashboards, nodes, panels, rules, twins
 

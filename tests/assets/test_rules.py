@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from generate.alerts import ALERTS
+from generate.scenarios import SCENARIOS
 
 from loadwatch.assets import FILES, export
-from loadwatch.assets.generate.alerts import ALERTS
-from loadwatch.assets.generate.scenarios import SCENARIOS
 
 from .promql_reading import looked_up, recordings, rules, selectors
 

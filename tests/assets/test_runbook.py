@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from loadwatch.assets.generate.alerts import ALERTS
-from loadwatch.assets.generate.runbook import END, START, runbook, with_runbook
+from generate.alerts import ALERTS
+from generate.runbook import END, START, runbook, with_runbook
+
 from loadwatch.cli.main import COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -38,7 +39,7 @@ def test_the_runbook_replaces_what_stands_between_its_marks() -> None:
 
 
 def test_the_readme_has_the_runbook_of_today() -> None:
-    """After a change of an alert: ``python -m loadwatch.assets.generate`` and commit."""
+    """After a change of an alert: ``python .dev/documents.py`` and commit."""
     readme = README.read_text(encoding="utf-8")
     assert START in readme
     assert with_runbook(readme) == readme

@@ -1,10 +1,9 @@
 """The YAML we write says what we mean, to every reader of YAML."""
 
 import yaml
+from generate.text import to_yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
-from loadwatch.assets.generate.text import to_yaml
 
 _SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

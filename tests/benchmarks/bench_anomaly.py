@@ -25,10 +25,10 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
 
 from loadwatch.model.anomaly import WARM_UP_SECONDS
-from loadwatch.model.thresholds import BLOCK, MERGED_BLOCKS
-from loadwatch.model.usual import AnomalySettings
+from loadwatch.model.baseline import AnomalySettings
 from loadwatch.records import Floats, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
+from loadwatch.training.thresholds import BLOCK, MERGED_BLOCKS
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 DAY = 86400.0

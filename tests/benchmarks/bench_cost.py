@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from loadwatch.clock import SystemClock
-from loadwatch.daemon.learning import DUE
+from loadwatch.daemon.retraining import DUE
 from loadwatch.history import History
 from loadwatch.records import Recording
 from loadwatch.signals import BY_NAME, NAMES

@@ -1,6 +1,6 @@
 """Forecasts of high load beside plain ones, on recorded hosts: the same command for every file.
 
-Each file is learnt to its half and forecast, frozen, from there on; the forecasts are written as
+Each file is learned to its half and forecast, frozen, from there on; the forecasts are written as
 ``loadwatch replay`` would write them and scored by the scorer that comes with the data. Beside loadwatch
 stand persistence (the load level itself), and scikit-learn's logistic regression and gradient boosting on
 the same features.
@@ -42,7 +42,7 @@ from loadwatch.training.table import learning_table
 SHARED = Path(os.environ.get("LOADWATCH_SHARED", Path(__file__).parents[2] / "../shared"))
 COLUMNS = ("ap", "ap_calm", "brier", "recall", "lead_minutes")
 HORIZONS = (0, 60, 300, 900)
-SELDOM_HIGH = ("vm093", "vm383")  # scored, but high at most five times in the half that is learnt
+SELDOM_HIGH = ("vm093", "vm383")  # scored, but high at most five times in the half that is learned
 
 
 def read(path: Path) -> Recording:
@@ -85,7 +85,7 @@ def forecast(model: ForecastModel, recording: Recording, levels: np.ndarray) -> 
 
 
 def loadwatch(recording: Recording, rule: Rule, horizon: int, options: argparse.Namespace) -> np.ndarray:
-    """Probabilities (N,), by a model learnt to the half, or anew each ``options.walk`` seconds from there."""
+    """Probabilities (N,), by a model learned to the half, or anew each ``options.walk`` seconds after."""
     times, levels = recording.timestamps, rule.levels(recording)
     answer = np.full(len(recording), np.nan)
     cuts = [times[len(times) // 2]]

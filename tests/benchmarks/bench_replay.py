@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from loadwatch import replay
-from loadwatch.importers.csv import read_csv
+from loadwatch.interchange.csv import read_csv
 from loadwatch.records import Recording
 
 SHARED = Path(os.environ.get("LOADWATCH_SHARED", Path(__file__).parents[2] / "../shared"))

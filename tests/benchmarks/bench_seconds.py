@@ -2,7 +2,7 @@
 
     bench_seconds.py record FILE.csv            the daemon's own sampler, beside a random, seeded plan of
                                                 ramps, bursts and calm spells on one core; ten minutes
-    bench_seconds.py score FILE.csv             learnt to its half, judged, frozen, on the rest
+    bench_seconds.py score FILE.csv             learned to its half, judged, frozen, on the rest
     bench_seconds.py score FILE.csv --step 5s   the same on means of five seconds
 
 A ramp is a load that rises for a minute before it is high, so that a forecast is possible; a burst comes
@@ -27,7 +27,7 @@ from sklearn.metrics import average_precision_score
 
 from loadwatch.clock import SystemClock
 from loadwatch.features.forecast import forecast_features
-from loadwatch.importers.csv import read_csv, write_csv
+from loadwatch.interchange.csv import read_csv, write_csv
 from loadwatch.labels.horizons import exceedances
 from loadwatch.labels.rule import Rule
 from loadwatch.records import Floats, Recording
@@ -106,7 +106,7 @@ def resampled(recording: Recording, step: float) -> Recording:
 
 
 def answers(recording: Recording, rule: Rule, half: int) -> dict[str, Floats]:
-    """Probabilities or scores (N, H) of every method, learnt on the rows before ``half``."""
+    """Probabilities or scores (N, H) of every method, learned on the rows before ``half``."""
     levels, past = rule.levels(recording), recording.rows(0, half)
     model, _ = train_forecast(past, rule, HORIZONS)
     values = recording.with_signals(model.spec.signals).values

@@ -6,7 +6,7 @@ import pytest
 
 from cli import hosts
 from cli.conftest import Invoke
-from loadwatch.importers.csv import write_csv
+from loadwatch.interchange.csv import write_csv
 
 
 def test_replay_writes_scores_and_draws(invoke: Invoke, tmp_path: Path) -> None:

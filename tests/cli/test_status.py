@@ -14,7 +14,7 @@ from web.fake_daemon import FakeDaemon
 
 from cli.conftest import Invoke, program
 from loadwatch.cli.screen import since_the_first
-from loadwatch.cli.trust import facts
+from loadwatch.cli.status_text import facts
 
 Start = Callable[..., FakeDaemon]
 

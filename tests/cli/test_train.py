@@ -11,9 +11,9 @@ import pytest
 from cli import hosts
 from cli.conftest import Invoke
 from loadwatch.cli.train import words_of
-from loadwatch.daemon.learning import ASKED
+from loadwatch.daemon.retraining import ASKED
 from loadwatch.history import History, StateLock
-from loadwatch.importers.csv import write_csv
+from loadwatch.interchange.csv import write_csv
 from loadwatch.model.store import ModelStore
 from loadwatch.training.run import Outcome
 

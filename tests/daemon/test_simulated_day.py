@@ -10,11 +10,11 @@ from cli import hosts
 
 from loadwatch import config as configuration
 from loadwatch.clock import ManualClock
-from loadwatch.daemon.keeper import ModelKeeper
-from loadwatch.daemon.learning import ASKED
+from loadwatch.daemon.judging import LiveJudge
+from loadwatch.daemon.model_manager import ModelManager
+from loadwatch.daemon.retraining import ASKED
+from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
-from loadwatch.daemon.verdicts import Verdicts
-from loadwatch.daemon.watch import Watch
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
 from loadwatch.records import Maintenance, Span
@@ -56,11 +56,13 @@ class Bench:
         self.history = History.open(folder / "history.db", clock=self.clock)
         self.exporter = Exporter(self.clock, 1.0)
         self.board = Board(self.clock, 1.0)
-        self.verdicts = Verdicts(config, self.clock, self.history, self.exporter)
-        self.watch = Watch(self.clock, self.sampler, self.history, self.exporter, self.board, self.verdicts)
+        self.verdicts = LiveJudge(config, self.clock, self.history, self.exporter)
+        self.watch = SamplingLoop(
+            self.clock, self.sampler, self.history, self.exporter, self.board, self.verdicts
+        )
         schedule = Schedule(on_missed=lambda _: None, on_failed=lambda _job, _error: None)
         parts = (self.clock, self.history, self.watch, schedule)
-        self.keeper = ModelKeeper(config, folder, *parts)
+        self.models = ModelManager(config, folder, *parts)
 
     def pass_seconds(self, seconds: int) -> Iterator[None]:
         for _ in range(seconds):
@@ -76,16 +78,16 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path, training__minimum="10m")
     yield made
-    made.keeper.stop()
+    made.models.stop()
     made.history.close()
 
 
 def test_no_sample_is_lost_and_the_verdict_never_gaps_while_it_retrains(bench: Bench) -> None:
     """Thirty minutes, a sample a second, with a real training child in between."""
-    bench.keeper.learning.bootstrap()
+    bench.models.learning.bootstrap()
     for _ in bench.pass_seconds(5):
         pass
-    retraining = threading.Thread(target=bench.keeper.learning.train)
+    retraining = threading.Thread(target=bench.models.learning.train)
     for second, _ in enumerate(bench.pass_seconds(1795)):
         if second == 900:
             retraining.start()
@@ -98,12 +100,12 @@ def test_no_sample_is_lost_and_the_verdict_never_gaps_while_it_retrains(bench: B
     assert bench.watch.snapshot is not None
     assert bench.watch.snapshot.model is not None
     assert bench.watch.snapshot.model.origin == "trained"
-    assert bench.keeper.learning.state.failures == 0
+    assert bench.models.learning.state.failures == 0
 
 
 def test_an_idle_machine_is_never_flagged(bench: Bench) -> None:
     """Ten quiet minutes from the first second on: no flag at any horizon, no alert."""
-    bench.keeper.learning.bootstrap()
+    bench.models.learning.bootstrap()
     for _ in bench.pass_seconds(2):
         pass
     for _ in bench.pass_seconds(600):
@@ -115,7 +117,7 @@ def test_an_idle_machine_is_never_flagged(bench: Bench) -> None:
 
 def test_the_flag_follows_the_rule(bench: Bench) -> None:
     """Up within three samples of the rule holding, down within a minute of its end."""
-    bench.keeper.learning.bootstrap()
+    bench.models.learning.bootstrap()
     for _ in bench.pass_seconds(120):
         pass
     bench.host.extra_cpu = 0.9
@@ -134,7 +136,7 @@ def test_the_flag_follows_the_rule(bench: Bench) -> None:
 
 def test_maintenance_silences_everything(bench: Bench) -> None:
     """Inside a window no flag is raised, however high the load, and the snapshot says why."""
-    bench.keeper.learning.bootstrap()
+    bench.models.learning.bootstrap()
     for _ in bench.pass_seconds(60):
         pass
     now = bench.clock.wall()
@@ -149,7 +151,7 @@ def test_maintenance_silences_everything(bench: Bench) -> None:
 
 def test_an_hour_asleep_is_no_incident(bench: Bench) -> None:
     """While it sleeps nothing is claimed; afterwards samples follow each other, unflagged, none made up."""
-    bench.keeper.learning.bootstrap()
+    bench.models.learning.bootstrap()
     for _ in bench.pass_seconds(300):
         pass
     rows = bench.history.row_count()
@@ -168,7 +170,7 @@ def test_an_hour_asleep_is_no_incident(bench: Bench) -> None:
 
 def test_a_failing_verdict_does_not_cost_the_sample(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever breaks between sample and verdict is counted; the sample is stored, the verdict is absent."""
-    bench.keeper.learning.bootstrap()
+    bench.models.learning.bootstrap()
     for _ in bench.pass_seconds(3):
         pass
     before = bench.history.row_count()
@@ -187,22 +189,22 @@ def test_a_failing_verdict_does_not_cost_the_sample(bench: Bench, monkeypatch: p
 def test_the_first_model_of_its_own_is_at_work_when_the_minimum_is_over(bench: Bench) -> None:
     """A host that asks for ten minutes of history has learned from itself when they are over."""
     started = bench.clock.wall()
-    delay = bench.keeper.learning.bootstrap()
+    delay = bench.models.learning.bootstrap()
     for _ in bench.pass_seconds(int(delay)):
         pass
-    bench.keeper.learning.train()
-    outcome = bench.keeper.learning.state.last
+    bench.models.learning.train()
+    outcome = bench.models.learning.state.last
     assert outcome is not None
     assert outcome.result in {"published", "rejected"}, outcome.why
     # On the simulated clock a training takes no time; a real one of so little history takes seconds.
     assert bench.clock.wall() - started < 590.0
 
 
-def test_an_imported_past_is_learned_and_rehearsed_while_the_daemon_runs(tmp_path: Path) -> None:
+def test_an_imported_past_is_learned_and_backfilled_while_the_daemon_runs(tmp_path: Path) -> None:
     """Another process stores three days and asks: the daemon trains, and its judge knows those days."""
     bench = Bench(tmp_path, high_load__when=hosts.RULE)
     try:
-        bench.keeper.learning.bootstrap()
+        bench.models.learning.bootstrap()
         for _ in bench.pass_seconds(5):
             pass
         began = bench.clock.wall()
@@ -210,18 +212,18 @@ def test_an_imported_past_is_learned_and_rehearsed_while_the_daemon_runs(tmp_pat
         past = hosts.recording(72, end=began - 60.0)
         bench.history.merge(past)
         bench.history.set_state(ASKED, began)
-        bench.keeper.follow()
+        bench.models.follow()
         assert bench.history.state(ASKED) is None
-        assert (bench.keeper.next_training_seconds or 0.0) <= 0.5
-        bench.keeper.learning.train()
+        assert (bench.models.next_training_seconds or 0.0) <= 0.5
+        bench.models.learning.train()
         for _ in bench.pass_seconds(2):
             pass
-        outcome = bench.keeper.learning.state.last
+        outcome = bench.models.learning.state.last
         assert outcome is not None
         assert outcome.result == "published", outcome.why
         assert bench.verdicts.judged_since == pytest.approx(past.timestamps[0], abs=60.0)
         bench.verdicts.remember()
         assert bench.history.alerts() == []
     finally:
-        bench.keeper.stop()
+        bench.models.stop()
         bench.history.close()

@@ -251,7 +251,7 @@ def another_hosts(content: bytes) -> bytes:
     """The same model with another host on its card, and a right checksum."""
     from dataclasses import replace  # noqa: PLC0415 - only here
 
-    from loadwatch.model.file import Model  # noqa: PLC0415 - only here
+    from loadwatch.model.bundle import Model  # noqa: PLC0415 - only here
 
     model = Model.from_bytes(content)
     return replace(model, card=replace(model.card, host="0" * 16)).to_bytes()

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from loadwatch.clock import SystemClock
-from loadwatch.importers.prometheus import PrometheusHistory, local_devices
-from loadwatch.importers.query_api import QueryApi
+from loadwatch.interchange.prometheus import PrometheusHistory, local_devices
+from loadwatch.interchange.query_api import QueryApi
 from loadwatch.records import Recording, Span
 from loadwatch.sampling import Sampler
 from loadwatch.signals import BY_NAME

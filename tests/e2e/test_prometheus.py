@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from generate.alerts import ALERTS
 
 from loadwatch.assets import FILES
-from loadwatch.assets.generate.alerts import ALERTS
 
 from .programs import (
     Database,

@@ -107,8 +107,8 @@ def test_a_kill_at_any_moment_loses_no_acknowledged_row(path: Path) -> None:
 def test_a_full_disk_costs_nothing_once_it_has_room_again(small_disk: Path, clock: ManualClock) -> None:
     """Samples wait in memory and are all written when space is back; nothing stored before is touched."""
     history = History.open(small_disk / "history.db", clock=clock)
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(600_000))
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(600_000))
     taken = 0
     while history.append(sample(clock)):
         taken += 1
@@ -117,7 +117,7 @@ def test_a_full_disk_costs_nothing_once_it_has_room_again(small_disk: Path, cloc
     waiting, failures = history.unsaved, history.failures
     with pytest.raises(HistoryUnwritableError, match="full"):
         history.set_state("a", "x" * 10_000)
-    ballast.unlink()
+    filler.unlink()
 
     assert (waiting, failures) == (51, 51)
     assert history.append(sample(clock))

@@ -1,4 +1,4 @@
-"""The parts of the judge, each by itself: lines, guard, habit, purse, ledger."""
+"""The parts of the judge, each by itself: lines, guard, seasonality, tokens, history."""
 
 import json
 
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadwatch.judge.budget import CREDIT, MEMORY_SECONDS, WEEK, Ledger, Purse
+from loadwatch.judge.budget import CREDIT, MEMORY_SECONDS, WEEK, SeverityHistory, TokenBucket
 from loadwatch.judge.flags import Hysteresis, clear_line
-from loadwatch.judge.guard import LINES, Guard, is_suffering
-from loadwatch.judge.habit import SLOT_SECONDS, Habit
+from loadwatch.judge.limits import LIMITS, StaticLimits, is_suffering
+from loadwatch.judge.seasonality import SLOT_SECONDS, Seasonality
 from loadwatch.signals import BY_NAME
 
 MIDNIGHT = 1_700_006_400.0
@@ -45,7 +45,7 @@ def test_a_flag_keeps_its_times(samples: list[tuple[float, float]]) -> None:
 
 def test_every_line_of_the_guard_is_on_a_signal_of_the_schema() -> None:
     """A misspelt signal would be a guard that sleeps."""
-    for line in LINES:
+    for line in LIMITS:
         assert {line.signal, *line.beside} <= BY_NAME.keys()
         assert line.clear_at < line.raise_at
 
@@ -66,7 +66,7 @@ def test_the_guard_sees_each_limit_after_its_time(
     values: dict[str, float], seconds: float, signal: str
 ) -> None:
     """Not before, and by name."""
-    guard = Guard()
+    guard = StaticLimits()
     raised = [guard.update(values, 5.0) for _ in range(int(seconds / 5) + 1)]
     assert raised == [False] * (int(seconds / 5) - 1) + [True, True]
     assert guard.raised == (signal,)
@@ -88,18 +88,18 @@ def test_the_guard_sees_each_limit_after_its_time(
 )
 def test_the_guard_is_not_fooled(values: dict[str, float]) -> None:
     """Signals that look like a limit and are none, and signals that are unknown or absent."""
-    guard = Guard()
+    guard = StaticLimits()
     assert not any(guard.update(values, 5.0) for _ in range(1000))
 
 
 def test_quiet_rows_are_quiet_samples() -> None:
     """What the bulk form passes over is what the stream passes over."""
     rng = np.random.default_rng(1)
-    columns = {line.signal: rng.choice([0.5, 0.97, 0.99, np.nan], 200) for line in LINES}
+    columns = {line.signal: rng.choice([0.5, 0.97, 0.99, np.nan], 200) for line in LIMITS}
     expected = [
-        Guard().is_quiet({name: column[row] for name, column in columns.items()}) for row in range(200)
+        StaticLimits().is_quiet({name: column[row] for name, column in columns.items()}) for row in range(200)
     ]
-    assert Guard().quiet_rows(columns, 200).tolist() == expected
+    assert StaticLimits().quiet_rows(columns, 200).tolist() == expected
 
 
 def test_suffering_is_what_the_kernel_says() -> None:
@@ -108,72 +108,72 @@ def test_suffering_is_what_the_kernel_says() -> None:
     assert not is_suffering({"cpu": 1.0, "memory": 0.99, "memory_pressure": float("nan")})
 
 
-# --- habit
+# --- seasonality
 
 
-def live(habit: Habit, days: int, busy: range, start: float = MIDNIGHT) -> None:
+def live(seasonality: Seasonality, days: int, busy: range, start: float = MIDNIGHT) -> None:
     """Let days pass, minute by minute, with high load in these hours of each."""
     last = start
     for minute in range(days * 1440):
         now = start + 60.0 * minute
-        if not habit.is_within(now):
-            habit.enter(now, last)
+        if not seasonality.is_within(now):
+            seasonality.enter(now, last)
         if minute // 60 % 24 in busy:
-            habit.spend(60.0)
+            seasonality.spend(60.0)
         last = now
 
 
 def test_the_everyday_hour_is_familiar_and_no_excess() -> None:
     """After two weeks of the same morning, one more is no news; the same at night is, all of it."""
-    habit = Habit()
-    live(habit, 14, range(9, 11))
+    seasonality = Seasonality()
+    live(seasonality, 14, range(9, 11))
     then = MIDNIGHT + 14 * DAY
-    assert habit.familiarity(then + 9 * 3600, 900) > 2.0
-    assert habit.familiarity(then + 15 * 3600, 900) == 0.0
-    habit.enter(then + 9 * 3600, then)
-    assert habit.spend(1800.0) < 200.0
-    habit.enter(then + 20 * 3600, then)
-    assert habit.spend(1800.0) == 1800.0
+    assert seasonality.familiarity(then + 9 * 3600, 900) > 2.0
+    assert seasonality.familiarity(then + 15 * 3600, 900) == 0.0
+    seasonality.enter(then + 9 * 3600, then)
+    assert seasonality.spend(1800.0) < 200.0
+    seasonality.enter(then + 20 * 3600, then)
+    assert seasonality.spend(1800.0) == 1800.0
 
 
 def test_a_trouble_is_not_its_own_excuse() -> None:
     """High load through a day that never had any counts in full from the first hour to the last."""
-    habit = Habit()
-    live(habit, 14, range(0))
+    seasonality = Seasonality()
+    live(seasonality, 14, range(0))
     start = MIDNIGHT + 14 * DAY
     excess, last = 0.0, start
     for minute in range(600):
         now = start + 60.0 * minute
-        if not habit.is_within(now):
-            habit.enter(now, last)
-        excess += habit.spend(60.0)
+        if not seasonality.is_within(now):
+            seasonality.enter(now, last)
+        excess += seasonality.spend(60.0)
         last = now
     assert excess == 600 * 60.0
 
 
 def test_a_half_hour_hardly_seen_teaches_nothing() -> None:
     """Maintenance and gaps are not learned as the ordinary."""
-    habit = Habit()
-    live(habit, 3, range(9, 11))
+    seasonality = Seasonality()
+    live(seasonality, 3, range(9, 11))
     noon = MIDNIGHT + 3.5 * DAY
-    habit.enter(noon, MIDNIGHT + 3 * DAY)
-    habit.spend(1800.0)
-    habit.lose(1500.0)
-    habit.enter(noon + SLOT_SECONDS, noon + SLOT_SECONDS - 1.0)
-    before = habit.to_state()["day"]
-    habit.enter(noon + 2 * SLOT_SECONDS, noon + SLOT_SECONDS)
-    assert habit.to_state()["day"] == before
+    seasonality.enter(noon, MIDNIGHT + 3 * DAY)
+    seasonality.spend(1800.0)
+    seasonality.lose(1500.0)
+    seasonality.enter(noon + SLOT_SECONDS, noon + SLOT_SECONDS - 1.0)
+    before = seasonality.to_state()["day"]
+    seasonality.enter(noon + 2 * SLOT_SECONDS, noon + SLOT_SECONDS)
+    assert seasonality.to_state()["day"] == before
 
 
 def test_a_habit_survives_a_restart() -> None:
     """In the middle of a half hour, through JSON."""
-    habit, other = Habit(), Habit()
-    live(habit, 2, range(9, 11))
-    other.restore(json.loads(json.dumps(habit.to_state())))
+    seasonality, other = Seasonality(), Seasonality()
+    live(seasonality, 2, range(9, 11))
+    other.restore(json.loads(json.dumps(seasonality.to_state())))
     now = MIDNIGHT + 2 * DAY
-    for one in (habit, other):
+    for one in (seasonality, other):
         one.enter(now + SLOT_SECONDS, now)
-    assert other.to_state() == habit.to_state()
+    assert other.to_state() == seasonality.to_state()
 
 
 # --- budget
@@ -182,32 +182,32 @@ def test_a_habit_survives_a_restart() -> None:
 @given(st.floats(0.1, 10.0), st.lists(st.floats(0.0, WEEK / 4), max_size=300))
 def test_a_purse_never_pays_more_than_its_law(per_week: float, waits: list[float]) -> None:
     """Paying whenever it can, T weeks cost at most a week's worth, the credit, and T budgets."""
-    purse, now, paid = Purse(per_week), MIDNIGHT, 0
-    purse.begin(now)
+    tokens, now, paid = TokenBucket(per_week), MIDNIGHT, 0
+    tokens.begin(now)
     for wait in waits:
         now += wait
-        while purse.can_pay(now):
-            purse.pay(now)
+        while tokens.can_pay(now):
+            tokens.pay(now)
             paid += 1
     assert paid <= max(per_week, 1.0) + CREDIT + per_week * (now - MIDNIGHT) / WEEK + 1e-6
 
 
 def test_the_bar_is_what_the_past_exceeded_as_often_as_allowed() -> None:
     """Of forty troubles in four weeks two a week may call: seven are worse, and the next makes eight."""
-    ledger = Ledger()
-    ledger.begin(MIDNIGHT)
+    history = SeverityHistory()
+    history.begin(MIDNIGHT)
     for number in range(40):
-        ledger.add(MIDNIGHT + number * 60_000.0, float(number))
+        history.add(MIDNIGHT + number * 60_000.0, float(number))
     now = MIDNIGHT + MEMORY_SECONDS
-    assert sum(severity > ledger.bar(now, 2.0) for severity in range(40)) == 7
-    assert ledger.bar(now, 0.0) == 39.0
-    assert ledger.bar(now, 20.0) == -np.inf
+    assert sum(severity > history.bar(now, 2.0) for severity in range(40)) == 7
+    assert history.bar(now, 0.0) == 39.0
+    assert history.bar(now, 20.0) == -np.inf
 
 
-def test_the_ledger_forgets_after_four_weeks() -> None:
+def test_the_severity_history_forgets_after_four_weeks() -> None:
     """A storm of last quarter does not keep the bar up."""
-    ledger = Ledger()
-    ledger.begin(MIDNIGHT)
-    ledger.add(MIDNIGHT, 5.0)
-    assert ledger.bar(MIDNIGHT + MEMORY_SECONDS, 0.0) == 5.0
-    assert ledger.bar(MIDNIGHT + MEMORY_SECONDS + 1, 0.0) == -np.inf
+    history = SeverityHistory()
+    history.begin(MIDNIGHT)
+    history.add(MIDNIGHT, 5.0)
+    assert history.bar(MIDNIGHT + MEMORY_SECONDS, 0.0) == 5.0
+    assert history.bar(MIDNIGHT + MEMORY_SECONDS + 1, 0.0) == -np.inf

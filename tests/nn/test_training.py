@@ -50,7 +50,7 @@ def plan(**changes: object) -> Plan:
 
 
 def test_loss_falls_and_is_told_once_an_epoch() -> None:
-    """One loss an epoch, for training and validation, falling on a task that can be learnt."""
+    """One loss an epoch, for training and validation, falling on a task that can be learned."""
     report = train(build([3, 8, 1], dtype="float32"), line(), plan(), seed=0, validation=line(seed=1))
     assert len(report.losses) == len(report.validation_losses) == 20
     assert report.losses[-1] < 0.5 * report.losses[0]
@@ -82,7 +82,7 @@ def test_incomplete_last_batch_counts_by_its_rows() -> None:
 
 
 def test_early_stopping_gives_the_best_weights_back() -> None:
-    """Noise cannot be learnt: training ends by its patience, at the weights of the lowest validation loss."""
+    """Noise cannot be learned: training ends by its patience, with the weights of the lowest loss."""
     rng = np.random.default_rng(0)
     noise = Data(rng.normal(size=(40, 3)), rng.integers(0, 2, (40, 1)))
     held_out = Data(rng.normal(size=(40, 3)), rng.integers(0, 2, (40, 1)))

@@ -1,4 +1,4 @@
-"""A forecaster is learnt from any history, however poor, and its probabilities are honest."""
+"""A forecaster is learned from any history, however poor, and its probabilities are honest."""
 
 import threading
 

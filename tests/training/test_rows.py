@@ -3,8 +3,8 @@
 import numpy as np
 
 from loadwatch.records import Recording
-from loadwatch.training.companions import choose_companions
 from loadwatch.training.rows import choose_rows
+from loadwatch.training.selection import choose_companions
 
 T = 5.0 * np.arange(50_000)
 LEVEL = np.where((T % 50_000 > 20_000) & (T % 50_000 < 20_600), 1.2, 0.3)

@@ -158,10 +158,10 @@ def test_what_an_operator_vouched_for_is_ordinary_when_it_comes_again():
     learned, coming = odd(host(8), 6.3, 60), odd(host(9, seed=1), 8.4, 60)
     span = Span(START + 6.3 * 86_400.0, START + 6.3 * 86_400.0 + 3_600.0)
     deaf, _ = train_anomaly(learned, flagged=[span])
-    told, _ = train_anomaly(learned, flagged=[span], vouched=[span])
+    labelled, _ = train_anomaly(learned, flagged=[span], labelled_normal=[span])
     first = int(8.4 * 1440)
-    before, after = (model.score(coming).scores[first + 5 : first + 60].mean() for model in (deaf, told))
+    before, after = (model.score(coming).scores[first + 5 : first + 60].mean() for model in (deaf, labelled))
     assert before > 0.6
     assert after < 0.5
     # Their spread may grow by what the time of day alone puts between them and the centre.
-    assert (told.usual.spread[1:3] < 1.6 * deaf.usual.spread[1:3]).all()
+    assert (labelled.usual.spread[1:3] < 1.6 * deaf.usual.spread[1:3]).all()

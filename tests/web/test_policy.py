@@ -16,7 +16,7 @@ from web.clients import Starter, eventually, everything, get, raw
 
 from loadwatch.errors import ConfigurationError
 from loadwatch.web import WebServer
-from loadwatch.web.policy import TokenBucket
+from loadwatch.web.policy import RequestLimit
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
@@ -229,7 +229,7 @@ def test_the_rate_limit_of_the_file_holds(start: Starter, tmp_path: Path) -> Non
 def test_tokens_come_back_with_time() -> None:
     """One each interval, never more than the burst."""
     times = iter([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 100.0, 100.0, 100.0, 100.0])
-    bucket = TokenBucket(1.0, 2, now=lambda: next(times))
+    bucket = RequestLimit(1.0, 2, now=lambda: next(times))
     assert [bucket.take() for _ in range(9)] == [True, True, False, True, False, True, True, False, False]
 
 

@@ -1,0 +1,220 @@
+"""The dashboard of hundreds of hosts: counts first, then the worst, then how well they are watched."""
+
+from dataclasses import replace
+from typing import Final
+
+from generate.dashboard import Dashboard, Row
+from generate.panels import (
+    NEUTRAL,
+    Json,
+    Panel,
+    Query,
+    alert_list,
+    bars,
+    graph,
+    stat,
+    states,
+    steps,
+    timeline,
+)
+from generate.tables import Column, host_table
+
+# Steps of a graph over all hosts: each costs the server a look at every one of them.
+_POINTS: Final = 200
+
+_GOOD: Final = steps((None, "green"), (1, "orange"))
+_BAD: Final = steps((None, "green"), (1, "red"))
+_NOW: Final = 'loadwatch_high_load_probability{$host,horizon="0"}'
+_WORST: Final = f"and on (instance) topk(25, {_NOW})"
+_OLD: Final = "time() - loadwatch_model_trained_timestamp_seconds{$host}"
+_FIRING: Final = 'ALERTS{$host,alertname=~"Loadwatch.*",alertstate="firing"}'
+
+
+def _count(key: str, title: str, description: str, query: str, thresholds: Json = _BAD) -> Panel:
+    return replace(stat(key, title, description, f"{query} or vector(0)", thresholds=thresholds), width=3)
+
+
+_COUNTS: Final = (
+    _count(
+        "reporting",
+        "Reporting",
+        "Hosts whose daemon answered the last scrape.",
+        "sum(up{$host})",
+        steps((None, "red"), (1, "green")),
+    ),
+    _count("down", "Down", "Hosts whose daemon did not answer the last scrape.", "count(up{$host} == 0)"),
+    _count(
+        "high_load", "High load", "Hosts under high load now.", 'sum(loadwatch_high_load{$host,horizon="0"})'
+    ),
+    _count(
+        "expected",
+        "Expected",
+        "Hosts not under high load that are expected to be, at any horizon.",
+        'count(max by (instance) (loadwatch_high_load{$host,horizon!="0"}) == 1 '
+        'unless on (instance) loadwatch_high_load{$host,horizon="0"} == 1)',
+        _GOOD,
+    ),
+    _count(
+        "unlike_itself",
+        "Anomalies",
+        "Hosts that behave unlike themselves.",
+        "sum(loadwatch_anomaly{$host})",
+        _GOOD,
+    ),
+    _count(
+        "maintenance",
+        "Maintenance",
+        "Hosts in a maintenance window.",
+        "sum(loadwatch_maintenance{$host})",
+        NEUTRAL,
+    ),
+    _count(
+        "not_ready",
+        "Without verdict",
+        "Hosts whose daemon gives no verdict.",
+        "count(loadwatch_ready{$host} == 0)",
+    ),
+    _count(
+        "stale_models",
+        "Stale models",
+        "Hosts with a model older than a week.",
+        f"count({_OLD} > 604800)",
+        _GOOD,
+    ),
+)
+
+_OVER_TIME: Final = (
+    graph(
+        "loaded_hosts",
+        "Hosts under high load",
+        "How many hosts are flagged now, and how many are expected to be within each horizon in seconds.",
+        Query('sum(loadwatch_high_load{$host,horizon="0"})', "now"),
+        Query('sum by (horizon) (loadwatch_high_load{$host,horizon!="0"})', "within {{horizon}} s"),
+        Query("sum(loadwatch_anomaly{$host})", "anomalies"),
+    ),
+    graph(
+        "share",
+        "Share of the fleet under high load",
+        "The flagged hosts over all hosts with a verdict, and the mean probability.",
+        Query('avg(loadwatch_high_load{$host,horizon="0"})', "under high load"),
+        Query(f"avg({_NOW})", "mean probability"),
+        ratio=True,
+    ),
+    graph(
+        "fleet_drivers",
+        "What drives the fleet",
+        "Contributions towards high load, summed over all hosts: one resource that hurts many hosts stands "
+        "out.",
+        Query('sum by (signal) (loadwatch_contribution{$host,verdict="high_load"} > 0)', "{{signal}}"),
+        stacked=True,
+    ),
+    graph(
+        "firing",
+        "Firing alerts",
+        "Alerts of the Prometheus rules by name; the line of all is there without any alert.",
+        Query(f"count({_FIRING}) or vector(0)", "all"),
+        Query(f"count by (alertname) ({_FIRING})", "{{alertname}}"),
+    ),
+)
+
+_WORST_HOSTS: Final = (
+    host_table(
+        "worst",
+        "Closest to high load",
+        "The 25 hosts with the highest probability of high load now, and the signal that drives it.",
+        Column("Now", f"max by (instance) (topk(25, {_NOW}))", "percentunit"),
+        Column(
+            "Later",
+            f'max by (instance) (loadwatch_high_load_probability{{$host,horizon!="0"}} {_WORST})',
+            "percentunit",
+        ),
+        Column(
+            "Anomaly score", f"max by (instance) (loadwatch_anomaly_score{{$host}} {_WORST})", "percentunit"
+        ),
+        Column(
+            "Contribution",
+            "max by (instance, signal) "
+            f'(topk by (instance) (1, loadwatch_contribution{{$host,verdict="high_load"}}) {_WORST})',
+        ),
+        labels={"signal": "Top signal"},
+        width=14,
+    ),
+    host_table(
+        "strangest",
+        "Most unlike themselves",
+        "The 25 hosts with the highest anomaly score now, and the signal that drives it.",
+        Column(
+            "Anomaly score", "max by (instance) (topk(25, loadwatch_anomaly_score{$host}))", "percentunit"
+        ),
+        Column(
+            "Contribution",
+            "max by (instance, signal) (topk by (instance) (1, "
+            'loadwatch_contribution{$host,verdict="anomaly"}) and on (instance) topk(25, '
+            "loadwatch_anomaly_score{$host}))",
+        ),
+        labels={"signal": "Top signal"},
+        width=10,
+    ),
+    timeline(
+        "loaded_longest",
+        "The hosts under high load for longest",
+        "The flags of the 15 hosts that were under high load for the largest share of the chosen time.",
+        Query(
+            'max by (instance) (loadwatch_high_load{$host,horizon="0"} and on (instance) '
+            'topk(15, avg_over_time(loadwatch_high_load{$host,horizon="0"}[$__range] @ end())))',
+            "{{instance}}",
+        ),
+        mappings=states(("0", "well", "green"), ("1", "high load", "red")),
+        height=10,
+    ),
+)
+
+_WATCH: Final = (
+    host_table(
+        "stalest",
+        "Oldest models",
+        "The 15 hosts whose model is oldest.",
+        Column("Age of the model", f"max by (instance) (topk(15, {_OLD}))", "s"),
+        width=8,
+    ),
+    bars(
+        "versions",
+        "Versions of loadwatch",
+        "How many hosts run which version.",
+        Query("count by (version) (loadwatch_build_info{$host})", "{{version}}", instant=True),
+    ),
+    bars(
+        "origins",
+        "Models by origin",
+        "How many hosts run a model of their own, and how many still the first, synthetic one.",
+        Query("count by (origin) (loadwatch_model_info{$host})", "{{origin}}", instant=True),
+    ),
+    alert_list(
+        "alert_list",
+        "Alerts that need attention",
+        "Alerts of loadwatch that fire or are about to, from Grafana and from the data source.",
+        quiet_too=False,
+    ),
+    graph(
+        "false_alarms",
+        "Alerts and false alarms",
+        "New alerts of all hosts, and the mean of the false alarms a week that they measured.",
+        Query("sum(increase(loadwatch_alerts_total{$host}[$__rate_interval]))", "new alerts"),
+        Query("avg(loadwatch_false_alarms_measured_per_week{$host})", "false alarms a week and host"),
+    ),
+)
+
+FLEET: Final = Dashboard(
+    uid="loadwatch-fleet",
+    description="All hosts watched by loadwatch: how many are under high load, which are worst, what "
+    "drives them.",
+    rows=(
+        Row("Now", _COUNTS),
+        Row("Over time", tuple(replace(panel, points=_POINTS) for panel in _OVER_TIME)),
+        Row("The worst", _WORST_HOSTS),
+        Row("How well they are watched", _WATCH),
+    ),
+    every_host=True,
+    since="now-3h",
+    refresh="30s",
+)

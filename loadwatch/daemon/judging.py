@@ -1,0 +1,194 @@
+"""From scores to what people are told: judge, maintenance, reasons, and the log of alerts."""
+
+import logging
+from typing import Final
+
+import numpy as np
+
+from loadwatch.clock import Clock
+from loadwatch.config import Config
+from loadwatch.errors import HistoryError
+from loadwatch.exporter import Exporter
+from loadwatch.history import History
+from loadwatch.judge import Evidence, Judge, Judgement
+from loadwatch.judge.statistics import AlertStatistics, summarise, with_labels
+from loadwatch.maintenance import MaintenanceCalendar
+from loadwatch.model.bundle import Model
+from loadwatch.pipeline import Scorer, reasons
+from loadwatch.records import Alert, Contribution, Maintenance, Sample, Snapshot, Span, Verdict
+
+log = logging.getLogger(__name__)
+
+VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
+STATE: Final = "judge"
+REASONS_EVERY_SECONDS: Final = 5.0
+"""Reasons are worked out this often, and at once when a flag changes; they cost more than the verdict."""
+WORTH_SECONDS: Final = 28 * 86400.0
+CALENDAR_SECONDS: Final = 8 * 86400.0
+SHOWN_SECONDS: Final = 86400.0
+
+
+class LiveJudge:
+    """Owned by the sampling lane; ``refresh`` and ``remember`` may be called from another."""
+
+    def __init__(self, config: Config, clock: Clock, history: History, exporter: Exporter) -> None:
+        self._config = config
+        self._clock = clock
+        self._history = history
+        self._exporter = exporter
+        self._judge = self._restored()
+        self._judgement = Judgement()
+        self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
+        self._reasons_at = -np.inf
+        self.is_training = False
+        self.alerts: tuple[Alert, ...] = ()
+        self.maintenance: tuple[Maintenance, ...] = ()
+        self._announced: tuple[Maintenance, ...] = ()
+        self.calendar = MaintenanceCalendar(config.maintenance.windows)
+        self.worth: dict[Verdict, AlertStatistics] = {}
+        self.raised_bars: dict[Verdict, float] = dict.fromkeys(VERDICTS, 0.0)
+        self.refresh()
+
+    @property
+    def budget_per_week(self) -> float:
+        """Alerts a week that the configuration allows."""
+        return self._config.alerts.budget_per_week
+
+    def raised_this_week(self) -> dict[Verdict, int]:
+        """Alerts of the last seven days, by verdict."""
+        since = self._clock.wall() - 7 * 86400.0
+        return {
+            verdict: sum(alert.verdict == verdict and alert.start >= since for alert in self.alerts)
+            for verdict in VERDICTS
+        }
+
+    def reconfigure(self, config: Config) -> None:
+        """Judge by these settings from now on."""
+        # What operators announced stays until the next refresh: an unreadable history refuses no settings.
+        self.calendar = MaintenanceCalendar(config.maintenance.windows, self._announced)
+        self._config = config
+
+    @property
+    def judged_since(self) -> float:
+        """From when on the judge knows this host; infinity before its first sample."""
+        return self._judge.since
+
+    def adopt(self, model: Model, backfilled: Judge | None = None) -> None:
+        """Take the thresholds of a new model, and what a backfill of the past with it has taught."""
+        self._judge.adopt(model.forecast.by_horizon())
+        if backfilled is not None:
+            self._judge.take_past(backfilled)
+
+    def judge(self, sample: Sample, scorer: Scorer) -> Snapshot:
+        """The verdict on one sample."""
+        scores = scorer.update(sample)
+        window = self.calendar.active(sample.timestamp)
+        score, level = float(scores.anomaly[0]), float(scores.levels[0])
+        before = self._judgement
+        judgement = self._judgement = self._judge.update(
+            Evidence(
+                sample.timestamp,
+                level,
+                tuple(scores.probabilities[0].tolist()),
+                score,
+                sample.values,
+                window is not None,
+                self.is_training,
+            )
+        )
+        self._find_reasons(sample, scorer, changed=judgement is not before)
+        if judgement.budget_spent != before.budget_spent:
+            state = (
+                "overspent, only what is worse than ever alerts" if judgement.budget_spent else "holds again"
+            )
+            log.warning("alert budget %s budget_per_week=%g", state, self.budget_per_week)
+        self._log_alerts(judgement, scorer.model)
+        return Snapshot(
+            sample,
+            _known(scorer.model.forecast.horizons, scores.shown[0].tolist()),
+            judgement.high_load,
+            None if np.isnan(score) else score,
+            judgement.anomaly,
+            self._reasons,
+            scorer.model.card.info,
+            window is not None,
+            judgement.raised_by.get(0),
+            None if np.isnan(level) else level,
+            scorer.deciding,
+        )
+
+    def refresh(self) -> None:
+        """Read what operators said since: maintenance windows, labels that judge past alerts."""
+        now = self._clock.wall()
+        windows = self._history.maintenance(Span(now - CALENDAR_SECONDS, now + CALENDAR_SECONDS))
+        self._announced = tuple(windows)
+        self.calendar = self.calendar.with_windows(windows)
+        shown = self.calendar.spans(now - SHOWN_SECONDS, now + SHOWN_SECONDS)
+        self.maintenance = tuple(windows) or tuple(Maintenance(span) for span in shown)
+        span = Span(now - WORTH_SECONDS, now)
+        labels = self._history.labels(span)
+        self.alerts = tuple(with_labels(alert, labels) for alert in self._history.alerts(span))
+        self._show_worth(span)
+
+    def remember(self) -> None:
+        """Keep what a restart must not forget: flags, open alerts, the spent budget.
+
+        Raises:
+            HistoryError: it cannot be written.
+
+        """
+        self._history.set_state(STATE, self._judge.to_state())
+
+    def _restored(self) -> Judge:
+        horizons, budget = self._config.high_load.horizons, self._config.alerts.budget_per_week
+        state = self._history.state(STATE)
+        if state is not None:
+            try:
+                return Judge.from_state(state, horizons, budget_per_week=budget)
+            except ValueError as error:
+                log.error("the judge starts afresh: %s", error)
+        return Judge(horizons, budget_per_week=budget)
+
+    def _find_reasons(self, sample: Sample, scorer: Scorer, *, changed: bool) -> None:
+        if changed or not 0.0 <= sample.monotonic - self._reasons_at < REASONS_EVERY_SECONDS:
+            self._reasons = scorer.contributions()
+            self._reasons_at = sample.monotonic
+            self.raised_bars = self._judge.raised_bars()
+            for verdict, bar in self.raised_bars.items():
+                self._exporter.threshold_raise.note(bar, verdict)
+
+    def _log_alerts(self, judgement: Judgement, model: Model) -> None:
+        """Write opened and closed alerts into the history, with what drove them."""
+        for alert in judgement.opened:
+            named = reasons(self._reasons.get(alert.verdict, ()))
+            told = self._judge.annotate(alert.verdict, named, model.card.version) or alert
+            self._exporter.alerts.inc(alert.verdict)
+            words = " ".join(f"{part.signal}={part.value:+.2f}" for part in named[:3])
+            log.warning("alert verdict=%s horizon=%ds %s", alert.verdict, alert.horizon, words)
+            self._keep(told)
+        for alert in judgement.closed:
+            log.info("alert over verdict=%s", alert.verdict)
+            self._keep(alert)
+
+    def _keep(self, alert: Alert) -> None:
+        try:
+            self._history.keep_alert(alert)
+        except HistoryError as error:
+            log.error("alert not stored: %s", error)
+
+    def _show_worth(self, span: Span) -> None:
+        """Measure what the alerts of the last four weeks were worth, and export it."""
+        first = self._history.span()
+        if first is None:
+            return
+        period = Span(max(span.start, first.start), span.end)
+        self.worth = {verdict: summarise(self.alerts, period, verdict=verdict) for verdict in VERDICTS}
+        for verdict, worth in self.worth.items():
+            self._exporter.alert_budget.set(self.budget_per_week, verdict)
+            self._exporter.false_alarms.set(worth.false_per_week, verdict)
+        self._exporter.forecast_hits.set(self.worth["high_load"].hit_rate)
+        self._exporter.forecast_lead.set(self.worth["high_load"].median_lead_seconds)
+
+
+def _known(horizons: tuple[int, ...], probabilities: list[float]) -> dict[int, float]:
+    return {h: p for h, p in zip(horizons, probabilities, strict=True) if not np.isnan(p)}

@@ -1,0 +1,162 @@
+"""What the last hours, the same time on earlier days, and the usual day say about a cell that begins.
+
+One row of answers (a "view") is made whenever a cell closes; it stays the same until the next one closes.
+"""
+
+import numpy as np
+
+from loadwatch.features.buckets import ClosedBuckets
+from loadwatch.features.recurrence import Integers, trailing_maximum
+from loadwatch.features.seasonal import RunningMeans, SeasonalProfile
+from loadwatch.records import Floats
+
+RECENT = 12  # cells of the short memory, the cell that is open included
+LEVEL_LAGS = (1, 2, 3, 5)
+DIFFERENCES = (1, 3)
+LONG_WINDOWS = 3  # three cells, six hours and a day of the load level, the open cell included
+DAYS_BACK = (1, 2, 7)
+SHAPE = (-2, -1, 0, 1, 2, 3, 4, 6)  # cells around now, in the profile of the day
+PROFILE_RATES = (0.1, 0.3)
+
+
+class LookbackView:
+    """Places of the answers in a row of `Lookback.extend`, for K columns."""
+
+    def __init__(self, columns: int) -> None:
+        self.width = 0
+        self.level_lags = self._take(len(LEVEL_LAGS))
+        self.lags = self._take(len(DIFFERENCES) * columns)
+        self.count = self._take(1)
+        self.sums = self._take(columns)
+        self.squares = self._take(columns)
+        self.maximum = self._take(columns)
+        self.minimum = self._take(1)
+        self.long_maximum = self._take(LONG_WINDOWS)
+        self.ahead = self._take(len(DAYS_BACK))  # highest level in the cells after this one, days ago
+        self.level = self._take(len(DAYS_BACK))  # mean level in this cell, days ago
+        self.profiles = self._take(8)
+        self.shape = self._take(len(SHAPE))
+
+    def _take(self, width: int) -> slice:
+        self.width += width
+        return slice(self.width - width, self.width)
+
+
+class Lookback:
+    """Remembers a week of cells, and the profiles of the day, the hour and the week.
+
+    reach: how many cells after one count as its near future, for the profiles and the look-back.
+    """
+
+    def __init__(self, columns: int, seconds: float, reach: int) -> None:
+        self._columns, self._reach = columns, reach
+        self._day = round(86400 / seconds)
+        self._hour = max(1, round(3600 / seconds))
+        self.view = LookbackView(columns)
+        depth = max(DAYS_BACK) * self._day
+        self._mean = np.full((depth, columns), np.nan)
+        self._maximum = np.full((depth, columns), np.nan)
+        self._minimum = np.full((RECENT, 1), np.nan)
+        self._onset = np.full(reach + 1, np.nan)
+        # Columns: highest level in the near future twice, its being high twice, an onset in it.
+        self._day_profile = SeasonalProfile(self._day, (*PROFILE_RATES, *PROFILE_RATES, PROFILE_RATES[0]))
+        self._hour_profile = SeasonalProfile(self._hour, (0.02,))
+        self._week_profile = SeasonalProfile(7 * 24, (0.03, 0.03))
+        self._overall = RunningMeans((0.0005, 0.0005))
+        self._shape_profile = SeasonalProfile(self._day, (0.15,))
+        self._overall_level = RunningMeans((0.003,))
+        self._shape = np.full(max(SHAPE) - min(SHAPE), np.nan)
+
+    def extend(self, closed: ClosedBuckets) -> Floats:
+        """Take in C consecutive cells; returns (C, V): row i is the view of cell ``closed.number[i] + 1``."""
+        rows = len(closed.number)
+        views = np.full((rows, self.view.width), np.nan)
+        if rows == 0:
+            return views
+        mean = np.vstack([self._mean, closed.mean])
+        maximum = np.vstack([self._maximum, closed.maximum])
+        minimum = np.vstack([self._minimum, closed.minimum])
+        onset = np.r_[self._onset, closed.onset]
+        self._write_windows(views, mean, maximum, minimum)
+        self._write_profiles(views, closed.number, mean, maximum, onset)
+        self._write_days_before(views, mean, maximum)
+        self._mean, self._maximum = mean[-len(self._mean) :], maximum[-len(self._maximum) :]
+        self._minimum, self._onset = minimum[-len(self._minimum) :], onset[-len(self._onset) :]
+        return views
+
+    def _write_windows(self, views: Floats, mean: Floats, maximum: Floats, minimum: Floats) -> None:
+        rows, view = len(views), self.view
+        views[:, view.level_lags] = np.column_stack([_ago(mean[:, 0], lag, rows) for lag in LEVEL_LAGS])
+        views[:, view.lags] = np.hstack([_ago(mean, lag, rows) for lag in DIFFERENCES])
+        recent = mean[-(rows + RECENT - 2) :]
+        known = np.isfinite(recent)
+        filled = np.where(known, recent, 0.0)
+        views[:, view.count] = _trailing_sum(known[:, :1].astype(float), RECENT - 1, rows)
+        views[:, view.sums] = _trailing_sum(filled, RECENT - 1, rows)
+        views[:, view.squares] = _trailing_sum(filled**2, RECENT - 1, rows)
+        views[:, view.maximum] = trailing_maximum(maximum, RECENT - 1, rows)
+        views[:, view.minimum] = -trailing_maximum(-minimum, RECENT - 1, rows)
+        views[:, view.long_maximum] = np.hstack(
+            [trailing_maximum(maximum[:, :1], window - 1, rows) for window in (3, self._day // 4, self._day)]
+        )
+
+    def _write_profiles(
+        self, views: Floats, number: Integers, mean: Floats, maximum: Floats, onset: Floats
+    ) -> None:
+        rows, reach, now = len(views), self._reach, number + 1
+        peak = trailing_maximum(maximum[:, :1], reach, rows)[:, 0]
+        # Only a cell that had samples of its own has a future to learn from; its future ends with this cell.
+        peak = np.where(np.isfinite(_ago(mean[:, 0], reach + 1, rows)), peak, np.nan)
+        high = np.where(np.isfinite(peak), peak > 1.0, np.nan)
+        begun = np.fmax(trailing_maximum(onset[:, None], reach, rows)[:, 0], peak * 0.0)
+        past = number - reach
+        day = np.column_stack([peak, peak, high, high, begun])
+        read, count = self._day_profile.extend(past % self._day, day, now % self._day)
+        overall = self._overall.extend(np.column_stack([peak, high]))
+        empty = count == 0
+        read[empty, :2], read[empty, 4] = overall[empty, :1], 0.0
+        # A slot seen rarely leans on the overall share.
+        read[:, 2:4] = (read[:, 2:4] * count[:, None] + overall[:, 1:]) / (count[:, None] + 1.0)
+        hour, count = self._hour_profile.extend(past % self._hour, high[:, None], now % self._hour)
+        hour[count == 0] = overall[count == 0, 1:]
+        of_week, into_week = past // self._hour % 168, now // self._hour % 168
+        week, count = self._week_profile.extend(of_week, np.column_stack([peak, high]), into_week)
+        week[count == 0] = overall[count == 0]
+        views[:, self.view.profiles] = np.hstack([read, hour, week])
+        self._write_shape(views, number, mean[len(mean) - rows :, :1])
+
+    def _write_shape(self, views: Floats, number: Integers, level: Floats) -> None:
+        overall = self._overall_level.extend(level)
+        ahead = (number + 1 + max(SHAPE)) % self._day
+        read, count = self._shape_profile.extend(number % self._day, level, ahead)
+        shape = np.r_[self._shape, np.where(count > 0, read[:, 0], np.nan)]
+        rows, first = len(views), -min(SHAPE)
+        around = np.column_stack([shape[first + offset : first + offset + rows] for offset in SHAPE])
+        views[:, self.view.shape] = np.where(np.isfinite(around), around, overall)
+        self._shape = shape[-len(self._shape) :]
+
+    def _write_days_before(self, views: Floats, mean: Floats, maximum: Floats) -> None:
+        rows, view = len(views), self.view
+        ends = [days * self._day - self._reach for days in DAYS_BACK]
+        ahead = np.column_stack(
+            [trailing_maximum(maximum[: len(maximum) + 1 - end, :1], self._reach, rows)[:, 0] for end in ends]
+        )
+        usual_ahead = views[:, view.profiles.start : view.profiles.start + 1]
+        views[:, view.ahead] = np.where(np.isfinite(ahead), ahead, usual_ahead)
+        level = np.column_stack([_ago(mean[:, 0], days * self._day, rows) for days in DAYS_BACK])
+        usual = view.shape.start + SHAPE.index(0)
+        views[:, view.level] = np.where(np.isfinite(level), level, views[:, usual : usual + 1])
+
+
+def _ago(x: Floats, cells: int, rows: int) -> Floats:
+    """For each of the last ``rows`` cells of x: the value ``cells`` before the cell that follows it."""
+    end = len(x) + 1 - cells
+    return x[end - rows : end]
+
+
+def _trailing_sum(x: Floats, window: int, rows: int) -> Floats:
+    """For each of the last ``rows`` rows of x (N, K): the sum of the ``window`` rows up to it."""
+    total: Floats = np.zeros((rows, x.shape[1]))
+    for lag in range(window):
+        total += x[len(x) - rows - lag : len(x) - lag]
+    return total

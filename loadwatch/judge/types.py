@@ -1,0 +1,80 @@
+"""What goes into the judge with every sample, and what comes out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from loadwatch.records import Alert, FlagSource, Floats
+
+Flags = npt.NDArray[np.int8]
+
+
+class Evidence(NamedTuple):
+    """What is known at one sample. NaN is unknown throughout.
+
+    level: load level of the rule, which holds above 1; probabilities: one for each horizon of the judge, in
+    its order; anomaly_score: 0 to 1, 0.5 is the model's own threshold; values: raw signals, for the guard;
+    training: our own training runs now, so that an anomaly would be of our making.
+    """
+
+    timestamp: float
+    level: float
+    probabilities: tuple[float, ...]
+    anomaly_score: float
+    values: Mapping[str, float]
+    maintenance: bool = False
+    training: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the judge says at one sample.
+
+    ``high_load`` maps horizon to flag; a horizon of which nothing is known is absent, and a flag that is up
+    has those of all longer horizons up with it. ``raised_by`` tells for each raised flag who raised it, for
+    one that follows a shorter horizon who raised that. ``anomaly`` is None while unknown. ``alert_*`` are 1
+    while an alert of the verdict is open. ``budget_spent``: the alerts of late have used up the budget, so
+    that for now only what is worse than anything in the host's memory opens one.
+    """
+
+    high_load: Mapping[int, bool] = field(default_factory=dict)
+    raised_by: Mapping[int, FlagSource] = field(default_factory=dict)
+    anomaly: bool | None = None
+    alert_high_load: bool = False
+    alert_anomaly: bool = False
+    budget_spent: bool = False
+    opened: tuple[Alert, ...] = ()
+    closed: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgements:
+    """The same for N samples: flags are 1, 0, or -1 where unknown; high_load (N, H), anomaly (N,)."""
+
+    high_load: Flags
+    anomaly: Flags
+    opened: tuple[Alert, ...]
+    closed: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvidenceBatch:
+    """Evidence of N samples in time order.
+
+    timestamps, levels, anomaly_scores: (N,); probabilities: (N, H); values: (N,) by signal; maintenance and
+    training: (N,) bool, or None where there is none.
+    """
+
+    timestamps: Floats
+    levels: Floats
+    probabilities: Floats
+    anomaly_scores: Floats
+    values: Mapping[str, Floats] = field(default_factory=dict)
+    maintenance: npt.NDArray[np.bool_] | None = None
+    training: npt.NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.timestamps)

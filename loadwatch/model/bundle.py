@@ -1,0 +1,148 @@
+"""One model: the networks with their stored statistics, and the card that says where it comes from.
+
+On disk a model is one checked container (``loadwatch.nn.storage``): a JSON header with the card, and the
+arrays of both parts. Weights without their statistics mean nothing, so they are never stored apart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from loadwatch.errors import ModelError
+from loadwatch.model.anomaly import AnomalyModel
+from loadwatch.model.forecast import ForecastModel
+from loadwatch.model.patterns import LabelledPatterns
+from loadwatch.nn import storage
+from loadwatch.records import ModelInfo
+
+FORMAT = 1
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a model was made from and how good it was: everything ``loadwatch model show`` prints.
+
+    Timestamps are epoch seconds; ``figures`` holds the judgement on the newest span the model had not seen.
+    """
+
+    version: str
+    origin: Literal["bootstrap", "trained"]
+    trained_timestamp: float
+    host: str
+    rule: str
+    horizons: tuple[int, ...]
+    signals: tuple[str, ...]
+    row_seconds: float
+    start_timestamp: float
+    end_timestamp: float
+    rows: int
+    duration_seconds: float
+    losses: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def is_made_up(self) -> bool:
+        """Whether it learned from synthetic samples, because this host had none yet."""
+        return self.origin == "bootstrap"
+
+    @property
+    def info(self) -> ModelInfo:
+        """The few facts a verdict carries."""
+        return ModelInfo(self.version, self.origin, self.trained_timestamp)
+
+    @property
+    def brier(self) -> float | None:
+        """Mean squared error of the probabilities on rows not seen, over all horizons; None if not judged."""
+        scores = self.figures.get("brier", {}).get(self.figures.get("winner"), {})
+        known = [score for score in scores.values() if score is not None]
+        return sum(known) / len(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A forecaster of high load and, once there is enough history, a judge of what is unlike this host.
+
+    ``taught``: what operators called high load, where they did.
+    """
+
+    card: Card
+    forecast: ForecastModel
+    anomaly: AnomalyModel | None = None
+    taught: LabelledPatterns | None = None
+
+    def to_bytes(self) -> bytes:
+        """The whole model as one checked container."""
+        meta: dict[str, Any] = {"format": FORMAT, "card": asdict(self.card), "parts": {}}
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for name, part in (("forecast", self.forecast), ("anomaly", self.anomaly)):
+            if part is not None:
+                part_meta, part_arrays = part.to_parts()
+                meta["parts"][name] = part_meta
+                arrays.update({f"{name}/{key}": np.asarray(array) for key, array in part_arrays.items()})
+        if self.taught is not None:
+            meta["parts"]["taught"] = self.taught.to_meta()
+        return storage.pack(meta, arrays)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Model":
+        """Read a container written by ``to_bytes``.
+
+        Raises:
+            ModelError: the content is damaged, foreign, or of a newer format.
+
+        """
+        meta, arrays = _unpack(content)
+        try:
+            parts = meta["parts"]
+            forecast = ForecastModel.from_parts(parts["forecast"], _part(arrays, "forecast"))
+            anomaly = (
+                AnomalyModel.from_parts(parts["anomaly"], _part(arrays, "anomaly"))
+                if "anomaly" in parts
+                else None
+            )
+            taught = LabelledPatterns.from_meta(parts["taught"]) if "taught" in parts else None
+            return cls(_card(meta["card"]), forecast, anomaly, taught)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ModelError(f"its parts do not fit together ({type(error).__name__}: {error})") from error
+
+
+def read_card(content: bytes) -> Card:
+    """Read only the card.
+
+    Raises:
+        ModelError: the content is damaged, foreign, or of a newer format.
+
+    """
+    try:
+        return _card(_unpack(content)[0]["card"])
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"it has no readable card ({type(error).__name__}: {error})") from error
+
+
+def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    try:
+        meta, arrays = storage.unpack(content)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    if meta.get("format") != FORMAT:
+        raise ModelError(f"it has format {meta.get('format')!r}, this loadwatch reads {FORMAT}")
+    return dict(meta), dict(arrays)
+
+
+def _card(content: Mapping[str, Any]) -> Card:
+    known = {entry.name for entry in fields(Card)}
+    values = {key: value for key, value in content.items() if key in known}
+    for key in ("horizons", "signals"):
+        values[key] = tuple(values[key])
+    return Card(**values)
+
+
+def _part(arrays: Arrays, name: str) -> dict[str, npt.NDArray[Any]]:
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}

@@ -1,0 +1,60 @@
+"""The anchor is fitted exactly, stays finite, and gives way to persistence while onsets are few."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from loadwatch.features.moments import Moments, Normaliser
+from loadwatch.labels.rule import Rule
+from loadwatch.training.linear import NOW_SHARE, SHARE, fit_anchor, fit_logistic
+from loadwatch.training.synthetic import synthetic_recording
+from loadwatch.training.table import TrainingTable, learning_table
+
+
+@pytest.fixture(scope="module")
+def table() -> TrainingTable:
+    recording = synthetic_recording(60.0, 4_500, seed=3)
+    levels = Rule.parse("cpu > 0.8").levels(recording)
+    return learning_table(recording, levels, (0, 300), np.random.default_rng(0))
+
+
+def test_the_logistic_regression_is_the_known_one():
+    """Newton's method ends where scikit-learn's solver ends."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 3))
+    y = (X @ [1.0, -2.0, 0.0] + rng.logistic(size=500) > 1.0).astype(float)
+    weights = rng.uniform(0.5, 1.5, 500)
+    theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(X, y, weights)
+    # Ours shrinks the bias by a thousandth of what it shrinks a weight; theirs not at all.
+    np.testing.assert_allclose(
+        fit_logistic(X, y, weights), [*theirs.coef_[0], theirs.intercept_[0]], rtol=1e-3, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "y", [np.zeros(50), np.ones(50), np.arange(50) >= 25], ids=["never", "always", "separable"]
+)
+def test_separable_data_stay_finite(y):
+    """Never, always, or exactly above a limit: large weights, no overflow."""
+    theta = fit_logistic(np.linspace(-6.0, 6.0, 50)[:, None], y.astype(float), np.ones(50))
+    assert np.isfinite(theta).all()
+    assert np.abs(theta).max() < 50.0
+
+
+def test_the_anchor_counts_more_the_fewer_onsets_were_seen(table):
+    """All of it without any, a little more than its usual share after a hundred; now is its own matter."""
+    Z = Normaliser.from_moments(Moments.of(table.features)).apply(table.features)
+    shares = [fit_anchor(Z, replace(table, onsets=onsets))[1] for onsets in (0, 3, 100)]
+    np.testing.assert_allclose([share[0] for share in shares], NOW_SHARE)
+    np.testing.assert_allclose([share[1] for share in shares], [1.0, 0.65, SHARE + 0.7 * 3 / 103])
+
+
+def test_the_anchor_looks_at_the_level_only(table):
+    """Signals of other names have no weight in it."""
+    Z = Normaliser.from_moments(Moments.of(table.features)).apply(table.features)
+    weights, _ = fit_anchor(Z, table)
+    foreign = [not name.startswith("level:") for name in table.spec.names]
+    assert any(foreign)
+    assert not weights[:-1][foreign].any()
