@@ -49,7 +49,7 @@ def _check_web_file(path: Path | None) -> None:
             return
     except OSError:
         pass  # what is wrong is said by whoever reads it
-    PolicyFile(path).policy.close()
+    PolicyFile(path).close()
 
 
 def _check_windows(windows: Iterable[Recurrence]) -> object:

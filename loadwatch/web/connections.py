@@ -21,6 +21,8 @@ from tornado.netutil import ssl_wrap_socket
 
 _ACCEPTED_AT_ONCE: Final = 16
 _REST_SECONDS: Final = 0.1
+_LINGER_SECONDS: Final = 1.0
+_LINGERING_AT_MOST: Final = 256
 _READ_CHUNK: Final = 4096
 _SWEEP_SECONDS: Final = 0.5
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -44,13 +46,17 @@ class Limits:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One client: ``proven`` once it got a good answer, ``waiting`` while we wait for its request."""
+    """One client: ``proven`` once it got a good answer, ``refused`` once it turned out to be no good.
+
+    waiting: we wait for its request.
+    """
 
     stream: IOStream
     host: str
     since: float
     deadline: float
     proven: bool = False
+    refused: bool = False
     waiting: bool = True
 
     def __str__(self) -> str:
@@ -78,17 +84,24 @@ class Connections:
         self.expired = 0
         self._now = now
         self._open: set[Connection] = set()
+        self._held: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def full(self) -> bool:
+        """Whether the next one takes the place of another."""
+        return len(self._open) >= self.limits.connections
+
     def admit(self, stream: IOStream, host: str) -> Connection:
         """Register a new connection, if need be in the place of another."""
-        if len(self._open) >= self.limits.connections:
+        if self.full:
             self.evict()
         now = self._now()
         connection = Connection(stream, host, now, now + self.limits.first_request)
         self._open.add(connection)
+        self._held[host] += 1
         self._watch(connection.deadline, now)
         return connection
 
@@ -103,18 +116,22 @@ class Connections:
 
     def discard(self, connection: Connection) -> None:
         """Forget a connection that has been closed."""
-        self._open.discard(connection)
+        if connection in self._open:
+            self._open.remove(connection)
+            self._held -= Counter({connection.host: 1})
 
     def evict(self) -> None:
         """Close the connection that will be missed least, to make room.
 
-        One that waits for its client rather than one that answers; one that never got a good answer rather
-        than a scraper between two scrapes; one of the client with the most; of these the longest waiting.
+        One that was refused or never got an answer rather than one that got a good one; one of the client
+        with the most; one that waits for its client rather than one that answers; of these the longest there.
         """
         if not self._open:
             return
-        held = Counter(connection.host for connection in self._open)
-        victim = min(self._open, key=lambda c: (not c.waiting, c.proven, -held[c.host], c.since))
+        held = self._held
+        victim = min(
+            self._open, key=lambda c: (c.proven, not c.refused, -held[c.host], not c.waiting, c.since)
+        )
         self.evicted += 1
         self._close(victim)
 
@@ -147,26 +164,34 @@ class Connections:
             self._plan(self._planned - now)
 
     def _close(self, connection: Connection) -> None:
-        self._open.discard(connection)
+        self.discard(connection)
         connection.stream.close()
 
 
 class Acceptor:
-    """Accepts on the listening sockets, wraps TLS around where there is some, and hands over the streams."""
+    """Accepts on the listening sockets, wraps TLS around where there is some, and hands over the streams.
+
+    Who is not ``welcome`` gets no stream. It is let wait in vain for a second: sent off at once, it would be
+    back at once.
+    """
 
     def __init__(
         self,
         sockets: Iterable[socket.socket],
         tls: Callable[[], ssl.SSLContext | None],
+        welcome: Callable[[str], bool],
         serve: Callable[[IOStream, str], None],
         exhausted: Callable[[], None],
     ) -> None:
         self._sockets = list(sockets)
         self._tls = tls
+        self._welcome = welcome
         self._serve = serve
         self._exhausted = exhausted
         self._loop = IOLoop.current()
         self._stopped = False
+        self._lingering = 0
+        self.turned_away = 0
         for listener in self._sockets:
             self._listen(listener)
 
@@ -201,6 +226,9 @@ class Acceptor:
     def _start(self, accepted: socket.socket, address: Any) -> None:
         accepted.setblocking(False)
         host = str(address[0]) if address else "local"
+        if not self._welcome(host):
+            self._turn_away(accepted)
+            return
         context = self._tls()
         try:
             if context is None:
@@ -214,3 +242,15 @@ class Acceptor:
             accepted.close()  # gone before it began; nobody is left to tell
             return
         self._serve(stream, host)
+
+    def _turn_away(self, accepted: socket.socket) -> None:
+        self.turned_away += 1
+        if self._lingering >= _LINGERING_AT_MOST:
+            accepted.close()
+        else:
+            self._lingering += 1
+            self._loop.call_later(_LINGER_SECONDS, self._let_go, accepted)
+
+    def _let_go(self, accepted: socket.socket) -> None:
+        self._lingering -= 1
+        accepted.close()

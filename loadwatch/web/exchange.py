@@ -60,7 +60,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         """Nothing here reads a body."""
 
     def on_connection_close(self) -> None:
-        """Do nothing: a password check is not cut short, or hanging up would be a way past its rests."""
+        """Keep no refusal for who has left; a check goes on, or hanging up would be a way past its rests."""
+        if self._later is not None and self._connection.refused:
+            self._later.cancel()
 
     def finish(self) -> None:
         """The request is complete: answer it, or first find out whether the client may ask."""
@@ -104,6 +106,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         if body is not None:
             headers["Content-Length"] = str(len(body))
         self._connection.proven |= status < HTTPStatus.BAD_REQUEST
+        self._connection.refused |= HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
         start_line = httputil.ResponseStartLine("HTTP/1.1", status, status.phrase)
         # Head and body in one piece: one call to the kernel, and the client wakes once.
         self._wire.write_headers(start_line, headers, None if self._method == "HEAD" else body)

@@ -44,32 +44,30 @@ class RequestLimit:
 
 
 class Policy:
-    """One configuration in force."""
+    """One configuration in force; the authenticator and what it knows outlive it."""
 
-    def __init__(self, config: WebConfig) -> None:
+    def __init__(self, config: WebConfig, authenticator: Authenticator) -> None:
         self.config = config
         self.tls: ssl.SSLContext | None = build_context(config.tls) if config.tls else None
         self.headers: Mapping[str, str] = config.headers
         self._names = config.tls.client_allowed_sans if config.tls else ()
-        self._gatekeeper = Authenticator(config.users) if config.users else None
-        self._bucket = RequestLimit(config.rate_interval, config.rate_burst) if config.rate_interval else None
+        self._authenticator = authenticator
+        # One for those whose password is known and one for strangers, who could use up a common one.
+        self._limits = {
+            known: RequestLimit(config.rate_interval, config.rate_burst) for known in (True, False)
+        }
 
     def admit(
         self, connection: Connection, headers: HTTPHeaders
     ) -> Response | Awaitable[Response | None] | None:
         """A refusal, at once or later; None lets the request pass."""
-        if self._bucket and not self._bucket.take():
-            return plain(HTTPStatus.TOO_MANY_REQUESTS, Retry_After="1")
         if self._names and not self._is_named(connection):
             return plain(HTTPStatus.FORBIDDEN, "The client certificate bears none of the allowed names.")
-        if self._gatekeeper:
-            return self._gatekeeper.admit(headers.get("Authorization", ""), connection.host)
-        return None
-
-    def close(self) -> None:
-        """Release the thread that checks passwords."""
-        if self._gatekeeper:
-            self._gatekeeper.close()
+        authorization = headers.get("Authorization", "")
+        known = not self.config.users or self._authenticator.knows(authorization, connection)
+        if self.config.rate_interval and not self._limits[known].take():
+            return plain(HTTPStatus.TOO_MANY_REQUESTS, Retry_After="1")
+        return None if known else self._authenticator.admit(authorization, connection)
 
     def _is_named(self, connection: Connection) -> bool:
         stream = connection.stream
@@ -84,6 +82,7 @@ class PolicyFile:
         self._path = path
         self._complaint = ""
         self.failures = 0
+        self._authenticator = Authenticator()
         self.policy, self._seen = self._load()
 
     def refresh(self) -> None:
@@ -99,17 +98,26 @@ class PolicyFile:
                 self.failures += 1
                 log.error("event=web_config_refused action=kept_old error=%r", self._complaint)
             return
-        self.policy.close()
         self.policy = policy
         self._complaint = ""
         log.info("event=web_config_reloaded path=%s", self._path)
+
+    def distrusts(self, host: str) -> bool:
+        """Whether many passwords were refused there, and never one right."""
+        return self._authenticator.distrusts(host)
+
+    def close(self) -> None:
+        """Release the thread that checks passwords."""
+        self._authenticator.close()
 
     def _load(self) -> tuple[Policy, States]:
         # The states first: what changes while it is being read is then read again.
         before = _state(self._path)
         config = read_config(self._path)
         states = (before, *self._states(config)[1:])
-        return Policy(config), states
+        policy = Policy(config, self._authenticator)
+        self._authenticator.admit_only(config.users)
+        return policy, states
 
     def _states(self, config: WebConfig) -> States:
         tls = config.tls

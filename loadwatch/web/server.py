@@ -94,6 +94,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         """How often each kind of trouble came up since the start, for ``loadwatch_web_faults_total``."""
         return {
             "connection_evicted": self._connections.evicted,
+            "connection_turned_away": self._acceptor.turned_away if self._acceptor else 0,
             "connection_expired": self._connections.expired,
             "descriptors_exhausted": self._exhausted,
             "config_refused": self._policy_file.failures if self._policy_file else 0,
@@ -120,7 +121,9 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._loop.set_exception_handler(self._report)
         self._stop = asyncio.Event()
         route_tornado_logs()
-        self._acceptor = Acceptor(self._sockets, self._tls, self._welcome, self._make_room)
+        self._acceptor = Acceptor(
+            self._sockets, self._tls, self._is_welcome, self._serve_connection, self._make_room
+        )
         refresh = PeriodicCallback(self._refresh, _REFRESH_MILLISECONDS)
         if self._policy_file:  # else there is nothing to read again, and each waking costs
             refresh.start()
@@ -132,7 +135,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
             self._acceptor.stop()
             self._connections.close()
             if self._policy_file:
-                self._policy_file.policy.close()
+                self._policy_file.close()
 
     def _plan_sweep(self, seconds: float) -> None:
         if self._sweep is not None:
@@ -149,7 +152,11 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
     def _report(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         log.error("event=web_bug what=%r error=%r", context.get("message"), context.get("exception"))
 
-    def _welcome(self, stream: IOStream, host: str) -> None:
+    def _is_welcome(self, host: str) -> bool:
+        """Whether a connection from there may, where all are taken, have the place of another."""
+        return not (self._policy_file and self._connections.full and self._policy_file.distrusts(host))
+
+    def _serve_connection(self, stream: IOStream, host: str) -> None:
         connection = self._connections.admit(stream, host)
         HTTP1ServerConnection(stream, self._parameters, connection).start_serving(self)
 
