@@ -200,6 +200,8 @@ class Snapshot:
     that is not known is absent or None, never 0. ``raised_by`` says who raised the flag for now while it is
     up: the rule, the model, or the static guard on the raw signals. ``load_level`` is how near the operator's
     rule is to its limit, high above 1; ``deciding`` names the signals of the comparison that set it.
+    ``unknown`` has the signals that the rule or the limits need and that stay unknown, each with the reason:
+    the verdict was made without them.
     """
 
     sample: Sample
@@ -213,3 +215,4 @@ class Snapshot:
     raised_by: FlagSource | None = None
     load_level: float | None = None
     deciding: tuple[str, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)

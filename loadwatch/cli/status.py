@@ -13,7 +13,11 @@ from loadwatch.cli.remote import remote_of, remote_options
 @click.command("status")
 @remote_options
 @click.option("--json", "as_json", is_flag=True, help="Print the whole status document.")
-@click.option("--check", is_flag=True, help="Print nothing; exit with 0 only if there is a fresh verdict.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Print nothing; exit with 0 only if there is a fresh verdict from all it needs.",
+)
 @with_context
 def command(
     context: Context, *, url: str | None, cacert: Path | None, insecure: bool, as_json: bool, check: bool
@@ -22,7 +26,7 @@ def command(
     document = remote_of(context, url, cacert, insecure=insecure).status()
     if check:
         verdict = document["verdict"]
-        sys.exit(0 if verdict and verdict["fresh"] else 1)
+        sys.exit(0 if verdict and verdict["fresh"] and not verdict["unknown"] else 1)
     if as_json:
         click.echo(json.dumps(document))
         return

@@ -11,7 +11,9 @@ from loadwatch.errors import HistoryError
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
 from loadwatch.judge import Evidence, Judge, Judgement
+from loadwatch.judge.limits import WATCHED
 from loadwatch.judge.statistics import AlertStatistics, summarise, with_labels
+from loadwatch.labels.rule import Rule
 from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.bundle import Model
 from loadwatch.pipeline import Scorer, reasons
@@ -40,6 +42,7 @@ class LiveJudge:
         self._judgement = Judgement()
         self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
         self._reasons_at = -np.inf
+        self.needed = _needed(config)
         self.is_training = False
         self.alerts: tuple[Alert, ...] = ()
         self.maintenance: tuple[Maintenance, ...] = ()
@@ -67,6 +70,7 @@ class LiveJudge:
         # What operators announced stays until the next refresh: an unreadable history refuses no settings.
         self.calendar = MaintenanceCalendar(config.maintenance.windows, self._announced)
         self._config = config
+        self.needed = _needed(config)
 
     @property
     def judged_since(self) -> float:
@@ -192,3 +196,8 @@ class LiveJudge:
 
 def _known(horizons: tuple[int, ...], probabilities: list[float]) -> dict[int, float]:
     return {h: p for h, p in zip(horizons, probabilities, strict=True) if not np.isnan(p)}
+
+
+def _needed(config: Config) -> frozenset[str]:
+    """The signals without which rule and limits say nothing for sure."""
+    return Rule.parse(config.high_load.when).signals | WATCHED

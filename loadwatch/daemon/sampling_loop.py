@@ -7,10 +7,12 @@ tick works on.
 import logging
 import threading
 from collections import deque
+from dataclasses import replace
 from typing import Final
 
 from loadwatch.clock import Clock
 from loadwatch.daemon.judging import LiveJudge
+from loadwatch.daemon.unknown import UnknownSignals
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
 from loadwatch.judge import Judge
@@ -44,6 +46,7 @@ class SamplingLoop:
         self._exporter = exporter
         self._board = board
         self._verdicts = verdicts
+        self._unknown = UnknownSignals(sampler.why_unknown)
         self._scorer: Scorer | None = None
         self._waiting: tuple[Scorer, float, Judge | None] | None = None
         self._recent: deque[Sample] = deque(maxlen=CATCH_UP_SAMPLES)
@@ -127,6 +130,8 @@ class SamplingLoop:
             snapshot = Snapshot(sample)
         else:
             self._judging_fails = False
+        if unknown := self._unknown.update(sample, self._verdicts.needed):
+            snapshot = replace(snapshot, unknown=unknown)
         self.snapshot = snapshot
         self._exporter.publish(snapshot)
         self._board.publish(snapshot)

@@ -129,9 +129,11 @@ class Exporter(Collector):
             self._published = _Published(snapshot, chosen, self._clock.boottime())
 
     def is_ready(self) -> bool:
-        """Whether there is a fresh verdict: what ``loadwatch_ready`` and ``/-/ready`` say."""
+        """Whether there is a fresh verdict from all it needs: ``loadwatch_ready`` and ``/-/ready``."""
         published = self._fresh()
-        return published is not None and bool(published.snapshot.probabilities)
+        if published is None:
+            return False
+        return bool(published.snapshot.probabilities) and not published.snapshot.unknown
 
     def render(self) -> bytes:
         """Our own metrics in Prometheus' text format, fit for node_exporter's textfile collector.
@@ -187,6 +189,7 @@ class Exporter(Collector):
             table.ANOMALY: {} if snapshot.anomaly is None else {(): float(snapshot.anomaly)},
             table.CONTRIBUTION: published.contributions,
             table.SIGNAL: self._signals(snapshot),
+            table.UNKNOWN_SIGNALS: {(): float(len(snapshot.unknown))} if snapshot.unknown else {},
         }
 
     def _signals(self, snapshot: Snapshot) -> dict[Labels, float]:

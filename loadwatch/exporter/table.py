@@ -31,12 +31,22 @@ BUILD_INFO: Final = Metric(
     ("version", "pythonversion", "numpyversion"),
 )
 READY: Final = Metric(
-    "loadwatch_ready", "gauge", "1 when the daemon has a model and a fresh verdict, 0 while it has not."
+    "loadwatch_ready",
+    "gauge",
+    "1 when the daemon has a model and a fresh verdict, made from "
+    "all signals that it needs; 0 while it has not.",
 )
 MAINTENANCE: Final = Metric(
     "loadwatch_maintenance",
     "gauge",
     "1 inside a maintenance window, when nothing is flagged and nothing is learned; otherwise 0.",
+)
+UNKNOWN_SIGNALS: Final = Metric(
+    "loadwatch_unknown_signals",
+    "gauge",
+    "Signals that the high-load rule or the limits need and that stay unknown, as of the last sample: the "
+    "verdict was made without them. Their loadwatch_signal is NaN; appears when it first happens.",
+    series=None,
 )
 
 HIGH_LOAD_PROBABILITY: Final = Metric(

@@ -17,6 +17,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
       rule                 null or {level, deciding}: how near the rule is to its limit, high above 1, and the
                            signals of the comparison that set it
       anomaly              {score, flag}
+      unknown              [{signal, why}] that rule or limits need and that stay unknown; empty unless fresh
       contributions        {high_load: [{signal, value}], anomaly: [...]}, strongest first; empty unless fresh
     signals                [{name, value, unit, help}] of the last sample
     model                  null or {version, origin, trained_timestamp, rows, span, losses, brier, thresholds}
@@ -96,6 +97,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
         ],
         "raised_by": snapshot.raised_by if fresh else None,
         "rule": _rule(snapshot) if fresh else None,
+        "unknown": [{"signal": name, "why": why} for name, why in snapshot.unknown.items() if fresh],
         "anomaly": {
             "score": _number(snapshot.anomaly_score) if fresh else None,
             "flag": snapshot.anomaly if fresh else None,

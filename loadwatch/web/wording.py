@@ -1,6 +1,6 @@
 """The verdict in words: one short headline, and one sentence that says why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,6 +13,7 @@ _BESIDE_STRONGEST: Final = 0.05
 """A signal with less than this share of the strongest one's contribution explains nothing."""
 _HELD_BELOW: Final = 0.2
 """A raised flag with less than this is only held by its minimum duration; naming drivers would mislead."""
+_SPELLED: Final = {"cpu": "CPU", "cpu_pressure": "CPU pressure", "io_pressure": "I/O pressure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,13 @@ def in_words(snapshot: Snapshot | None, *, fresh: bool, age: float) -> Words:
         return Words("stale", "No fresh verdict", detail)
     if snapshot.maintenance:
         return Words("maintenance", "Maintenance", "Nothing is flagged and nothing is learned.")
-    return _judged(snapshot)
+    words = _judged(snapshot)
+    if not snapshot.unknown:
+        return words
+    headline = _unknown(snapshot.unknown)
+    if words.state in {"fine", "unknown"}:
+        return Words("unknown", headline, f"There may be high load that nobody sees. {words.detail}")
+    return Words(words.state, words.headline, f"{words.detail} {headline}.")
 
 
 def strongest(parts: Sequence[Contribution], most: int = _NAMED) -> list[Contribution]:
@@ -67,6 +74,18 @@ def _judged(snapshot: Snapshot) -> Words:
     if not snapshot.high_load:
         return Words("unknown", "No verdict yet", "There is no model yet; the samples are being kept.")
     return Words("fine", "All is well", "No high load now, none expected, and nothing unusual.")
+
+
+def _unknown(signals: Mapping[str, str]) -> str:
+    """Which signals are unknown, and why the first of them is.
+
+    >>> _unknown({"cpu": "no such file", "io_pressure": "refused"})
+    'CPU and I/O pressure are unknown: no such file'
+    """
+    names = [_SPELLED.get(name, name.replace("_", " ")) for name in signals]
+    names[0] = names[0][0].upper() + names[0][1:]
+    verb = "is" if len(names) == 1 else "are"
+    return f"{' and '.join(names)} {verb} unknown: {next(iter(signals.values()))}"
 
 
 def _why_now(snapshot: Snapshot) -> str:

@@ -195,6 +195,17 @@ def test_a_healthy_host_has_fewer_than_sixty_series(exporter: Exporter, snapshot
         assert {name for name in found if not name.startswith("loadwatch_")} == set(PROCESS_METRICS)
 
 
+def test_a_verdict_made_without_a_needed_signal_is_not_ready(exporter: Exporter, snapshot: Snapshot) -> None:
+    """Unknown is never calm: the count says so, and nobody takes the verdict for a whole one."""
+    exporter.publish(snapshot)
+    known = series(exporter.render())
+    exporter.publish(replace(snapshot, unknown={"cpu": "refused"}))
+    unknown = series(exporter.render())
+
+    assert (known.get("loadwatch_unknown_signals"), known["loadwatch_ready"]) == (None, 1.0)
+    assert (unknown["loadwatch_unknown_signals"], unknown["loadwatch_ready"]) == (1.0, 0.0)
+
+
 def test_every_source_may_fail_and_the_page_stays_small(exporter: Exporter, snapshot: Snapshot) -> None:
     """With a failure of each source and a fault of each kind there is, no host exceeds eighty series."""
     exporter.publish(snapshot)
@@ -305,7 +316,7 @@ def test_the_textfile_page_leaves_process_metrics_out(exporter: Exporter) -> Non
 
 def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot: Snapshot) -> None:
     """The table promises nothing that the code does not keep, and the code exports nothing beside it."""
-    exporter.publish(snapshot)
+    exporter.publish(replace(snapshot, unknown={"cpu": "refused"}))
     exporter.sample_failures.inc("cpu")
     exporter.scheduler_missed.inc("train")
     exporter.history_unsaved.set(1)

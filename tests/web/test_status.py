@@ -83,6 +83,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "high_load": [],
         "raised_by": None,
         "rule": None,
+        "unknown": [],
         "anomaly": {"score": None, "flag": None},
         "contributions": {},
     }
@@ -106,12 +107,23 @@ def test_the_document_is_strict_json(snapshot: Snapshot | None, age: float) -> N
         ({"anomaly": True}, "anomaly", "Unlike itself"),
         ({"anomaly": True, "high_load": {0: True}}, "high_load", "Under high load"),
         ({"maintenance": True, "anomaly": True}, "maintenance", "Maintenance"),
+        ({"unknown": {"cpu": "refused"}}, "unknown", "CPU is unknown: refused"),
+        ({"unknown": {"cpu": "refused"}, "high_load": {}}, "unknown", "CPU is unknown: refused"),
+        ({"unknown": {"cpu": "refused"}, "high_load": {0: True}}, "high_load", "Under high load"),
     ],
 )
 def test_the_gravest_truth_is_the_headline(changes: dict, state: str, headline: str) -> None:
     """One glance says what matters most."""
     words = in_words(replace(CALM, **changes), fresh=True, age=1.0)
     assert (words.state, words.headline) == (state, headline)
+
+
+def test_a_graver_verdict_says_what_is_unknown_beside_it() -> None:
+    """Whoever looks for the cause of high load hears that one signal cannot be read."""
+    snapshot = replace(CALM, anomaly=True, unknown={"cpu": "refused", "io_pressure": "refused"})
+    words = in_words(snapshot, fresh=True, age=1.0)
+    assert words.detail.endswith("CPU and I/O pressure are unknown: refused.")
+    assert document(snapshot)["verdict"]["unknown"][0] == {"signal": "cpu", "why": "refused"}
 
 
 def test_the_words_name_what_drives_the_verdict() -> None:
