@@ -119,7 +119,35 @@ NOT_READY: Final = AlertRule(
     meaning="The daemon is alive but has no usable model, or not yet enough fresh samples to judge.",
     action="`loadwatch status` says what is missing. A model that does not fit or is damaged: "
     "`loadwatch model list`, then `loadwatch model rollback` or `loadwatch train`.",
-    clearing="With the first verdict.",
+    clearing="With the first verdict. Silent while LoadwatchSignalUnknown tells the reason.",
+    unless=("loadwatch_unknown_signals > 0", MAINTENANCE),
+)
+
+SIGNAL_UNKNOWN: Final = AlertRule(
+    name="LoadwatchSignalUnknown",
+    group="loadwatch-health",
+    severity="warning",
+    value="loadwatch_unknown_signals",
+    comparison=">",
+    threshold=0,
+    wait="5m",
+    summary="What decides whether load is high stays unknown.",
+    description=(
+        "{instance} is judged without signals that its high-load rule or limits need.",
+        Lookup(
+            " Unknown: ",
+            "count without (unit) (loadwatch_signal{$host} != loadwatch_signal{$host})",
+            label="signal",
+            between="",
+        ),
+    ),
+    panel=("loadwatch-daemon", "sample_failures"),
+    meaning="For minutes a signal cannot be read, or what the kernel counts for it cannot be believed. There "
+    "may be high load that nobody sees: `loadwatch_ready` is 0 meanwhile.",
+    action="`loadwatch status` says which signal and why; `journalctl -u loadwatch` since when. Most often "
+    "rights, or a container that shows counters which step back. Where it cannot be mended, say in "
+    "`high_load.when` what high load is without that signal.",
+    clearing="With the first sample that has a value for each of them.",
 )
 
 RESTARTING: Final = AlertRule(
@@ -270,6 +298,7 @@ HEALTH_ALERTS: Final = (
     SAMPLES_STALE,
     SOURCE_FAILING,
     NOT_READY,
+    SIGNAL_UNKNOWN,
     RESTARTING,
     MODEL_STALE,
     TRAINING_FAILING,

@@ -186,6 +186,26 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
             "20m15s": None,
         },
     ),
+    # Whoever is told which signal is missing is not told as well that there is no verdict.
+    Scenario(
+        "LoadwatchNotReady",
+        {_host("loadwatch_ready"): "0+0x99", _host("loadwatch_unknown_signals"): "1+0x99"},
+        {"15m": None, "20m": None},
+    ),
+    Scenario(
+        "LoadwatchSignalUnknown",
+        {
+            _host("loadwatch_unknown_signals"): "_x20 1+0x40 stale",
+            _host("loadwatch_signal", 'signal="cpu",unit="ratio"'): "0.5+0x18 NaN+0x42 0.5+0x30",
+            _host("loadwatch_signal", 'signal="memory",unit="ratio"'): "0.5+0x100",
+        },
+        {
+            "9m": None,
+            "10m15s": "web-1:10074 is judged without signals that its high-load rule or limits need. "
+            "Unknown: cpu",
+            "16m": None,
+        },
+    ),
     Scenario(
         "LoadwatchRestarting",
         {_host("loadwatch_samples_total"): "100+3x20 1+3x7 1+3x8 1+3x150"},

@@ -1,11 +1,21 @@
 """What stays unknown is said, and only that."""
 
 import math
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from loadwatch import config as configuration
+from loadwatch.clock import ManualClock
+from loadwatch.daemon.judging import LiveJudge
+from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.unknown import UnknownSignals
+from loadwatch.exporter import Exporter
+from loadwatch.history import History
 from loadwatch.records import Sample
+from loadwatch.sampling import Sampler
+from loadwatch.web import Board
 
 NEEDED = frozenset({"cpu", "memory"})
 
@@ -40,3 +50,35 @@ def test_at_a_long_interval_it_takes_three_samples() -> None:
     """One unknown minute may be a device that came."""
     assert said(math.nan, math.nan, interval=60.0) == {}
     assert said(math.nan, math.nan, math.nan, interval=60.0) == {"cpu": "refused"}
+
+
+class Unreadable:
+    """The CPUs of a host whose kernel refuses to say how busy they are."""
+
+    name = "cpu"
+    signals = ("cpu",)
+    note = ""
+
+    def read(self, now: float) -> dict[str, float]:
+        raise PermissionError(13, "Permission denied", "/proc/stat")
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
+
+def test_a_host_whose_cpus_cannot_be_read_is_not_called_well(tmp_path: Path) -> None:
+    """The headline names the signal and the reason, and the daemon does not call itself ready."""
+    config = configuration.load(None, environment={}, overrides=[])
+    clock = ManualClock()
+    board, exporter = Board(clock, 5.0), Exporter(clock, 5.0)
+    with closing(History.open(tmp_path / "history.db", clock=clock)) as history:
+        judge = LiveJudge(config, clock, history, exporter)
+        sampler = Sampler(clock, sources=[Unreadable()])
+        loop = SamplingLoop(clock, sampler, history, exporter, board, judge)
+        for _ in range(10):
+            clock.advance(5.0)
+            loop.tick()
+
+    headline = board.status()["headline"]
+    assert headline.startswith("CPU is unknown: [Errno 13] Permission denied: '/proc/stat'")
+    assert "loadwatch_ready 0.0" in exporter.render().decode()
