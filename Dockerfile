@@ -1,5 +1,5 @@
 # Two stages: the first has pip and the source, the second Python, what loadwatch needs, and an ordinary user.
-# How to run it so that it sees the host: README.md, "In a container"
+# How to run it so that it sees the host: loadwatch/docs/install.md, "In a container"
 FROM docker.io/library/python:3.11-slim-bookworm AS build
 COPY . /source
 RUN python -m venv --without-pip /opt/loadwatch \

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 from generate import build
-from generate.runbook import with_runbook
-from manual import page
+from generate.runbook import runbook
+from manual import manual, pages
 
 from loadwatch import __version__, config
 from loadwatch.cli.completion import script
@@ -120,13 +120,14 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def readme(text: str) -> str:
-    """The README with every generated block as of now."""
+def renewed(text: str) -> str:
+    """A document with every generated block as of now."""
     tables = {
         "settings": settings_table,
         "rule": default_rule,
         "commands": commands_table,
         "metrics": metrics_table,
+        "runbook": runbook,
     }
     return BLOCK.sub(lambda found: f"{found[1]}{tables[found[2]]()}{found[3]}", text)
 
@@ -203,19 +204,30 @@ def files() -> dict[str, str]:
     return {**scripts, MAN_PAGE: man_page()}
 
 
-def shell(name: str) -> str:
-    """The commands between the README's mark ``name`` and its end: what a reader copies and runs."""
-    found = re.search(
-        rf"<!-- {name} -->\n```sh\n(.*?)```\n<!-- end -->", README.read_text("utf-8"), re.DOTALL
-    )
+def documents() -> list[Path]:
+    """Everything written for people: the README, then the pages of the manual in its order."""
+    return [README, *pages(ROOT)]
+
+
+def text() -> str:
+    """All of them, one after the other."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in documents())
+
+
+def block(name: str) -> str:
+    """What stands in one of the documents between the mark ``name`` and its end."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- end -->", text(), re.DOTALL)
     if not found:
-        raise LookupError(f"the README has no commands marked {name}")
+        raise LookupError(f"no document has a part marked {name}")
     return found[1]
 
 
-def manual() -> str:
-    """The README of today as the page that daemons serve."""
-    return page(readme(README.read_text(encoding="utf-8")), __version__)
+def shell(name: str) -> str:
+    """The commands between the mark ``name`` and its end: what a reader copies and runs."""
+    found = re.fullmatch(r"```sh\n(.*?)```\n", block(name), re.DOTALL)
+    if not found:
+        raise LookupError(f"the part marked {name} is no block of commands")
+    return found[1]
 
 
 if __name__ == "__main__":
@@ -223,5 +235,6 @@ if __name__ == "__main__":
         (ASSETS / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(ASSETS / name, content.encode())
     write_atomically(ROOT / "systemd" / "loadwatch.toml", config.example().encode())
-    write_atomically(README, readme(with_runbook(README.read_text(encoding="utf-8"))).encode())
-    write_atomically(MANUAL, manual().encode())
+    for path in documents():
+        write_atomically(path, renewed(path.read_text(encoding="utf-8")).encode())
+    write_atomically(MANUAL, manual(ROOT, __version__).encode())

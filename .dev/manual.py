@@ -1,21 +1,42 @@
-"""The README as a page of HTML, which every daemon serves: a host without a way out has its manual at hand.
+"""The documents as one page of HTML, which every daemon serves: its manual is at hand without a network.
 
-``python .dev/documents.py`` writes it. Headings have the anchors that GitHub gives them, so that a link to a
-section works on either. Pictures that only the repository has are left out, between two marks.
+The build hook makes it, so that it is in every wheel and in no commit. Headings have the anchors that GitHub
+gives them, so that a link to a section works on either. Pictures that only the repository has are left out,
+between two marks.
 """
 
 import html
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 LEFT_OUT: Final = re.compile(r"<!-- not in the manual -->\n.*?<!-- end -->\n", re.DOTALL)
-SERVED: Final = "loadwatch/web/static/"
+SERVED: Final = "../web/static/"
 CONTENTS_DEPTH: Final = "h2"
+ANCHORED: Final = ("h2", "h3")
+ORDER: Final = (
+    "install",
+    "configuration",
+    "commands",
+    "metrics",
+    "prometheus-and-grafana",
+    "teaching",
+    "troubleshooting",
+    "runbook",
+    "how-it-works",
+    "neural-network",
+    "measured",
+    "security",
+    "architecture",
+    "contributing",
+    "changelog",
+)
+LINK: Final = re.compile(r"(?<=\]\()([\w-]+)\.md(?:#([\w-]+))?(?=\))")
 PAGE: Final = """\
 <!doctype html>
 <html lang="en">
@@ -39,6 +60,7 @@ PAGE: Final = """\
 </nav>
 </header>
 <main id="content" tabindex="-1">
+<h1>loadwatch {version}</h1>
 {body}</main>
 <footer><p>The manual of loadwatch {version}, served by the daemon itself.</p></footer>
 </body>
@@ -46,10 +68,22 @@ PAGE: Final = """\
 """
 
 
-def page(readme: str, version: str) -> str:
-    """The whole page; the README's generated blocks are as of now already."""
+def pages(root: Path) -> list[Path]:
+    """The documents of the checkout at ``root``, in the order of the manual."""
+    return [root / "loadwatch" / "docs" / f"{name}.md" for name in ORDER]
+
+
+def manual(root: Path, version: str) -> str:
+    """The page, from the documents of the checkout at ``root`` as they are."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in pages(root)}
+    titles = {name: text.partition("\n")[0].removeprefix("# ") for name, text in texts.items()}
+    whole = "\n".join(texts.values())
+    linked = LINK.sub(lambda link: "#" + (link[2] or anchor(titles[link[1]])), LEFT_OUT.sub("", whole))
     markdown = MarkdownIt("commonmark").enable("table")
-    tokens = markdown.parse(LEFT_OUT.sub("", readme))
+    tokens = markdown.parse(linked)
+    for token in tokens:
+        if token.type.startswith("heading_"):  # the page has one title above those of the documents
+            token.tag = f"h{int(token.tag[1]) + 1}"
     contents = "\n".join(
         f'<li><a href="#{name}">{html.escape(title)}</a></li>' for name, title in _name_headings(tokens)
     )
@@ -71,7 +105,7 @@ def anchor(title: str) -> str:
 def _name_headings(tokens: list[Token]) -> Iterator[tuple[str, str]]:
     """Give each heading its anchor; the anchors and titles of those that the contents list."""
     for token, inside in pairwise(tokens):
-        if token.type == "heading_open":
+        if token.type == "heading_open" and token.tag in ANCHORED:
             title = "".join(child.content for child in inside.children or ())
             token.attrSet("id", anchor(title))
             if token.tag == CONTENTS_DEPTH:

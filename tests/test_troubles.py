@@ -1,4 +1,4 @@
-"""The README's table of troubles: each is provoked as it comes about, and says the words that are shown."""
+"""The documents' table of troubles: each is provoked as it comes about, and says the words that are shown."""
 
 import re
 import socket
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
+import documents
 import pytest
 from cli import hosts
 from cli.conftest import Invoke, daemon, invoke  # noqa: F401 - fixtures
-from documents import README
 from processes import free_port
 from web.certificates import make_authority
 from web.fake_daemon import FakeDaemon
@@ -22,9 +22,7 @@ from web.fake_daemon import FakeDaemon
 from loadwatch.errors import LoadwatchError
 from loadwatch.history.lock import StateLock
 
-TABLE = (
-    README.read_text(encoding="utf-8").partition("<!-- troubleshooting -->")[2].partition("<!-- end -->")[0]
-)
+TABLE = documents.block("troubleshooting")
 SHOWN = re.findall(r"^\| `([^|]+)` \|", TABLE, re.MULTILINE)
 
 
@@ -158,7 +156,7 @@ def no_yaml(one: Operator) -> str:
 
 
 TROUBLES: dict[str, Callable[[Operator], str]] = {
-    "no loadwatch answers at": nobody_there,
+    "no loadwatch answers there": nobody_there,
     "it wants a password": no_password,
     "its certificate is not trusted": unknown_authority,
     "not as a loadwatch does": somebody_else,

@@ -20,7 +20,7 @@ CHECKOUT: Final = Path(__file__).parents[2]
 
 # Where alert texts point their reader; the address of Grafana is known only where the files are used.
 DEFAULT_GRAFANA_URL: Final = "http://localhost:3000"
-# Where the README with the runbook is read: each daemon serves it, this one to who sits at its host.
+# Where the manual with the runbook is read: each daemon serves it, this one to who sits at its host.
 DEFAULT_PROJECT_URL: Final = "http://localhost:10074/static/manual.html"
 
 _DESCRIPTIONS: Final[dict[str, str]] = {

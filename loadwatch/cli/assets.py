@@ -34,7 +34,7 @@ def list_assets() -> None:
     default=assets.DEFAULT_PROJECT_URL,
     show_default=True,
     help="Where the runbook_url of alerts leads: the manual of a daemon that your people can reach, or the "
-    "page that shows your copy of the README.",
+    "page that shows your copy of the manual.",
 )
 def export(folder: Path, names: tuple[str, ...], *, replace: bool, **urls: str) -> None:
     """Write the shipped files, or only NAMES (a file or a folder such as "grafana"), under FOLDER."""

@@ -87,6 +87,11 @@ class NeuralNetwork:
             layers.append(Dense(inputs, outputs, bend))
         return layers
 
+    def __repr__(self) -> str:
+        bends = ", ".join(dict.fromkeys(self.hidden)) or "no hidden layer"
+        sizes = "-".join(map(str, self.layer_sizes))
+        return f"<NeuralNetwork {sizes}, {bends}, {self.output} output, {self.theta.size} parameters>"
+
     @property
     def theta(self) -> Array:
         """All parameters, flat and writable: layer by layer, W (I, O) row by row, then b (O,)."""

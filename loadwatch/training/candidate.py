@@ -32,7 +32,7 @@ LEARNING, JUDGING, LEARNING_ALL, LEARNING_USUAL = 0.0, 0.4, 0.45, 0.85
 """At which share of the whole each stage begins, roughly as long as it takes."""
 GROWTH = 6.0
 NOTICES_PER_DAY = 1.0
-"""Anomaly flags a day on what was normal; fewer find under half of the incidents (measured, see README)."""
+"""Anomaly flags a day on what was normal; fewer find under half of the incidents (measured)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

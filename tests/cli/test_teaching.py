@@ -1,11 +1,11 @@
-"""After one label the same pattern is judged differently; the README shows these figures."""
+"""After one label the same pattern is judged differently; the documents show these figures."""
 
 import re
 from pathlib import Path
 
+import documents
 import numpy as np
 import pytest
-from documents import README
 
 from cli.conftest import Invoke, invoke  # noqa: F401 - a fixture
 from loadwatch.clock import SystemClock
@@ -84,7 +84,7 @@ def test_what_was_labelled_normal_is_judged_as_normal(invoke: Invoke, tmp_path: 
 
     assert before > 0.9
     assert after < 0.5
-    shown = README.read_text(encoding="utf-8").partition("<!-- taught -->")[2].partition("<!-- end -->")[0]
+    shown = documents.block("taught")
     assert [before, after] == pytest.approx(
         [float(cell) for cell in re.findall(r"\| (0\.\d+) \|", shown)], abs=0.1
     )
@@ -125,7 +125,7 @@ def test_what_was_labelled_high_is_flagged_when_it_comes_again(invoke: Invoke, t
         "disk",
         "disk_write",
     }
-    shown = README.read_text(encoding="utf-8").partition("<!-- told -->")[2].partition("<!-- end -->")[0]
+    shown = documents.block("told")
     measured = [
         value
         for scores in (before, after)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What is done with the built image; see ``test_container``. ``podman`` is on the path.
 
-``README_RUN`` is the command of the README that starts a container, and is what starts them here: image,
+``SHOWN_RUN`` is the command of the documents that starts a container, and is what starts them here: image,
 container and volume have the names it gives them. Only where it serves and how often it samples is ours.
 Prints one JSON object with what was found; every container it starts is removed at the end.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 
 PORT = os.environ["LOADWATCH_TEST_PORT"]
 URL = f"http://127.0.0.1:{PORT}"
-_, *RUN, IMAGE = shlex.split(os.environ["README_RUN"])
+_, *RUN, IMAGE = shlex.split(os.environ["SHOWN_RUN"])
 NAME = RUN[RUN.index("--name") + 1]
 SETTINGS = (
     *("-e", f"LOADWATCH_WEB__LISTEN_ADDRESS=127.0.0.1:{PORT}"),

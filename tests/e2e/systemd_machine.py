@@ -36,8 +36,8 @@ def run(*command: str) -> str:
     return answer.stdout
 
 
-def readme(name: str) -> str:
-    """Run the README's commands of this name, word for word, where the wheel and all it needs lie."""
+def shown_commands(name: str) -> str:
+    """Run the documents' commands of this name, word for word, where the wheel and all it needs lie."""
     answer = subprocess.run(
         ["bash", "-euo", "pipefail", f"/wheels/{name}.sh"],
         cwd="/wheels",
@@ -139,7 +139,7 @@ def until_restarted(before: int, seconds: float) -> None:
 
 
 def test_two_commands_install_it() -> None:
-    readme("service")
+    shown_commands("service")
     # `--now` has waited for READY=1, so it answers already; and it will after every boot.
     assert metrics()["loadwatch_ready"] in {0.0, 1.0}
     assert run("systemctl", "is-enabled", "loadwatch").strip() in {"enabled", "linked"}
@@ -338,14 +338,14 @@ def test_a_reboot_keeps_history_and_model() -> None:
 
 
 def test_the_example_is_taken_and_nothing_is_left_behind() -> None:
-    """The README's own words: the example as configuration, then the whole thing away."""
+    """The documents' own words: the example as configuration, then the whole thing away."""
     since = time.time()
-    assert "sampling.interval" in readme("example")
+    assert "sampling.interval" in shown_commands("example")
     assert CONFIGURATION.exists()
     eventually(lambda: "configuration reloaded" in journal(since), 10, "the example is taken up")
-    readme("take-away")
+    shown_commands("take-away")
     assert processes() == {}
-    run("rm", "-rf", str(DROP_IN.parent))  # ours, not that of the README
+    run("rm", "-rf", str(DROP_IN.parent))  # ours, not that of the documents
     run("systemctl", "daemon-reload")
     left = run("find", "/etc", "/var/lib", "/usr/local", "/opt", "-name", "*loadwatch*")
     assert left == "", left

@@ -27,7 +27,7 @@ Found = dict[str, Any]
 
 
 def readme_commands() -> tuple[list[str], list[str]]:
-    """The words of the README's ``docker build`` and ``docker run``."""
+    """The words of the documents' ``docker build`` and ``docker run``."""
     build, run = documents.shell("container").replace("\\\n", " ").split("&&")
     return shlex.split(build), shlex.split(run)
 
@@ -48,7 +48,7 @@ def found(shared: Path) -> Found:
         capture_output=True,
         text=True,
         check=False,
-        env={**pip_elsewhere(), "LOADWATCH_TEST_PORT": str(free_port()), "README_RUN": shlex.join(run)},
+        env={**pip_elsewhere(), "LOADWATCH_TEST_PORT": str(free_port()), "SHOWN_RUN": shlex.join(run)},
     )
     if answer.returncode != 0:
         pytest.fail(f"ended with {answer.returncode}: {answer.stdout[-1000:]} {answer.stderr[-3000:]}")
@@ -68,7 +68,7 @@ def test_it_serves_a_verdict_on_the_host_it_watches(found: Found) -> None:
 
 
 def readme_options() -> list[tuple[str, str]]:
-    """Each option of the README's ``docker run`` with its value, empty for a mere switch."""
+    """Each option of the documents' ``docker run`` with its value, empty for a mere switch."""
     words = readme_commands()[1][2:-1]
     options: list[tuple[str, str]] = []
     for word in words:
@@ -112,7 +112,7 @@ IN_FORCE: dict[str, Callable[[Found, str], bool]] = {
     "-v": is_mounted,
     "-e": lambda found, setting: setting in found["environment"],
 }
-"""For each option that the README shows, whether it is in force in the container that it started."""
+"""For each option that the documents show, whether it is in force in the container that it started."""
 
 
 @pytest.mark.parametrize(("option", "value"), readme_options())

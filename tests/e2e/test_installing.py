@@ -9,8 +9,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import documents
 import pytest
-from documents import README, ROOT
+from documents import ROOT
 from processes import Daemon
 
 from .programs import pip_elsewhere
@@ -67,8 +68,8 @@ def everything_under(folder: Path) -> set[str]:
 
 @pytest.mark.skipif(shutil.which("pipx") is None, reason="needs pipx of Debian's package")
 def test_pipx_puts_the_command_on_the_path_and_takes_it_away(tmp_path: Path) -> None:
-    """The README's two commands, in a home of their own: it runs, and nothing of it is left behind."""
-    text = README.read_text(encoding="utf-8")
+    """The documents' two commands, in a home of their own: it runs, and nothing of it is left behind."""
+    text = documents.text()
     install, uninstall = (re.sub(r"\s+", " ", line) for line in re.findall(r"`(pipx\s[^`]+)`", text))
     source = copy_of_the_checkout(tmp_path / "source", commit=True)
     home = tmp_path / "home"

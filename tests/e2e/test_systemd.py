@@ -69,7 +69,7 @@ def check(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
 
 
 def test_two_commands_install_it(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
-    """The README's own: served once they have returned; systemd has nothing to say about the unit."""
+    """The documents' own words: served once they have returned; systemd has nothing to say about the unit."""
     check(outcomes, request)
 
 
@@ -152,5 +152,5 @@ def test_a_reboot_keeps_history_and_model(outcomes: Outcomes, request: pytest.Fi
 def test_the_example_is_taken_and_nothing_is_left_behind(
     outcomes: Outcomes, request: pytest.FixtureRequest
 ) -> None:
-    """The README's commands to take the example, and to take everything away, run word for word."""
+    """The documents' commands to take the example, and to take everything away, run word for word."""
     check(outcomes, request)

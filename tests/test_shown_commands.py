@@ -1,4 +1,4 @@
-"""Who copies from the README is not disappointed: its commands run, its troubles are those that exist."""
+"""Who copies from the documents is not disappointed: every command that they show runs."""
 
 import re
 import shlex
@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import documents
 import pytest
 from cli import hosts
 from cli.conftest import Invoke, daemon, invoke  # noqa: F401 - fixtures
 from documents import README, ROOT
 from web.fake_daemon import FakeDaemon
 
-TEXT = README.read_text(encoding="utf-8")
+TEXT = documents.text()
 Start = Callable[..., FakeDaemon]
 
 # What no test can run as it stands, and the words by which CI or a machine of its own really runs it.
@@ -22,19 +23,19 @@ RUN_ELSEWHERE = {
     r"\.venv/bin/pip install -q": (".ci/run", "readme test-it"),
     r"\.venv/bin/loadwatch run": (".ci/run", "readme run-it"),
     r"\.venv/bin/python -m pytest": (".ci/run", "readme test-it"),
-    r"python3 -m venv /opt/loadwatch": (MACHINE, "readme( service )"),
-    r"/opt/loadwatch/bin/pip install": (MACHINE, "readme( service )"),
-    r"systemctl enable --now \S+": (MACHINE, "readme( service )"),
-    r"install -D -m 644": (MACHINE, "readme( example )"),
-    r"systemctl reload loadwatch": (MACHINE, "readme( example )"),
-    r"systemctl disable --now loadwatch": (MACHINE, "readme( take-away )"),
-    r"rm -rf /opt/loadwatch": (MACHINE, "readme( take-away )"),
+    r"python3 -m venv /opt/loadwatch": (MACHINE, "shown_commands( service )"),
+    r"/opt/loadwatch/bin/pip install": (MACHINE, "shown_commands( service )"),
+    r"systemctl enable --now \S+": (MACHINE, "shown_commands( service )"),
+    r"install -D -m 644": (MACHINE, "shown_commands( example )"),
+    r"systemctl reload loadwatch": (MACHINE, "shown_commands( example )"),
+    r"systemctl disable --now loadwatch": (MACHINE, "shown_commands( take-away )"),
+    r"rm -rf /opt/loadwatch": (MACHINE, "shown_commands( take-away )"),
     r"docker (build|run)": ("tests/e2e/test_container.py", "shell( container )"),
 }  # fmt: skip
 
 
 def commands() -> list[str]:
-    """Each command of the README's shell blocks, one a line, pipes and ``&&`` taken apart."""
+    """Each command of the documents' shell blocks, one a line, pipes and ``&&`` taken apart."""
     blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     parts = [part.strip() for line in lines for part in re.split(r"&&|\|(?!\|)", line)]
@@ -68,19 +69,27 @@ def test_every_command_works(
 
 @pytest.mark.parametrize("pattern", RUN_ELSEWHERE)
 def test_what_needs_a_machine_of_its_own_is_run_there(pattern: str) -> None:
-    """And nothing stays in the list that the README no longer shows."""
+    """And nothing stays in the list that the documents no longer show."""
     name, words = RUN_ELSEWHERE[pattern]
     assert any(re.match(pattern, line) for line in commands())
     told = re.sub(r'[\s",]+', " ", (ROOT / name).read_text(encoding="utf-8"))
     assert words in told
 
 
+def test_the_readme_installs_as_the_manual_does() -> None:
+    """Who follows the first page does the same as who follows the whole chapter."""
+    text = README.read_text(encoding="utf-8")
+    assert documents.shell("service") in text
+    assert documents.shell("container") in text
+
+
 def test_every_picture_is_there_and_small() -> None:
     """None hangs in the air, none is heavy, and each says in words what it shows."""
-    shown = set(re.findall(r'src(?:set)?="([^"]+)"', TEXT))
-    assert shown
-    for name in shown:
-        assert 0 < (ROOT / name).stat().st_size < 100_000, name
+    for path in documents.documents():
+        text = path.read_text(encoding="utf-8")
+        shown = re.findall(r'src(?:set)?="([^"]+)"|!\[[^\]]+\]\(([^)]+)\)', text)
+        for name in ("".join(each) for each in shown):
+            assert 0 < (path.parent / name).stat().st_size < 100_000, name
     assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", TEXT))
     for path in (ROOT / ".pictures").glob("*.svg"):
         assert "url(http" not in path.read_text(encoding="utf-8"), "a picture asks a stranger for a font"
