@@ -60,17 +60,25 @@ def read_bounded(path: Path, limit: int) -> bytes:
         OSError: the file cannot be read, is no regular file, or is larger; the message says which.
 
     """
+    # Before it is opened, which some devices take for an order; and after, in case that it was exchanged.
+    _refuse_irregular(path, path.stat().st_mode)
     # O_NONBLOCK: to open a pipe waits for its writer otherwise. O_NOCTTY: a terminal must not become ours.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, f"it is {kind_of(mode)}, not a regular file", str(path))
-        # Files of /proc tell no size, and one that grows may have passed it: only reading shows the end.
-        content = stream.read(limit + 1)
+    try:
+        _refuse_irregular(path, os.fstat(descriptor).st_mode)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            # Files of /proc tell no size, and one that grows may have passed it: only reading shows the end.
+            content = stream.read(limit + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", str(path))
     return content
+
+
+def _refuse_irregular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, f"it is {kind_of(mode)}, not a regular file", str(path))
 
 
 _KINDS: Final = {

@@ -10,7 +10,7 @@ Everything is causal: a score depends on the past alone.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from loadwatch.errors import ModelError
 from loadwatch.features.deviations import DeviationFeatures, DeviationSpec
 from loadwatch.features.resample import MinuteResampler, Minutes
 from loadwatch.model.baseline import SLOTS, AnomalySettings, Baseline, autoencoder
+from loadwatch.model.forecast import check_sizes
 from loadwatch.model.smoothing import ScoreSmoother, SmoothingSpec
 from loadwatch.records import Contribution, Floats, Recording
 
@@ -94,8 +95,12 @@ class AnomalyModel:
             )
         try:
             signals = tuple(meta["signals"])
+            if not all(isinstance(name, str) for name in signals):
+                raise TypeError("signals have names")
             network = None
             if meta["hidden"] is not None:
+                inputs = 2 * len(signals)
+                check_sizes([inputs, *meta["hidden"], inputs], arrays["theta"])
                 network = autoencoder(2 * len(signals), meta["hidden"], drawn=False)
                 network.theta[...] = arrays["theta"]
             usual = Baseline(
@@ -180,4 +185,8 @@ class AnomalyStream:
 def _settings(meta: Mapping[str, Any]) -> AnomalySettings:
     plain = dict(meta["settings"])
     deviations, hold = DeviationSpec(**plain.pop("deviations")), SmoothingSpec(**plain.pop("hold"))
-    return AnomalySettings(**plain, deviations=deviations, hold=hold)
+    settings = AnomalySettings(**plain, deviations=deviations, hold=hold)
+    spans = (*astuple(deviations), *astuple(hold), settings.clip, settings.input_clip)
+    if not all(math.isfinite(span) and span > 0.0 for span in spans):
+        raise ValueError(f"its settings are no spans: {spans}")
+    return settings

@@ -4,14 +4,16 @@ On disk a model is one checked container (``loadwatch.nn.storage``): a JSON head
 arrays of both parts. Weights without their statistics mean nothing, so they are never stored apart.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
 from loadwatch.errors import ModelError
+from loadwatch.escaping import quoted
 from loadwatch.model.anomaly import AnomalyModel
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.patterns import LabelledPatterns
@@ -107,9 +109,12 @@ class Model:
                 else None
             )
             taught = LabelledPatterns.from_meta(parts["taught"]) if "taught" in parts else None
-            return cls(_card(meta["card"]), forecast, anomaly, taught)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise ModelError(f"its parts do not fit together ({type(error).__name__}: {error})") from error
+            model = cls(_card(meta["card"]), forecast, anomaly, taught)
+            _try(model)
+        except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            words = quoted(str(error))
+            raise ModelError(f"its parts do not fit together ({type(error).__name__}: {words})") from error
+        return model
 
 
 def read_card(content: bytes) -> Card:
@@ -121,8 +126,9 @@ def read_card(content: bytes) -> Card:
     """
     try:
         return _card(_unpack(content)[0]["card"])
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"it has no readable card ({type(error).__name__}: {error})") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        words = quoted(str(error))
+        raise ModelError(f"it has no readable card ({type(error).__name__}: {words})") from error
 
 
 def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -136,11 +142,58 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]
 
 
 def _card(content: Mapping[str, Any]) -> Card:
-    known = {entry.name for entry in fields(Card)}
-    values = {key: value for key, value in content.items() if key in known}
-    for key in ("horizons", "signals"):
-        values[key] = tuple(values[key])
-    return Card(**values)
+    known = get_type_hints(Card)
+    card = Card(**{key: _checked(key, known[key], value) for key, value in content.items() if key in known})
+    if card.brier is not None and not math.isfinite(card.brier):
+        raise ValueError("its figures are no numbers")
+    return card
+
+
+def _checked(key: str, kind: Any, value: Any) -> Any:
+    """A field of the card as JSON has it, in the type that the card says."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        value = tuple(value)
+        right = all(type(each) is arguments[0] for each in value)
+    elif origin is Mapping:
+        right = isinstance(value, dict) and (arguments[1] is Any or all(map(_is_number, value.values())))
+    elif origin is Literal:
+        right = value in arguments
+    else:
+        right = isinstance(value, str) if kind is str else _is_number(value)
+    if not right:
+        raise ValueError(f"{key} is {quoted(value, 40)}, expected {kind}")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _try(model: Model) -> None:
+    """Ask the model once: what gives no number for an ordinary moment says nothing for ever.
+
+    Raises:
+        ValueError: it gives none, or not for the horizons of its card.
+
+    """
+    if model.forecast.horizons != model.card.horizons:
+        raise ValueError(f"it forecasts {model.forecast.horizons}, its card says {model.card.horizons}")
+    with np.errstate(all="ignore"):
+        chances = model.forecast.probabilities(np.zeros((1, len(model.forecast.spec.names))))
+        if not np.isfinite(chances).all():
+            raise ValueError("its probabilities are no numbers")
+        if model.anomaly is not None:
+            usual = model.anomaly.usual
+            parts = (usual.season, usual.spread[np.isfinite(usual.centre)], model.anomaly.threshold)
+            # Of zeros, not of the centre: an infinite deviation would be clipped and look like a number.
+            odd = usual.surprises(np.zeros(1), np.zeros((1, 2 * len(usual.signals))))
+            if not all(np.isfinite(part).all() for part in (*parts, odd)) or model.anomaly.threshold <= 0.0:
+                raise ValueError("its anomaly scores are no numbers")
+        for pattern in model.taught.patterns if model.taught else ():
+            lines = (pattern.usual, pattern.told, pattern.weights, pattern.lowest, pattern.highest)
+            if not all(np.isfinite(part).all() for part in lines):
+                raise ValueError("its patterns are no numbers")
 
 
 def _part(arrays: Arrays, name: str) -> dict[str, npt.NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,8 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from loadwatch.features.forecast import ForecastFeatures, ForecastSpec
+from loadwatch.escaping import quoted
+from loadwatch.features.forecast import CELL_SECONDS, ForecastFeatures, ForecastSpec
 from loadwatch.features.moments import Normaliser
 from loadwatch.nn import Array, Attribution, Dense, Network
 from loadwatch.records import Contribution, Floats
@@ -154,8 +156,14 @@ class ForecastModel:
 
         """
         spec = ForecastSpec.from_meta(meta["spec"])
+        # How long it remembers, and with it the memory it takes, follows from these.
+        if spec.cell not in CELL_SECONDS or not 0.0 < spec.step <= 86_400.0 or not 1.0 <= spec.reach <= 1e7:
+            raise ValueError(f"features of such spans are never made: {spec.cell}, {spec.step}, {spec.reach}")
+        if not math.isfinite(spec.phase) or not all(isinstance(name, str) for name in spec.signals):
+            raise ValueError("its features are of no signals")
         horizons = tuple(int(horizon) for horizon in meta["horizons"])
         inputs, outputs = len(spec.names), len(horizons)
+        check_sizes([inputs, *meta["hidden"], outputs], arrays["theta"])
         network = build_network(inputs, meta["hidden"], outputs, drawn=False)
         shapes = {
             "mean": (inputs,),
@@ -169,8 +177,12 @@ class ForecastModel:
         for name, shape in shapes.items():
             if arrays[name].shape != shape:
                 raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"{name} holds what are no numbers")
         network.theta[...] = arrays["theta"]
         normaliser = Normaliser(arrays["mean"], arrays["scale"], float(meta["limit"]))
+        if not (normaliser.scale > 0.0).all() or not 0.0 < normaliser.limit < math.inf:
+            raise ValueError("scale and limit must be above 0")
         return cls(
             spec,
             normaliser,
@@ -181,6 +193,19 @@ class ForecastModel:
             arrays["calibration"],
             arrays["thresholds"],
         )
+
+
+def check_sizes(widths: Sequence[int], theta: npt.NDArray[Any]) -> None:
+    """Refuse layers of other sizes than the parameters there are, before memory is taken for them.
+
+    Raises:
+        ValueError: they do not fit each other.
+
+    """
+    if any(type(width) is not int or width < 1 for width in widths):
+        raise ValueError("layers have whole sizes above 0")
+    if sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths)) != theta.size:
+        raise ValueError(f"{theta.size} parameters are not those of layers of {quoted(list(widths))}")
 
 
 def build_network(

@@ -4,7 +4,9 @@ The folder holds one file a version and a file ``current`` with the version in u
 atomically, so a crash leaves the old model current. Versions sort by time.
 """
 
+import errno
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from loadwatch.errors import ModelError
-from loadwatch.files import sync_folder, write_atomically
+from loadwatch.escaping import quoted
+from loadwatch.files import read_bounded, sync_folder, write_atomically
 from loadwatch.model.bundle import Card, Model, read_card
 
 SUFFIX: Final = ".model"
 KEPT: Final = 8
-"""How many versions stay on disk; the current one is never removed."""
+"""How many versions stay on disk, and as many damaged ones; the current one is never removed."""
+LARGEST: Final = 32 * 1024 * 1024
+"""Bytes of a model file: forty times what one of a hundred signals takes."""
+LARGEST_POINTER: Final = 4096
+_NAME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z(\.[0-9]{3,9})?\.model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +42,19 @@ class ModelStore:
         self.folder = folder
 
     def versions(self) -> list[str]:
-        """All versions, oldest first."""
-        return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
+        """All versions, oldest first; a name that no training gives is none."""
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(name.removesuffix(SUFFIX) for name in names if _NAME.fullmatch(name))
 
     def current(self) -> str | None:
         """The version in use: the one named in ``current``, or the newest where that names nothing."""
         versions = self.versions()
         try:
-            named = json.loads((self.folder / "current").read_text(encoding="utf-8"))["version"]
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            named = json.loads(read_bounded(self.folder / "current", LARGEST_POINTER))["version"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             named = None
         if named in versions:
             return str(named)
@@ -70,15 +81,18 @@ class ModelStore:
         """
         path = self._existing(version)
         try:
-            return Model.from_bytes(path.read_bytes())
+            model = Model.from_bytes(read_bounded(path, LARGEST))
+            if model.card.version != version:
+                raise ModelError(f"it calls itself {quoted(model.card.version)}")
         except (ModelError, OSError) as error:
             raise ModelError(f"cannot use model {path}: {error}") from error
+        return model
 
     def card(self, version: str) -> Card:
         """Read only the card of one version."""
         path = self._existing(version)
         try:
-            return read_card(path.read_bytes())
+            return read_card(read_bounded(path, LARGEST))
         except (ModelError, OSError) as error:
             raise ModelError(f"cannot read model {path}: {error}") from error
 
@@ -89,19 +103,20 @@ class ModelStore:
             accept: answers why a model's card does not fit this host, or None where it fits.
 
         Damaged files keep their content under ``*.damaged``. A file that merely cannot be read at this moment
-        is passed over and stays what it is.
+        is passed over and stays what it is. Where more than ``KEPT`` are of no use, nobody made them here:
+        none is loaded, and the next one published takes their place.
         """
         aside: list[str] = []
         passed_over: set[str] = set()
         version = self.current()
-        while version is not None:
+        while version is not None and len(aside) < KEPT:
             try:
                 model = self.load(version)
                 if reason := accept(model.card):
                     raise ModelError(f"model {self._path(version)} does not fit: {reason}")
             except ModelError as error:
                 aside.append(str(error))
-                if isinstance(error.__cause__, OSError) or not self._set_aside(version, aside):
+                if _may_heal(error) or not self._set_aside(version, aside):
                     passed_over.add(version)
                 version = self._next_best(version, passed_over)
             else:
@@ -160,6 +175,15 @@ class ModelStore:
         for version in self.versions()[:-KEPT]:
             if version != current:
                 self._path(version).unlink()
+        damaged = sorted(path for path in self.folder.glob("*.damaged") if path.is_file())
+        for path in damaged[:-KEPT]:
+            path.unlink()
+
+
+def _may_heal(error: ModelError) -> bool:
+    """Whether a file could not be read at this moment, as against one that is no model."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno not in {errno.EINVAL, errno.EFBIG, errno.EISDIR}
 
 
 def new_version(timestamp: float, store: ModelStore) -> str:

@@ -17,7 +17,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -78,12 +78,16 @@ def unpack(data: bytes) -> tuple[dict[str, JSON], dict[str, npt.NDArray[Any]]]:
         raise FileError(f"damaged or truncated: the checksum of its {len(data)} bytes does not match")
     # From here on the bytes are those that some `pack` wrote; what follows guards against other writers.
     try:
-        header = json.loads(content[_FRONT.size : _FRONT.size + length])
+        header = json.loads(content[_FRONT.size : _FRONT.size + length], parse_constant=_refuse_constant)
         return dict(header["meta"]), _arrays(header["arrays"], content, _FRONT.size + length)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, FileError):
             raise
-        raise FileError(f"the header is not one of a stored network: {error!r}") from error
+        raise FileError(f"the header is not one of a stored network: {str(error)[:200]!r}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise FileError(f"the header holds {name}, which is no JSON")
 
 
 def _arrays(table: list[dict[str, Any]], content: bytes, start: int) -> dict[str, npt.NDArray[Any]]:
@@ -93,6 +97,8 @@ def _arrays(table: list[dict[str, Any]], content: bytes, start: int) -> dict[str
             raise FileError(
                 f"array {entry['name']!r} is of the kind {entry['dtype']!r}, expected one of {KINDS}"
             )
+        if any(type(length) is not int or length < 0 for length in entry["shape"]):
+            raise FileError(f"the header describes an array of the shape {str(entry['shape'])[:80]}")
         count = math.prod(entry["shape"])
         kind = np.dtype(entry["dtype"])
         arrays[entry["name"]] = (
