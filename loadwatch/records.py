@@ -14,6 +14,8 @@ Verdict = Literal["high_load", "anomaly"]
 LabelKind = Literal["high", "normal", "incident"]
 FlagSource = Literal["rule", "model", "guard"]
 Confirmation = Literal["rule", "pressure", "label"]
+Stage = Literal["expected", "present"]
+"""Of an alert: high load that a forecast announces, or trouble that is there."""
 
 # A verdict older than this many sampling intervals is withdrawn from every display.
 STALE_AFTER_INTERVALS: Final = 3
@@ -202,6 +204,8 @@ class Snapshot:
     rule is to its limit, high above 1; ``deciding`` names the signals of the comparison that set it.
     ``unknown`` has the signals that the rule or the limits need and that stay unknown, each with the reason:
     the verdict was made without them.
+    ``limits`` are the signals over their plain limits, with their values. ``alerts`` are the verdicts of
+    which an alert is open, each with its stage.
     """
 
     sample: Sample
@@ -216,3 +220,5 @@ class Snapshot:
     load_level: float | None = None
     deciding: tuple[str, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    alerts: Mapping[Verdict, Stage] = field(default_factory=dict)

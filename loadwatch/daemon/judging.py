@@ -8,7 +8,7 @@ import numpy as np
 from loadwatch.clock import Clock
 from loadwatch.config import Config
 from loadwatch.errors import HistoryError
-from loadwatch.exporter import Exporter
+from loadwatch.exporter import ALERT_STAGES, Exporter
 from loadwatch.history import History
 from loadwatch.judge import Evidence, Judge, Judgement
 from loadwatch.judge.limits import WATCHED
@@ -39,7 +39,7 @@ class LiveJudge:
         self._history = history
         self._exporter = exporter
         self._judge = self._restored()
-        self._judgement = Judgement()
+        self._judgement = Judgement(alerts=self._judge.stages)
         self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
         self._reasons_at = -np.inf
         self.needed = _needed(config)
@@ -50,6 +50,7 @@ class LiveJudge:
         self.calendar = MaintenanceCalendar(config.maintenance.windows)
         self.worth: dict[Verdict, AlertStatistics] = {}
         self.raised_bars: dict[Verdict, float] = dict.fromkeys(VERDICTS, 0.0)
+        self._show_open()
         self.refresh()
 
     @property
@@ -107,6 +108,8 @@ class LiveJudge:
             )
             log.warning("alert budget %s budget_per_week=%g", state, self.budget_per_week)
         self._log_alerts(judgement, scorer.model)
+        if judgement.alerts != before.alerts:
+            self._show_open()
         return Snapshot(
             sample,
             _known(scorer.model.forecast.horizons, scores.shown[0].tolist()),
@@ -119,6 +122,10 @@ class LiveJudge:
             judgement.raised_by.get(0),
             None if np.isnan(level) else level,
             scorer.deciding,
+            limits={
+                name: sample.values[name] for name in self._judge.limits_reached if name in sample.values
+            },
+            alerts=judgement.alerts,
         )
 
     def refresh(self) -> None:
@@ -173,6 +180,12 @@ class LiveJudge:
         for alert in judgement.closed:
             log.info("alert over verdict=%s", alert.verdict)
             self._keep(alert)
+
+    def _show_open(self) -> None:
+        """Export which alerts are open, also those that a restart took up."""
+        stages = self._judge.stages
+        for verdict, stage in ALERT_STAGES:
+            self._exporter.alert.set(stages.get(verdict) == stage, verdict, stage)
 
     def _keep(self, alert: Alert) -> None:
         try:

@@ -22,7 +22,9 @@ from loadwatch.exporter import table
 from loadwatch.exporter.instruments import Counter, Gauge, Histogram, Labels, gauge_family
 from loadwatch.exporter.pages import PageCache
 from loadwatch.exporter.selection import (
+    ALERT_STAGES,
     PROCESS_METRICS,
+    SOURCES,
     VERDICTS,
     StrongestContributions,
     most_telling,
@@ -86,6 +88,7 @@ class Exporter(Collector):
         self.training_waiting = Gauge(table.TRAINING_WAITING, ())
         self.last_training_success = Gauge(table.LAST_TRAINING_SUCCESS)
         verdicts = [(verdict,) for verdict in VERDICTS]
+        self.alert = Gauge(table.ALERT, *ALERT_STAGES)
         self.alerts = Counter(table.ALERTS, *verdicts)
         self.alert_budget = Gauge(table.ALERT_BUDGET)
         self.threshold_raise = Gauge(table.THRESHOLD_RAISE)
@@ -178,6 +181,7 @@ class Exporter(Collector):
 
     def _verdicts(self, published: _Published) -> dict[table.Metric, dict[Labels, float]]:
         snapshot = published.snapshot
+        source = snapshot.raised_by
         flags: dict[Labels, float] = {
             (str(horizon),): float(flag) for horizon, flag in snapshot.high_load.items()
         }
@@ -185,6 +189,8 @@ class Exporter(Collector):
             table.HIGH_LOAD_PROBABILITY: {(str(h),): p for h, p in snapshot.probabilities.items()},
             table.HIGH_LOAD: flags,
             table.HIGH_LOAD_BY_GUARD: {(): float(snapshot.raised_by == "guard")} if flags else {},
+            table.HIGH_LOAD_SOURCE: {(SOURCES[source],): 1.0} if source else {},
+            table.LIMIT_EXCEEDED: {(signal,): value for signal, value in snapshot.limits.items()},
             table.ANOMALY_SCORE: {} if snapshot.anomaly_score is None else {(): snapshot.anomaly_score},
             table.ANOMALY: {} if snapshot.anomaly is None else {(): float(snapshot.anomaly)},
             table.CONTRIBUTION: published.contributions,

@@ -1,4 +1,4 @@
-"""Which signals and contributions are exported, so that a host stays under sixty series in all.
+"""Which signals and contributions are exported, so that a host has at most a hundred series in all.
 
 A fleet of ten thousand hosts pays for every series ten thousand times. The verdicts, the daemon's own health
 and its worth are exported whole; of the signals the most telling ones, utilisation and kernel pressure first,
@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import Final
 
 from loadwatch.exporter import table
-from loadwatch.records import Contribution, Verdict
+from loadwatch.records import Contribution, FlagSource, Stage, Verdict
 from loadwatch.signals import NAMES
 
-SERIES_LIMIT: Final = 59
+SERIES_LIMIT: Final = 100
 PROCESS_METRICS: Final = (
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
@@ -23,6 +23,12 @@ PROCESS_METRICS: Final = (
 FEWEST_SIGNALS: Final = 4
 TOP: Final = 3
 VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
+SOURCES: Final[dict[FlagSource, str]] = {"rule": "rule", "model": "model", "guard": "limit"}
+ALERT_STAGES: Final[tuple[tuple[Verdict, Stage], ...]] = (
+    ("high_load", "present"),
+    ("high_load", "expected"),
+    ("anomaly", "present"),
+)
 
 _FIRST: Final = (
     "cpu",
@@ -46,7 +52,7 @@ def room_for_signals(horizons: int, faults: int) -> int:
 
     Every other metric, the process's own too, is counted as if it were there, so that the choice of signals
     does not change when, say, the first training ends. A few signals always stay: a daemon with more than
-    three kinds of fault at once shows them all, and may then exceed sixty.
+    three kinds of fault at once shows them all, and may then exceed a hundred.
     """
     by_horizon = {table.HIGH_LOAD, table.HIGH_LOAD_PROBABILITY}
     fixed = sum(metric.series or 0 for metric in table.METRICS if metric not in by_horizon)

@@ -70,6 +70,21 @@ HIGH_LOAD_BY_GUARD: Final = Metric(
     "1 while the flag for now was raised by the plain limits on the signals and not by the model; "
     "otherwise 0.",
 )
+LIMIT_EXCEEDED: Final = Metric(
+    "loadwatch_limit_exceeded",
+    "gauge",
+    "Value, 0 to 1, of a signal that has been over its plain limit for that limit's time; absent while it is "
+    "not. These limits hold beside the model.",
+    ("signal",),
+    series=None,
+)
+HIGH_LOAD_SOURCE: Final = Metric(
+    "loadwatch_high_load_source",
+    "gauge",
+    "Constant 1 while the flag for now is up, absent while it is not; the label names what raised it: rule, "
+    "model, or limit for the plain limits on the signals.",
+    ("source",),
+)
 ANOMALY_SCORE: Final = Metric(
     "loadwatch_anomaly_score",
     "gauge",
@@ -179,6 +194,14 @@ LAST_TRAINING_SUCCESS: Final = Metric(
     "Unix time at which a training last ended with a candidate model, in seconds.",
 )
 
+ALERT: Final = Metric(
+    "loadwatch_alert",
+    "gauge",
+    "1 while an alert of the verdict is open at this stage, otherwise 0: what the weekly budget lets through "
+    "and loadwatch alerts lists. Expected becomes present when the load arrives.",
+    ("verdict", "stage"),
+    series=3,
+)
 ALERTS: Final = Metric(
     "loadwatch_alerts_total", "counter", "Alerts raised since the start.", ("verdict",), series=2
 )

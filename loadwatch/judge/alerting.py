@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from loadwatch.judge.budget import SeverityHistory, TokenBucket, finite_or_none, value_or
 from loadwatch.judge.limits import is_suffering
 from loadwatch.judge.seasonality import Seasonality, log_odds
-from loadwatch.records import Alert, Confirmation, Contribution, FlagSource, Verdict
+from loadwatch.records import Alert, Confirmation, Contribution, FlagSource, Stage, Verdict
 
 MERGE_SECONDS: Final = 1800.0
 """Interruptions up to this belong to the same trouble."""
@@ -121,6 +121,7 @@ class OpenAlert:
 
     alert: Alert
     active: float
+    stage: Stage = "present"
 
     def observe(self, now: float, peak: float | None, excess: float, seen: AlertInput, reach: float) -> None:
         """Take in what one more sample shows; ``reach`` is how far the forecasts look ahead, in seconds."""
@@ -267,6 +268,8 @@ class Alerter:
                 if seen.anomaly_flag:
                     running.active = now
             running.observe(now, peak, self._excess, seen, reach)
+            if seen.origin is not None:
+                running.stage = "present"
 
     def _close(self, now: float) -> list[Alert]:
         over = [verdict for verdict, running in self.open.items() if now - running.active > MERGE_SECONDS]
@@ -291,11 +294,16 @@ class Alerter:
         if not self.tokens.can_pay(now):
             return
         self.tokens.pay(now)
-        running = OpenAlert(dataclasses.replace(alert, identity=self._next_identity), now)
+        stage: Stage = "expected" if alert.foretold else "present"
+        running = OpenAlert(dataclasses.replace(alert, identity=self._next_identity), now, stage)
         self._next_identity += 1
         self.open[alert.verdict] = running
         self._observe(now, seen, keep_high=False)
         opened.append(running.alert)
+
+    def stages(self) -> dict[Verdict, Stage]:
+        """The verdicts of which an alert is open, each with its stage."""
+        return {verdict: running.stage for verdict, running in self.open.items()}
 
     def annotate(self, verdict: Verdict, signals: tuple[Contribution, ...], model: str) -> Alert | None:
         """Write into the open alert what drove it and which model saw it; None where none is open."""
@@ -321,7 +329,9 @@ class Alerter:
             "forecast": self.forecast.to_state(),
             "present": self.present.to_state(),
             "anomaly": self.anomaly.to_state(),
-            "open": [[running.alert.to_plain(), running.active] for running in self.open.values()],
+            "open": [
+                [running.alert.to_plain(), running.active, running.stage] for running in self.open.values()
+            ],
             "joined": sorted(self.joined),
             "excess": [self._excess, self._recovered_until],
             "last_flagged": finite_or_none(self._last_flagged),
@@ -335,7 +345,8 @@ class Alerter:
         self.forecast.restore(state["forecast"])
         self.present.restore(state["present"])
         self.anomaly.restore(state["anomaly"])
-        running = [OpenAlert(Alert.from_plain(plain), active) for plain, active in state["open"]]
+        # What was stored before stages were has none: taken for present, as the load that matters more.
+        running = [OpenAlert(Alert.from_plain(plain), *rest) for plain, *rest in state["open"]]
         self.open = {one.alert.verdict: one for one in running}
         self.joined = set(state["joined"])
         self._excess, self._recovered_until = state["excess"]

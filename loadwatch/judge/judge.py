@@ -12,7 +12,7 @@ from loadwatch.judge.budget import TokenBucket
 from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
 from loadwatch.judge.limits import StaticLimits
 from loadwatch.judge.types import Evidence, EvidenceBatch, Judgement, Judgements
-from loadwatch.records import Alert, Contribution, FlagSource, Verdict
+from loadwatch.records import Alert, Contribution, FlagSource, Stage, Verdict
 
 STATE_VERSION: Final = 1
 
@@ -152,8 +152,13 @@ class Judge:
         return tuple(running.alert for running in self._alerter.open.values())
 
     @property
+    def stages(self) -> Mapping[Verdict, Stage]:
+        """The verdicts of which an alert is open now, each with its stage."""
+        return self._alerter.stages()
+
+    @property
     def limits_reached(self) -> tuple[str, ...]:
-        """The signals that the static guard sees at their limits."""
+        """The signals that are over their plain limits."""
         return self._limit_checks.raised
 
     def raised_bars(self) -> dict[Verdict, float]:
@@ -272,12 +277,17 @@ class Judge:
         alerter = self._alerter
         # Apart, so that it does not flicker around the moment when the tokens pays its debt.
         self._spent = alerter.tokens.content(self._last) < (0.5 if self._spent else 0.0)
-        high_open = "high_load" in alerter.open or "high_load" in alerter.joined
-        odd_open = "anomaly" in alerter.open or "anomaly" in alerter.joined
-        key = (tuple(high_load.items()), tuple(raised_by.items()), anomaly, high_open, odd_open, self._spent)
+        alerts = alerter.stages()
+        key = (
+            tuple(high_load.items()),
+            tuple(raised_by.items()),
+            anomaly,
+            tuple(alerts.items()),
+            self._spent,
+        )
         if opened or closed or key != self._key:
             self._judgement = Judgement(
-                high_load, raised_by, anomaly, high_open, odd_open, self._spent, tuple(opened), tuple(closed)
+                high_load, raised_by, anomaly, alerts, self._spent, tuple(opened), tuple(closed)
             )
             self._key = key
         if opened or closed:

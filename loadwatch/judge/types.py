@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loadwatch.records import Alert, FlagSource, Floats
+from loadwatch.records import Alert, FlagSource, Floats, Stage, Verdict
 
 Flags = npt.NDArray[np.int8]
 
@@ -35,16 +35,15 @@ class Judgement:
 
     ``high_load`` maps horizon to flag; a horizon of which nothing is known is absent, and a flag that is up
     has those of all longer horizons up with it. ``raised_by`` tells for each raised flag who raised it, for
-    one that follows a shorter horizon who raised that. ``anomaly`` is None while unknown. ``alert_*`` are 1
-    while an alert of the verdict is open. ``budget_spent``: the alerts of late have used up the budget, so
-    that for now only what is worse than anything in the host's memory opens one.
+    one that follows a shorter horizon who raised that. ``anomaly`` is None while unknown. ``alerts`` has the
+    verdicts of which an alert is open, each with its stage. ``budget_spent``: the alerts of late have used up
+    the budget, so that for now only what is worse than anything in the host's memory opens one.
     """
 
     high_load: Mapping[int, bool] = field(default_factory=dict)
     raised_by: Mapping[int, FlagSource] = field(default_factory=dict)
     anomaly: bool | None = None
-    alert_high_load: bool = False
-    alert_anomaly: bool = False
+    alerts: Mapping[Verdict, Stage] = field(default_factory=dict)
     budget_spent: bool = False
     opened: tuple[Alert, ...] = ()
     closed: tuple[Alert, ...] = ()

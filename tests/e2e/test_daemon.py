@@ -61,7 +61,7 @@ def test_the_status_follows_the_first_model_at_once(tmp_path: Path) -> None:
     assert first["training"]["state"] == "running"
 
 
-def test_a_running_daemon_has_fewer_than_sixty_series(tmp_path: Path) -> None:
+def test_a_running_daemon_has_at_most_a_hundred_series(tmp_path: Path) -> None:
     """A source of each kind read, two models made, process_* counted: no host costs Prometheus more."""
     past, state = tmp_path / "past.csv", tmp_path / "state"
     rows = (f"{time.time() - 5 * age},{0.3 + 0.1 * math.sin(age / 9)},0.4" for age in range(720, 0, -1))
@@ -81,7 +81,7 @@ def test_a_running_daemon_has_fewer_than_sixty_series(tmp_path: Path) -> None:
         )
         series = daemon.metrics()
     names = {name for name, _ in series}
-    assert 45 < len(series) < 60
+    assert 45 < len(series) <= 100
     assert {name for name in names if not name.startswith("loadwatch_")} == {
         "process_cpu_seconds_total",
         "process_resident_memory_bytes",

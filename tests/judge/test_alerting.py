@@ -39,7 +39,7 @@ def test_an_anomaly_during_high_load_joins_its_alert() -> None:
     )
     (alert,) = opened(judgements)
     assert alert.verdict == "high_load"
-    assert judgements[-1].alert_anomaly
+    assert judgements[-1].alerts == {"high_load": "present"}
     assert judge.open_alerts[0].joined
 
 
