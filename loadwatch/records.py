@@ -146,7 +146,7 @@ class Alert:
     ``excess_seconds`` how much high load it brought beyond what the host is used to at that time.
     ``lead_seconds`` runs from the forecast to the moment the rule held; None while it did not, and where that
     was later than the forecasts look ahead.
-    ``confirmed_by`` is the first witness that it was trouble; ``judged`` is what the operator said later.
+    ``confirmed_by`` says what first confirmed it as trouble; ``judged`` is what the operator said later.
     """
 
     identity: int

@@ -1,4 +1,4 @@
-"""What all tests share: nothing may be skipped in CI, and no inherited setting may change a result."""
+"""What all tests share: what runs when, that CI skips nothing, and that no inherited setting counts."""
 
 import os
 import time
@@ -10,13 +10,31 @@ import pytest
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+ON_REQUEST = ("bench", "e2e")
+"""Markers of tests that run only where ``-m`` or an argument names them: they want peers, or minutes."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what nobody asked for, and mark as quick what is not marked as anything slower."""
+    asked = [config.option.markexpr, *config.invocation_params.args]
+    for item in items:
+        if not any(item.get_closest_marker(name) for name in ("slow", *ON_REQUEST)):
+            item.add_marker("quick")
+    unasked = {name for name in ON_REQUEST if not any(name in str(word) for word in asked)}
+    left = [item for item in items if any(item.get_closest_marker(name) for name in unasked)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip into a failure where everything is there to run it."""
+    """Turn a skip into a failure in CI, which has everything but what lies outside the repository."""
     report = yield
-    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+    outside = not SHARED.is_dir() and "shared" in getattr(item, "fixturenames", ())
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail") and not outside:
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be: {report.longrepr}"
     return report

@@ -59,6 +59,16 @@ def test_every_module_has_a_room_in_the_plan() -> None:
     assert {room for room, _, _ in modules()} <= RANKS.keys()
 
 
+def test_one_class_name_has_one_meaning() -> None:
+    """A reader who meets a name a second time has met the same thing."""
+    homes: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
 def test_imports_point_downward() -> None:
     """A room imports only rooms of lower rank, or itself."""
     wrong = [

@@ -35,7 +35,7 @@ def list_models(context: Context, *, as_json: bool) -> None:
         click.echo("no models yet; the daemon makes the first one at its first start")
     for card in cards:
         mark = "*" if card.version == current else " "
-        rows = f"{card.rows:,} {'made-up rows' if card.is_made_up else 'rows'}"
+        rows = f"{card.rows:,} {'training rows (synthetic)' if card.is_synthetic else 'rows'}"
         click.echo(f"{mark} {card.version}  {card.origin:<9}  {rows:>20}  {card.why}")
 
 
@@ -55,8 +55,8 @@ def show(context: Context, *, version: str | None, as_json: bool) -> None:
         return
     click.echo(f"version     {card.version} ({card.origin})")
     click.echo(f"trained     {show_moment(card.trained_timestamp)} in {card.duration_seconds:.1f} s")
-    if card.is_made_up:
-        click.echo(f"history     none of this host: {card.rows:,} made-up rows")
+    if card.is_synthetic:
+        click.echo(f"history     none of this host: {card.rows:,} training rows (synthetic)")
     else:
         span = Span(card.start_timestamp, card.end_timestamp)
         click.echo(f"history     {show_span(span)}, {card.rows:,} rows")

@@ -65,8 +65,8 @@ def _model(model: Document | None, now: float) -> str:
         return "none yet"
     parts = [f"{model['version']} ({model['origin']})", f"{show_age(now - model['trained_timestamp'])} old"]
     if model["rows"]:
-        made_up = "made-up " if model["origin"] == "bootstrap" else ""
-        parts.append(f"learned from {model['rows']:,} {made_up}rows")
+        kind = "training rows (synthetic)" if model["origin"] == "bootstrap" else "rows"
+        parts.append(f"learned from {model['rows']:,} {kind}")
     parts += [f"{split} loss {loss:.3g}" for split, loss in model["losses"].items() if loss is not None]
     if model["brier"] is not None:
         brier = model["brier"]

@@ -9,10 +9,8 @@ from loadwatch.clock import Clock
 from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.history import History
-from loadwatch.judge.statistics import is_false
-from loadwatch.records import Alert, Span
-from loadwatch.web import Alert as ShownAlert
-from loadwatch.web import Facts, ModelCard, Training, Worth
+from loadwatch.records import Span
+from loadwatch.web import Facts, ModelCard, TrainingStatus, Worth
 
 State = Literal["idle", "waiting", "running"]
 
@@ -28,7 +26,7 @@ def collect_facts(
         model_card=_card(models),
         training=_training(clock, models),
         worth=_worth(verdicts),
-        alerts=tuple(_shown(alert) for alert in verdicts.alerts),
+        alerts=tuple(verdicts.alerts),
         maintenance=verdicts.maintenance,
         history_rows=history.current_row_count(),
         history_span=history.span(),
@@ -49,14 +47,14 @@ def _card(models: ModelManager) -> ModelCard:
     return ModelCard(card.rows, span, card.losses, card.brier, card.thresholds)
 
 
-def _training(clock: Clock, models: ModelManager) -> Training:
+def _training(clock: Clock, models: ModelManager) -> TrainingStatus:
     state = models.learning.state
     doing: State = "waiting" if state.waiting else "running" if state.running else "idle"
     remaining = models.next_training_seconds
     if models.card is None and remaining is None:
         doing = "running"  # the first model is being made, or is just about to be
     last = state.last
-    return Training(
+    return TrainingStatus(
         state=doing,
         next_timestamp=None if remaining is None else clock.wall() + remaining,
         last_success_timestamp=state.last_success_timestamp,
@@ -79,23 +77,4 @@ def _worth(verdicts: LiveJudge) -> Worth:
         threshold_raise=verdicts.raised_bars,
         forecast_hit_ratio=worth["high_load"].hit_rate if worth else None,
         forecast_lead_time=worth["high_load"].median_lead_seconds if worth else None,
-    )
-
-
-def _shown(alert: Alert) -> ShownAlert:
-    outcome: Literal["confirmed", "false"] | None = None
-    if alert.confirmed_by or alert.judged:
-        outcome = "false" if is_false(alert) else "confirmed"
-    elif alert.end is not None:
-        outcome = "false"
-    return ShownAlert(
-        verdict=alert.verdict,
-        start=alert.start,
-        end=alert.end,
-        horizon=alert.horizon or None,
-        peak=None if alert.peak != alert.peak else alert.peak,
-        lead_time=alert.lead_seconds,
-        outcome=outcome,
-        contributions=alert.signals,
-        identity=alert.identity,
     )

@@ -1,4 +1,4 @@
-"""The heartbeat: take a sample, judge it, publish the verdict, store the sample.
+"""The sampling loop: take a sample, judge it, publish the verdict, store the sample.
 
 ``tick`` runs in the sampling lane only. Other lanes hand things over (a new scorer) and never touch what the
 tick works on.

@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from loadwatch.records import Alert, Label, Span, Verdict
 
@@ -76,6 +77,13 @@ def is_false(alert: Alert) -> bool:
     if alert.judged is not None:
         return alert.judged == "wrong"
     return alert.confirmed_by is None
+
+
+def outcome(alert: Alert) -> Literal["confirmed", "false"] | None:
+    """What became of an alert in one word; None while it is open and nothing has confirmed it yet."""
+    if alert.end is None and alert.confirmed_by is None and alert.judged is None:
+        return None
+    return "false" if is_false(alert) else "confirmed"
 
 
 def count_caught(alerts: Iterable[Alert], onsets: Iterable[float], horizon: float) -> int:

@@ -49,7 +49,7 @@ class Card:
     why: str = ""
 
     @property
-    def is_made_up(self) -> bool:
+    def is_synthetic(self) -> bool:
         """Whether it learned from synthetic samples, because this host had none yet."""
         return self.origin == "bootstrap"
 

@@ -235,8 +235,8 @@ def _losses(findings: ReportFigures) -> str:
 
 def _model(findings: ReportFigures, zone: tzinfo) -> str:
     card = findings.card
-    learned = f"{card.rows:,} made-up rows"
-    if not card.is_made_up:
+    learned = f"{card.rows:,} training rows (synthetic)"
+    if not card.is_synthetic:
         span = f"{_when(card.start_timestamp, zone)} to {_when(card.end_timestamp, zone)}"
         learned = f"{card.rows:,} rows, {span}"
     thresholds = sorted((int(horizon), value) for horizon, value in card.thresholds.items())

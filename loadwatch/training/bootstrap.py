@@ -1,4 +1,4 @@
-"""The first model: trained within two seconds on made-up servers, so that there is a verdict at once."""
+"""The first model: trained within two seconds on synthetic servers, so that there is a verdict at once."""
 
 import time
 from collections.abc import Sequence

@@ -37,7 +37,7 @@ UNSEEN: Final = 0.05
 
 A handful of quiet half hours agree with each other to the fourth digit and say nothing of the next busy one.
 Without this a young history's candidates were refused for a thousandth, most of which the next day undid, and
-a model of made-up servers stayed. After a day's worth of half hours it no longer matters.
+a model of synthetic servers stayed. After a day's worth of half hours it no longer matters.
 """
 KEPT: Final = "kept the old model: "
 TOLERANCE: Final = 2e-4  # difference of Brier scores that nobody would notice
@@ -117,7 +117,7 @@ def _plain(targets: Floats, levels: Floats, rows: Integers) -> dict[str, Floats]
         y = targets[:, column]
         for state in (False, True):
             mine = before & (high == state) & np.isfinite(y)
-            # One made-up row each way keeps the chance of what was never seen off 0 and 1.
+            # One synthetic row each way keeps the chance of what was never seen off 0 and 1.
             persistence[high[rows] == state, column] = (y[mine].sum() + state) / (mine.sum() + 1.0)
     static = np.repeat(high[rows, None].astype(np.float64), targets.shape[1], axis=1)
     return {"persistence": persistence, "static threshold": static}

@@ -1,7 +1,7 @@
-"""Training the forecaster on a host's own history, with made-up servers as synthetic_prior.
+"""Training the forecaster on a host's own history, with synthetic servers as a prior.
 
 One network answers for all horizons. A history of a quiet quarter of an hour has no high load in it; a few
-rows of made-up servers, which weigh little beside a real history, keep it known what high load looks like.
+rows of synthetic servers, which weigh little beside a real history, keep it known what high load looks like.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from loadwatch.nn import (
     train,
     warm_up,
 )
+from loadwatch.nn.training import Stop
 from loadwatch.records import Floats, Label, Recording, Span
 from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability
 from loadwatch.training.linear import fit_anchor
@@ -48,16 +49,9 @@ WEIGHT_DECAY: Final = 1.0
 
 FOLDS: Final = 3
 LEAST_FOLD_ROWS: Final = 200
-SYNTHETIC_ROWS: Final = 200.0  # what the made-up rows weigh together, in rows of the host's own
+SYNTHETIC_ROWS: Final = 200.0  # what the synthetic rows weigh together, in rows of the host's own
 BALLAST_SHARE: Final = 0.03  # or this share of those, if it is more
 BALLAST_SECONDS: Final = 4 * 3600.0  # or as much as this time of own history, whose rows are few events
-
-
-class Stop(Protocol):
-    """Such as ``threading.Event``."""
-
-    def is_set(self) -> bool:
-        """Whether training is to end early."""
 
 
 Progress = Callable[[float, float], None]

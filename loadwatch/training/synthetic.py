@@ -19,7 +19,7 @@ START: Final = 1_700_006_400.0  # a midnight (UTC)
 
 
 def synthetic_recording(step: float, rows: int, *, seed: int = 0) -> Recording:
-    """``rows`` samples of a made-up server, one each ``step`` seconds, from some time of a day on."""
+    """``rows`` samples of a synthetic server, one each ``step`` seconds, from some time of a day on."""
     rng = np.random.default_rng(seed)
     t: Floats = rng.uniform(0.0, 86400.0) + step * np.arange(rows, dtype=np.float64)
     size = float(np.exp(rng.uniform(np.log(0.02), np.log(0.5))))

@@ -109,10 +109,10 @@ def learning_table(
 
 
 def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:
-    """Rows of made-up servers, as ``spec`` would see them; its companion signals stay unknown.
+    """Rows of synthetic servers, as ``spec`` would see them; its companion signals stay unknown.
 
     The load level means the same on every host, so this is what is known before a host has shown anything.
-    Where ``rule`` is never (or mostly) true of a made-up server, a plain limit on its CPU stands in for it.
+    Where ``rule`` is never (or mostly) true of a synthetic server, a plain limit on its CPU stands in for it.
     """
     level_only = replace(spec, signals=())
     least, most = MADE_UP_ROWS

@@ -1,4 +1,4 @@
-"""What hangs on the wall for everyone to read: the last snapshot, the facts, the curves."""
+"""What the pages read: the last snapshot, the facts beside it, the curves."""
 
 import math
 from collections.abc import Callable

@@ -8,26 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from loadwatch.build import Build
-from loadwatch.records import Contribution, Maintenance, Span, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One alert episode; ``end`` is None while it lasts, ``outcome`` None while nobody knows.
-
-    horizon: seconds, of a forecast alert; peak: the highest probability or score; lead_time: seconds by which
-    a forecast that came true was early.
-    """
-
-    verdict: Verdict
-    start: float
-    end: float | None = None
-    horizon: int | None = None
-    peak: float | None = None
-    lead_time: float | None = None
-    outcome: Literal["confirmed", "false"] | None = None
-    contributions: tuple[Contribution, ...] = ()
-    identity: int = 0
+from loadwatch.records import Alert, Maintenance, Span, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +23,7 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingStatus:
     """What becomes of the model next, and how training went; times in epoch seconds."""
 
     state: Literal["idle", "waiting", "running"] = "idle"
@@ -75,7 +56,7 @@ class Facts:
     build: Build | None = None
     started_timestamp: float | None = None
     model_card: ModelCard = ModelCard()
-    training: Training = Training()
+    training: TrainingStatus = TrainingStatus()
     worth: Worth = Worth()
     alerts: tuple[Alert, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()

@@ -39,9 +39,10 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from loadwatch import __version__
-from loadwatch.records import STALE_AFTER_INTERVALS, Contribution, Snapshot, Span
+from loadwatch.judge.statistics import outcome
+from loadwatch.records import STALE_AFTER_INTERVALS, Alert, Contribution, Snapshot, Span
 from loadwatch.signals import BY_NAME
-from loadwatch.web.facts import Alert, Facts
+from loadwatch.web.facts import Facts
 from loadwatch.web.wording import in_words
 
 SCHEMA: Final = 1
@@ -140,11 +141,11 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "verdict": alert.verdict,
         "start_timestamp": alert.start,
         "end_timestamp": alert.end,
-        "horizon_seconds": alert.horizon,
+        "horizon_seconds": alert.horizon or None,
         "peak": _number(alert.peak),
-        "lead_time_seconds": _number(alert.lead_time),
-        "outcome": alert.outcome,
-        "contributions": _contributions(alert.contributions),
+        "lead_time_seconds": _number(alert.lead_seconds),
+        "outcome": outcome(alert),
+        "contributions": _contributions(alert.signals),
     }
 
 

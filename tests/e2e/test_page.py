@@ -191,7 +191,7 @@ def test_the_first_minutes_are_shown_in_full_width(browser: Browser, start: Star
     begin, end = re.findall(r"\d\d:\d\d", browser.evaluate(span))[:2]
     assert (int(end[3:]) - int(begin[3:])) % 60 <= 11
     assert "not learned yet" in browser.text("#tiles li:last-child")
-    assert "made-up samples" in browser.text("#model")
+    assert "synthetic samples" in browser.text("#model")
     assert browser.errors == []
 
 

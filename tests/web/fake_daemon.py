@@ -16,9 +16,9 @@ import numpy as np
 from loadwatch.build import Build
 from loadwatch.clock import SystemClock
 from loadwatch.exporter import Exporter
-from loadwatch.records import Contribution, Maintenance, ModelInfo, Recording, Sample, Snapshot, Span
+from loadwatch.records import Alert, Contribution, Maintenance, ModelInfo, Recording, Sample, Snapshot, Span
 from loadwatch.signals import SIGNALS
-from loadwatch.web import Alert, Board, Facts, ModelCard, Training, WebServer, Worth
+from loadwatch.web import Board, Facts, ModelCard, TrainingStatus, WebServer, Worth
 
 INTERVAL = 1.0
 SCENES = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting", "young")
@@ -85,13 +85,29 @@ def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Sna
 def facts_at(now: float, scene: str) -> Facts:
     drivers = (Contribution("cpu_pressure", 0.41), Contribution("memory", 0.22))
     earlier = (
-        Alert("high_load", now - 1_900, now - 1_300, 300, 0.91, 260.0, "confirmed", drivers, 41),
-        Alert("anomaly", now - 9 * 3_600, now - 8.6 * 3_600, None, 0.97, None, "false", drivers[1:], 40),
         Alert(
-            "high_load", now - 5 * 86_400, now - 5 * 86_400 + 2_400, 0, 0.99, None, "confirmed", drivers, 39
+            41,
+            "high_load",
+            now - 1_900,
+            now - 1_300,
+            300,
+            peak=0.91,
+            lead_seconds=260.0,
+            confirmed_by="rule",
+            signals=drivers,
+        ),
+        Alert(40, "anomaly", now - 9 * 3_600, now - 8.6 * 3_600, peak=0.97, signals=drivers[1:]),
+        Alert(
+            39,
+            "high_load",
+            now - 5 * 86_400,
+            now - 5 * 86_400 + 2_400,
+            peak=0.99,
+            confirmed_by="rule",
+            signals=drivers,
         ),
     )
-    running = Alert("high_load", now - 95, None, 0, 0.97, None, None, drivers, 42)
+    running = Alert(42, "high_load", now - 95, peak=0.97, signals=drivers)
     return Facts(
         host="web-03.example.net",
         build=Build("0123456789abcdef0123456789abcdef01234567", 1_772_366_400, changed=False),
@@ -103,7 +119,9 @@ def facts_at(now: float, scene: str) -> Facts:
             brier=0.0131,
             thresholds={"high_load": 0.62, "anomaly": 0.88},
         ),
-        training=Training("idle", now + 3_600, now - 5 * 3_600, 38.4, 36, 1, 4, "published: better by 3 %"),
+        training=TrainingStatus(
+            "idle", now + 3_600, now - 5 * 3_600, 38.4, 36, 1, 4, "published: better by 3 %"
+        ),
         worth=Worth(
             budget_per_week={"high_load": 2, "anomaly": 2},
             raised_this_week={"high_load": 2, "anomaly": 1},

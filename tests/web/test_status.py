@@ -8,8 +8,8 @@ import pytest
 
 from loadwatch.build import Build
 from loadwatch.clock import ManualClock
-from loadwatch.records import Contribution, Maintenance, ModelInfo, Sample, Snapshot, Span
-from loadwatch.web import Alert, Board, Facts, ModelCard, Training, Worth, build_status
+from loadwatch.records import Alert, Contribution, Maintenance, ModelInfo, Sample, Snapshot, Span
+from loadwatch.web import Board, Facts, ModelCard, TrainingStatus, Worth, build_status
 from loadwatch.web.wording import in_words
 
 CALM = Snapshot(
@@ -24,11 +24,11 @@ CALM = Snapshot(
 FACTS = Facts(
     host="web-1",
     model_card=ModelCard(rows=1000, span=Span(0.0, 10.0), losses={"train": 0.125}, brier=math.nan),
-    training=Training(last_duration=12.5, next_timestamp=1_700_000_123.5),
+    training=TrainingStatus(last_duration=12.5, next_timestamp=1_700_000_123.5),
     worth=Worth(
         forecast_lead_time=240.0, false_per_week={"anomaly": math.nan}, budget_per_week={"high_load": 2.0}
     ),
-    alerts=(Alert("high_load", start=10.0, end=20.0), Alert("anomaly", start=30.0)),
+    alerts=(Alert(1, "high_load", start=10.0, end=20.0), Alert(2, "anomaly", start=30.0)),
     maintenance=(Maintenance(Span(100.0, math.inf), "disk"),),
 )
 

@@ -186,7 +186,7 @@ const small = (value) => (value < 0.001 ? "under 0.001" : digits(value));
 function learnedFrom(model) {
   if (!model?.rows) return "–";
   const rows = model.rows.toLocaleString();
-  return model.origin === "bootstrap" ? `${rows} made-up samples` : `${rows} samples${overSpan(model.span)}`;
+  return model.origin === "bootstrap" ? `${rows} synthetic samples` : `${rows} samples${overSpan(model.span)}`;
 }
 
 function overSpan({ start_timestamp: start, end_timestamp: end }) {
