@@ -17,6 +17,11 @@ Confirmation = Literal["rule", "pressure", "label"]
 Stage = Literal["expected", "present"]
 """Of an alert: high load that a forecast announces, or trouble that is there."""
 
+GAP_SECONDS: Final = 3600.0
+"""Rows further apart have a gap between them."""
+LONGEST_GAP_SECONDS: Final = 36 * 3600.0
+GAP_GROWTH: Final = 10.0
+
 # A verdict older than this many sampling intervals is withdrawn from every display.
 STALE_AFTER_INTERVALS: Final = 3
 
@@ -65,6 +70,11 @@ class Recording:
         first, last = np.searchsorted(self.timestamps, [start, end])
         return self.rows(int(first), int(last))
 
+    @property
+    def measured_seconds(self) -> float:
+        """How long was measured, see ``measured_steps``."""
+        return float(measured_steps(self.timestamps).sum())
+
     def with_signals(self, signals: Sequence[str]) -> "Recording":
         """The same rows with exactly these signals, in this order; a missing one is all NaN."""
         wanted = tuple(signals)
@@ -77,6 +87,20 @@ class Recording:
         if len(missing):
             values[:, missing] = math.nan
         return Recording(self.timestamps, wanted, values)
+
+
+def measured_steps(timestamps: Floats) -> Floats:
+    """Seconds from each of (N,) rows to the next (N - 1,) that count as measured: those of a gap may not.
+
+    A night without samples belongs to a history of weeks. But a gap of more than a day and a half, or of more
+    than ten times what was measured before it, is none: such as that between rows of 1970, from before the
+    clock was set, and those of today.
+    """
+    steps = np.diff(timestamps)
+    for place in np.flatnonzero(steps > GAP_SECONDS).tolist():
+        if steps[place] > min(LONGEST_GAP_SECONDS, GAP_GROWTH * float(steps[:place].sum())):
+            steps[place] = 0.0
+    return steps
 
 
 @lru_cache(maxsize=16)

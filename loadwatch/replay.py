@@ -5,6 +5,7 @@ moment gets the rows before that moment and nothing else. What the daemon would 
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -17,7 +18,7 @@ from loadwatch.judge.limits import WATCHED
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
 from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores, reasons
-from loadwatch.records import Alert, Contribution, Floats, Recording, Span
+from loadwatch.records import Alert, Contribution, Floats, Recording, Span, measured_steps
 from loadwatch.training.bootstrap import train_bootstrap
 from loadwatch.training.candidate import Candidate, TrainingInput, make_candidate, next_interval
 
@@ -80,8 +81,9 @@ class Replay:
     def run(self, progress: Callable[[int, str], None] = lambda _rows, _stage: None) -> Iterator[Judged]:
         """Judge all rows, in order; ``progress`` is told the rows done and what goes on."""
         times, settings = self._recording.timestamps, self._settings
-        least = self._recording.timestamps[min(LEAST_ROWS, len(times)) - 1] - times[0]
-        due = times[0] + max(settings.minimum, float(least))
+        measured = np.concatenate([[0.0], np.cumsum(measured_steps(times))])
+        first = max(int(np.searchsorted(measured, settings.minimum)), min(LEAST_ROWS, len(times)) - 1)
+        due = float(times[first]) if first < len(times) else math.inf
         row = 0
         while row < len(times):
             stop = min(int(np.searchsorted(times, due)), row + CHUNK, len(times))
@@ -93,7 +95,7 @@ class Replay:
             progress(row, "learning")
             self._learn(row)
             progress(row, "judging")
-            seen = min(settings.history, float(times[row] - times[0]))
+            seen = min(settings.history, float(measured[row]))
             due = times[row] + next_interval(seen, settings.every, settings.minimum)
         self.findings.alerts += [self._explained(alert) for alert in self._judge.open_alerts]
 

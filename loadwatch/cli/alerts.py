@@ -23,13 +23,13 @@ def command(context: Context, *, since: Since, as_json: bool) -> None:
     with contextlib.closing(context.read_history()) as history:
         labels = history.labels(span)
         alerts = [with_labels(alert, labels) for alert in history.alerts(span)]
-        first = history.span()
+        first = history.span(span)
     if as_json:
         click.echo(json.dumps([alert.to_plain() for alert in alerts]))
         return
     for alert in alerts:
         click.echo(alert_line(alert))
-    period = Span(max(span.start, first.start if first else span.end), span.end)
+    period = Span(first.start if first else span.end, span.end)
     worth = summarise(alerts, period)
     weekly = "" if worth.per_week is None else f", {worth.per_week:.1f} a week"
     hits = "" if worth.hit_rate is None else f"; {worth.hit_rate:.0%} of forecasts came true"

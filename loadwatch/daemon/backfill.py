@@ -41,10 +41,10 @@ class Backfill:
 
         judged_since: from when on the judge at work knows the host, infinity if it has seen nothing.
         """
-        stored = self._history.span()
+        stored = self._history.span(Span(now - PAST_SECONDS, now))
         if stored is None or model.card.origin == "bootstrap":
             return None
-        begin = max(stored.start, now - PAST_SECONDS)
+        begin = stored.start
         if begin > min(judged_since, self._tried_from, now) - WORTH_SECONDS:
             return None
         self._tried_from = begin

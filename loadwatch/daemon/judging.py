@@ -195,10 +195,10 @@ class LiveJudge:
 
     def _show_worth(self, span: Span) -> None:
         """Measure what the alerts of the last four weeks were worth, and export it."""
-        first = self._history.span()
+        first = self._history.span(span)
         if first is None:
             return
-        period = Span(max(span.start, first.start), span.end)
+        period = Span(first.start, span.end)
         self.worth = {verdict: summarise(self.alerts, period, verdict=verdict) for verdict in VERDICTS}
         for verdict, worth in self.worth.items():
             self._exporter.alert_budget.set(self.budget_per_week, verdict)

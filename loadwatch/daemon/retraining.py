@@ -146,8 +146,7 @@ class Retraining:
         self._retry_seconds = FIRST_RETRY_SECONDS
         if outcome.result == "too_little":
             return self._plan(max(SHORTFALL_SECONDS, self._until_enough()))
-        length = min(self._history_seconds(), self._config.history)
-        interval = next_interval(length, self._config.every, self._config.minimum)
+        interval = next_interval(self._history_seconds(), self._config.every, self._config.minimum)
         return self._plan(interval * (1 + self._random.uniform(0, FLEET_JITTER)))
 
     def stop(self) -> None:
@@ -222,8 +221,9 @@ class Retraining:
         return max(1.0, PUNCTUAL * self._config.minimum - self._history_seconds())
 
     def _history_seconds(self) -> float:
-        span = self._history.span()
-        return 0.0 if span is None else span.end - span.start
+        """What a training now would learn from: no rows of another century, none from the future."""
+        now = self._clock.wall()
+        return self._history.measured_seconds(Span(now - self._config.history, now))
 
     def _plan(self, seconds: float) -> float:
         self._remember(DUE, self._clock.wall() + seconds)

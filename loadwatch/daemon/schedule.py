@@ -5,13 +5,16 @@ runs (``misfire_grace_time=None``), a pile of late runs becomes one (``coalesce`
 (``max_instances=1``), and whatever was missed, skipped or failed reaches a callback that counts it.
 """
 
+import contextlib
 import datetime
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from apscheduler import events
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.date import DateTrigger
@@ -61,6 +64,7 @@ class Schedule:
         self, *, on_missed: Callable[[str], None], on_failed: Callable[[str, BaseException], None]
     ) -> None:
         self._plans: dict[str, _Plan] = {}
+        self._planning = threading.Lock()
         self._on_missed = on_missed
         self._on_failed = on_failed
         self._scheduler = BackgroundScheduler(
@@ -72,14 +76,12 @@ class Schedule:
 
     def every(self, name: str, lane: str, seconds: float, function: Callable[[], None]) -> None:
         """Run ``function`` every ``seconds``, for the first time one interval from now."""
-        self._plans[name] = _Plan(lane, function, seconds)
-        self._add(name, Pace(seconds))
+        self._add(name, _Plan(lane, function, seconds), Pace(seconds))
 
     def once(self, name: str, lane: str, delay_seconds: float, function: Callable[[], None]) -> None:
         """Run ``function`` once after a delay; a run of this name that still waits is replaced."""
-        self._plans[name] = _Plan(lane, function, None)
         when = _now() + datetime.timedelta(seconds=max(0.0, delay_seconds))
-        self._add(name, DateTrigger(when, timezone=datetime.UTC))
+        self._add(name, _Plan(lane, function, None), DateTrigger(when, timezone=datetime.UTC))
 
     def seconds_until(self, name: str) -> float | None:
         """Seconds until the next run of a job, or None where it is not scheduled."""
@@ -91,14 +93,20 @@ class Schedule:
         """Move every waiting run after the wall clock was set by ``shift_seconds`` (new minus old).
 
         APScheduler waits for wall times: without this, a clock set back by a day stops sampling for a day.
+        What becomes due meanwhile runs; nobody plans anything anew until all is moved.
         """
         shift = datetime.timedelta(seconds=shift_seconds)
-        for job in self._scheduler.get_jobs():
-            plan = self._plans[job.id]
-            if plan.seconds is None:
-                job.reschedule(DateTrigger(job.next_run_time + shift, timezone=datetime.UTC))
-            else:
-                job.reschedule(Pace(plan.seconds))
+        with self._planning:
+            for job in self._scheduler.get_jobs():
+                seconds = self._plans[job.id].seconds
+                later = (
+                    DateTrigger(job.next_run_time + shift, timezone=datetime.UTC)
+                    if seconds is None
+                    else Pace(seconds)
+                )
+                # A run of its own is gone once it has begun, and moving the one before wakes whoever runs it.
+                with contextlib.suppress(JobLookupError):
+                    job.reschedule(later)
 
     def start(self) -> None:
         """Begin to run jobs."""
@@ -109,11 +117,12 @@ class Schedule:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=wait)
 
-    def _add(self, name: str, trigger: Any) -> None:
-        plan = self._plans[name]
-        self._scheduler.add_job(
-            plan.function, trigger, id=name, name=name, executor=plan.lane, replace_existing=True
-        )
+    def _add(self, name: str, plan: _Plan, trigger: Any) -> None:
+        with self._planning:
+            self._plans[name] = plan
+            self._scheduler.add_job(
+                plan.function, trigger, id=name, name=name, executor=plan.lane, replace_existing=True
+            )
 
     def _hear(self, event: events.JobExecutionEvent | events.JobSubmissionEvent) -> None:
         if event.code == events.EVENT_JOB_ERROR:

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 UNSAVED_LIMIT: Final = 3600
 """Samples kept in memory while they cannot be written: an hour at one a second, about 7 MB."""
 
+ALWAYS: Final = Span(-math.inf, math.inf)
 _BATCH_ROWS: Final = 500
 _BELIEF_SECONDS: Final = 86_400.0
 _ALERTS_KEPT_SECONDS: Final = 400 * 86_400.0
@@ -189,13 +191,18 @@ class History(Annotations):
         with self._reading("read") as connection:
             return rows.read_rows(connection, span, signals, step)
 
-    def span(self) -> Span | None:
-        """From the first row to the last, None where there is none."""
+    def span(self, within: Span = ALWAYS) -> Span | None:
+        """From the first row to the last of those ``within`` a span, None where there is none."""
         # Each by itself is one step in the index; asked for together SQLite walks through all of it.
-        ends = "SELECT (SELECT min(timestamp) FROM samples), (SELECT max(timestamp) FROM samples)"
+        rows = "FROM samples WHERE timestamp >= :start AND timestamp < :end"
+        ends = f"SELECT (SELECT min(timestamp) {rows}), (SELECT max(timestamp) {rows})"
         with self._reading("read") as connection:
-            first, last = connection.execute(ends).fetchone()
+            first, last = connection.execute(ends, asdict(within)).fetchone()
         return None if first is None else Span(first, last)
+
+    def measured_seconds(self, within: Span) -> float:
+        """How long was measured within a span; gaps do not count (``records.measured_steps``)."""
+        return self.recording(within.start, within.end, signals=()).measured_seconds
 
     def row_count(self, start: float | None = None, end: float | None = None) -> int:
         """How many rows there are with ``start <= timestamp < end``."""

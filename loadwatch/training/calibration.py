@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from loadwatch.records import Floats
+from loadwatch.records import Floats, measured_steps
 
 WEEK_SECONDS: Final = 7 * 86400.0
 EPISODE_SECONDS: Final = 1800.0  # false alarms within half an hour are one disturbance
@@ -42,7 +42,7 @@ def choose_threshold(
     timestamps, probabilities, y (high load within the horizon), high (now): (N,). Crossings are counted in
     half hours in which nothing happened. With less than a week of history the answer leans on one half.
     """
-    span = float(timestamps[-1] - timestamps[0])
+    span = float(measured_steps(timestamps).sum())
     places = ((timestamps - timestamps[0]) // EPISODE_SECONDS).astype(np.int64)
     worst = np.full(int(places[-1]) + 1, -np.inf)
     calm = (y == 0) & (high == 0)

@@ -50,9 +50,8 @@ class TrainingInput:
 
     @property
     def seconds(self) -> float:
-        """How long the recording is."""
-        times = self.recording.timestamps
-        return float(times[-1] - times[0]) if len(times) else 0.0
+        """How long was measured."""
+        return self.recording.measured_seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,7 +21,7 @@ from loadwatch.features.recurrence import Integers
 from loadwatch.labels.horizons import exceedances, inside, labelled_levels
 from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel
-from loadwatch.records import Floats, Label, Recording, Span
+from loadwatch.records import Floats, Label, Recording, Span, measured_steps
 from loadwatch.training.table import features_of
 
 HELD_OUT: Final = 0.2  # of the history, at most
@@ -62,11 +62,20 @@ def contest_start(timestamps: Floats, learned: Span | None) -> float:
     timestamps: (N,) of the whole history; learned: what of it the incumbent has learned, None where it knows
     nothing of this host. Half of what is new to the incumbent is held out, so that the candidate learns
     something new and is judged on what is new to both; at least ``LEAST_SECONDS``, for less tells nothing,
-    and at most a fifth of the history.
+    and at most a fifth of the history. Gaps count for nothing.
     """
-    start, end = float(timestamps[0]), float(timestamps[-1])
-    known = 0.0 if learned is None else max(0.0, min(learned.end, end) - max(learned.start, start))
-    return end - min(max(0.5 * (end - start - known), LEAST_SECONDS), HELD_OUT * (end - start))
+    measured = np.concatenate([[0.0], np.cumsum(measured_steps(timestamps))])
+    length = float(measured[-1])
+    known = 0.0
+    if learned is not None:
+        first, last = np.interp([learned.start, learned.end], timestamps, measured)
+        known = float(last - first)
+    held_out = min(max(0.5 * (length - known), LEAST_SECONDS), HELD_OUT * length)
+    # The same times with the gaps taken out, ending at the same end.
+    closed_up = timestamps[-1] - (length - measured)
+    start = timestamps[-1] - held_out
+    first = np.searchsorted(closed_up, start)
+    return float(timestamps[first] - (closed_up[first] - start))
 
 
 def judge_forecast(

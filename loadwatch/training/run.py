@@ -157,18 +157,19 @@ def _material(order: Order) -> TrainingInput:
         recurring = [Span(start, end) for start, end in order.maintenance]
         alerts = history.alerts(span, verdict="anomaly")
         return TrainingInput(
-            history.recording(span.start, span.end, step=_step(order, history.span())),
+            history.recording(span.start, span.end, step=_step(order, history, span)),
             history.labels(span),
             [*own, *typed, *recurring],
             [Span(alert.start, alert.end or order.now) for alert in alerts],
         )
 
 
-def _step(order: Order, stored: Span | None) -> float | None:
+def _step(order: Order, history: History, span: Span) -> float | None:
     """Seconds to average over so that a long history at a short interval fits into memory, None for none."""
-    length = 0.0 if stored is None else min(order.history_seconds, order.now - stored.start)
-    merged = math.ceil(length / order.interval_seconds / MOST_ROWS)
-    return None if merged <= 1 else merged * order.interval_seconds
+    if history.row_count(span.start, span.end) <= MOST_ROWS:
+        return None
+    seconds = history.measured_seconds(span)
+    return math.ceil(seconds / order.interval_seconds / MOST_ROWS) * order.interval_seconds
 
 
 def _thresholds(forecast: ForecastModel) -> dict[str, float]:

@@ -27,7 +27,7 @@ def choose_companions(recording: Recording, levels: Floats, future: Floats) -> t
     ever moves, is mostly missing, or repeats the level or a better signal is left out. None of a history
     shorter than ``LEAST_SECONDS``.
     """
-    if recording.timestamps[-1] - recording.timestamps[0] < LEAST_SECONDS:
+    if recording.measured_seconds < LEAST_SECONDS:
         return ()
     step = max(1, len(recording) // LOOKED_AT)
     columns: dict[str, Floats] = {}

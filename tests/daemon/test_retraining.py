@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loadwatch.clock import ManualClock
@@ -12,7 +13,8 @@ from loadwatch.config import Config
 from loadwatch.daemon.retraining import DUE, Retraining
 from loadwatch.errors import TrainingError
 from loadwatch.history import History
-from loadwatch.records import Span
+from loadwatch.records import Recording, Span
+from loadwatch.training.run import Outcome
 
 
 class NoChild:
@@ -109,4 +111,25 @@ def test_a_training_killed_with_its_daemon_is_over_at_the_next_start(tmp_path: P
     learning = learning_of(history, clock, NoChild(), suffering=True)
     learning.begin()
     assert history.training_spans() == [Span(start - 500.0, start - 400.0), Span(start - 60.0, start)]
+    history.close()
+
+
+class Publishing(Child):
+    """A training child that publishes at once."""
+
+    def run(self, *_: Any, **__: Any) -> Any:
+        return Outcome("published", "published: on purpose")
+
+
+@pytest.mark.parametrize("odd", [-1e9, -10 * 86_400.0, 400 * 86_400.0], ids=["1970", "behind", "ahead"])
+def test_rows_of_a_wrong_clock_postpone_no_training(tmp_path: Path, odd: float) -> None:
+    """A young host trains when its history has doubled, whatever its clock said at boot."""
+    clock = ManualClock(1_700_000_000.0)
+    history = History.open(tmp_path / "history.db", clock=clock)
+    good = clock.wall() - 3000.0 + 5.0 * np.arange(600)
+    for times in (good[0] + odd + 5.0 * np.arange(10), good):
+        history.merge(Recording(times, ("cpu",), np.full((len(times), 1), 0.1)))
+    learning = learning_of(history, clock, Publishing(clock), suffering=False)
+
+    assert learning.train() == pytest.approx(3000.0, rel=0.15)
     history.close()

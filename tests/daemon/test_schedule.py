@@ -63,6 +63,38 @@ def test_a_job_that_hangs_holds_up_no_other_lane(schedule: Schedule) -> None:
         schedule.stop(wait=True)
 
 
+def test_what_runs_while_the_clock_is_set_is_neither_lost_nor_moved(
+    schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that begins after the waiting ones were listed is no error, and what it plans keeps its time."""
+    runs: list[str] = []
+    listed = schedule._scheduler.get_jobs
+    planned = threading.Event()
+
+    def plan_anew() -> None:
+        runs.append("training")
+        schedule.once("training", "training", 500.0, planned.set)
+        planned.set()
+
+    def listed_while_it_runs() -> list[object]:
+        found = listed()
+        schedule._scheduler.remove_job("training")  # as the scheduler does when it hands a single run over
+        threading.Thread(target=plan_anew).start()
+        return list(found)
+
+    schedule.once("training", "training", 855.0, plan_anew)
+    schedule.every("sampling", "sampling", 10.0, lambda: None)
+    schedule.start()
+    try:
+        monkeypatch.setattr(schedule._scheduler, "get_jobs", listed_while_it_runs)
+        schedule.realign(3600.0)
+        assert planned.wait(20)
+        assert runs == ["training"]
+        assert schedule.seconds_until("training") == pytest.approx(500.0, abs=60)
+    finally:
+        schedule.stop(wait=True)
+
+
 def test_realigning_moves_what_waits(schedule: Schedule) -> None:
     """A run planned in an hour stays an hour away when the wall clock is set."""
     schedule.once("later", "training", 3600.0, lambda: None)

@@ -31,6 +31,16 @@ def spoilt(model: ForecastModel, shift: float) -> ForecastModel:
     return replace(model, calibration=model.calibration + np.array([0.0, shift]))
 
 
+@pytest.mark.parametrize("ago", [86_400.0 * 10, 86_400.0 * 9000])
+def test_rows_of_a_wrong_clock_hold_nothing_more_back(ago):
+    """The newest fifth of what was measured judges the candidate, with or without a few rows of long ago."""
+    good = 1_700_000_000.0 + 5.0 * np.arange(6_000)
+    wrong = good[0] - ago + 5.0 * np.arange(10)
+    start = contest_start(np.concatenate([wrong, good]), None)
+    assert start == pytest.approx(contest_start(good, None), abs=20.0)
+    assert good[0] < start < good[-1]
+
+
 def test_a_fair_candidate_is_published(recording, model):
     """Against itself and the plain forecasters it is no worse; the figures cover all of them."""
     decision = judge_forecast(model, model, recording, RULE, recording.timestamps[START])
