@@ -2,12 +2,17 @@
 
 import faulthandler
 import json
+import logging
+import os
 from dataclasses import replace
 
 import click
 
 from loadwatch import config as configuration
 from loadwatch.cli.context import Context, with_context
+from loadwatch.errors import LoadwatchError
+
+log = logging.getLogger(__name__)
 
 
 @click.command("run")
@@ -65,4 +70,16 @@ def command(
         found = context.config_path or configuration.default_path() or path
         return replace(context, config_path=found).daemon_config()
 
-    Daemon(config, context.state_directory, reload=reload).run()
+    daemon = Daemon(config, context.state_directory, reload=reload)
+    exit_code = 0
+    try:
+        daemon.run()
+    except LoadwatchError as error:
+        if not daemon.hangs:
+            raise
+        log.error("%s", error)
+        exit_code = error.exit_code
+    if daemon.hangs:
+        # Everything is stored and closed; the interpreter would wait for the thread that hangs.
+        logging.shutdown()
+        os._exit(exit_code)

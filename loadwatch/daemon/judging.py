@@ -52,6 +52,7 @@ class LiveJudge:
         self.raised_bars: dict[Verdict, float] = dict.fromkeys(VERDICTS, 0.0)
         self._show_open()
         self.refresh()
+        exporter.is_maintenance = lambda timestamp: self.calendar.active(timestamp) is not None
 
     @property
     def budget_per_week(self) -> float:

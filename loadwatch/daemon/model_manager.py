@@ -152,6 +152,8 @@ class ModelManager:
             # Whatever went wrong, the chain goes on: without any model the same is tried again, with one the
             # host's own history is next.
             self._schedule.once(JOB, JOB, delay, self._train if self.card else self._bootstrap)
+        # Who has just installed it waits for the first verdict: not an interval more.
+        self._schedule.once("first verdict", "sampling", 0.0, self._watch.tick)
 
     def _train(self) -> None:
         delay = FIRST_RETRY_SECONDS

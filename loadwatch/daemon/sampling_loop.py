@@ -114,10 +114,12 @@ class SamplingLoop:
         """Seconds since the last sample arrived (since ``begin`` before the first)."""
         return self._clock.monotonic() - self._last_sample
 
-    def rest(self, timeout_seconds: float = 1.0) -> None:
-        """Wait until no tick is under way; after it, none may be started."""
-        if not self._ticking.acquire(timeout=timeout_seconds):
+    def rest(self, timeout_seconds: float = 1.0) -> bool:
+        """Wait until no tick is under way; after it, none may be started. False where one does not end."""
+        rested = self._ticking.acquire(timeout=timeout_seconds)
+        if not rested:
             log.error("the last sample did not end within %.0f s", timeout_seconds)
+        return rested
 
     def _publish(self, sample: Sample) -> None:
         try:

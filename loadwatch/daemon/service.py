@@ -35,6 +35,7 @@ REFRESH_SECONDS: Final = 10.0
 """How soon what an operator typed (a label, a maintenance window) takes effect."""
 REFRESHES_A_CHECKPOINT: Final = 3
 """So a power cut costs half a minute of samples at most; a checkpoint waits for the disk, and is not free."""
+FIRST_SAMPLE_SECONDS: Final = 1.0
 LARGEST_RATE: Final = "sampling.largest_rate"
 HUNG_AFTER_INTERVALS: Final = 5.0
 HUNG_AFTER_SECONDS: Final = 15.0
@@ -51,6 +52,9 @@ NEEDS_RESTART: Final = (
 
 class Daemon:
     """One loadwatch on one state directory; ``run`` blocks from start to stop.
+
+    ``hangs`` says afterwards whether a sample is still under way, a read of the kernel that never returns.
+    The process cannot end in the usual way then, which waits for all threads.
 
     Args:
         reload: reads the configuration anew at SIGHUP; where it raises, the old one stays.
@@ -75,6 +79,7 @@ class Daemon:
         self._wall_offset = self._clock.wall() - self._clock.boottime()
         self._started = self._clock.wall()
         self._hung = False
+        self.hangs = False
         self._refreshes = 0
         self._told: dict[str, str] = {}
 
@@ -128,6 +133,10 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.put(received))
         self._web.start()
+        # The first reading only gives the rates their base; who starts a daemon waits for what it says.
+        self._schedule.once("first reading", "sampling", 0.0, self._watch.tick)
+        if self._config.sampling.interval > FIRST_SAMPLE_SECONDS:
+            self._schedule.once("first sample", "sampling", FIRST_SAMPLE_SECONDS, self._watch.tick)
         self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
         if self._config.web.textfile_directory is not None:
             self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._write_textfile)
@@ -278,7 +287,7 @@ class Daemon:
         self._keeper.stop()
         self._schedule.stop(wait=False)
         self._web.close()
-        self._watch.rest()
+        self.hangs = not self._watch.rest()
         try:
             self._remember()
         except HistoryError as error:

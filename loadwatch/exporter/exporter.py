@@ -61,12 +61,14 @@ class _Published:
 class Exporter(Collector):
     """Collects what the daemon publishes and counts, and renders it for Prometheus.
 
-    The attributes are the instruments the daemon moves; verdicts, signals, model and maintenance come with
-    ``publish``. ``interval`` is the sampling interval in seconds and may be changed at a reload.
+    The attributes are the instruments the daemon moves; verdicts, signals and model come with ``publish``.
+    ``interval`` is the sampling interval in seconds and may be changed at a reload. ``is_maintenance`` is
+    asked at each scrape whether a wall time lies in a window: the answer holds when samples stay away, too.
     """
 
     def __init__(self, clock: Clock, interval: float, *, all_signals: bool = False) -> None:
         self.interval = interval
+        self.is_maintenance: Callable[[float], bool] = lambda _timestamp: False
         self._clock = clock
         self._all_signals = all_signals
         self._published: _Published | None = None
@@ -105,7 +107,6 @@ class Exporter(Collector):
 
         self._build_info = Gauge(table.BUILD_INFO)
         self._build_info.set(1, __version__, platform.python_version(), np.__version__)
-        self._maintenance = Gauge(table.MAINTENANCE, ())
         self._last_sample = Gauge(table.LAST_SAMPLE)
         self._model_info = Gauge(table.MODEL_INFO)
         self._model_trained = Gauge(table.MODEL_TRAINED)
@@ -124,7 +125,6 @@ class Exporter(Collector):
                 self._published = None
                 return
             self._last_sample.set(snapshot.sample.timestamp)
-            self._maintenance.set(snapshot.maintenance)
             if snapshot.model is not None:
                 self._model_info.only(1, snapshot.model.version, snapshot.model.origin)
                 self._model_trained.set(snapshot.model.trained_timestamp)
@@ -163,6 +163,7 @@ class Exporter(Collector):
         published = self._fresh()
         verdicts = self._verdicts(published) if published else {}
         verdicts[table.READY] = {(): float(self.is_ready())}
+        verdicts[table.MAINTENANCE] = {(): float(self.is_maintenance(self._clock.wall()))}
         for metric in table.METRICS:
             instrument = self._instruments.get(metric)
             if instrument is not None:

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,36 @@ def test_a_host_without_any_network_interface(tmp_path: Path) -> None:
     assert not signals & {"network", "network_receive", "network_transmit"}
     assert not [labels for name, labels in series if name == "loadwatch_sample_failures_total"]
     assert "Traceback" not in daemon.output()
+
+
+def test_a_read_that_never_returns_holds_neither_the_gauges_nor_the_end(tmp_path: Path) -> None:
+    """The maintenance gauge falls with its window though no sample comes, and SIGTERM ends the daemon."""
+    proc, state = tmp_path / "proc", tmp_path / "state"
+    proc.mkdir()
+    for name in ("stat", "meminfo", "vmstat"):
+        shutil.copyfile(Path("/proc", name), proc / name)
+    os.mkfifo(proc / "loadavg")  # opening it waits for a writer that never comes
+    with Daemon(state, *FAST, "--set", f'sampling.procfs="{proc}"') as daemon:
+        eventually(lambda: bool(daemon.metrics()), seconds=20, what="it answers")
+        command = [sys.executable, "-m", "loadwatch", "--state-directory", str(state), "maintenance", "start"]
+        subprocess.run([*command, "--for", "15s"], check=True, timeout=30, capture_output=True)
+        for expected in (1.0, 0.0):
+            eventually(
+                lambda expected=expected: daemon.value("loadwatch_maintenance") == expected,
+                seconds=40,
+                what=f"the gauge is {expected}",
+            )
+        assert daemon.value("loadwatch_last_sample_timestamp_seconds") is None
+        assert daemon.terminate(seconds=5) == 0
+        assert "the last sample did not end" in daemon.output()
+
+
+def test_the_first_verdict_comes_within_two_seconds(tmp_path: Path) -> None:
+    """At the default interval, where a model is there: who starts it does not wait for two intervals."""
+    state = tmp_path / "state"
+    lived(state)
+    with Daemon(state) as daemon:
+        eventually(lambda: bool(daemon.metrics()), seconds=20, what="it answers")
+        answered = time.monotonic()
+        daemon.until_ready(seconds=20)
+        assert time.monotonic() - answered < 4.0  # two, and a busy machine

@@ -213,6 +213,20 @@ def test_a_healthy_host_has_at_most_a_hundred_series(exporter: Exporter, snapsho
         assert {name for name in found if not name.startswith("loadwatch_")} == set(PROCESS_METRICS)
 
 
+def test_maintenance_is_asked_at_the_scrape(
+    exporter: Exporter, snapshot: Snapshot, clock: ManualClock
+) -> None:
+    """A daemon that gets no sample any more does not stay in a window that is over."""
+    end = clock.wall() + 60.0
+    exporter.is_maintenance = lambda timestamp: timestamp < end
+    exporter.publish(replace(snapshot, maintenance=True))
+    inside = series(exporter.render())
+    clock.advance(61.0)
+    after = series(exporter.render())
+
+    assert (inside["loadwatch_maintenance"], after["loadwatch_maintenance"]) == (1.0, 0.0)
+
+
 def test_a_verdict_made_without_a_needed_signal_is_not_ready(exporter: Exporter, snapshot: Snapshot) -> None:
     """Unknown is never calm: the count says so, and nobody takes the verdict for a whole one."""
     exporter.publish(snapshot)
