@@ -25,6 +25,7 @@ ORDER: Final = (
     "commands",
     "metrics",
     "prometheus-and-grafana",
+    "history",
     "teaching",
     "troubleshooting",
     "runbook",

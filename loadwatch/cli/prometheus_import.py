@@ -1,8 +1,7 @@
 """``loadwatch history import --prometheus``: a month of another monitor's metrics becomes our history."""
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,9 +10,9 @@ import click
 from loadwatch.errors import UsageError
 from loadwatch.history import History
 from loadwatch.http_client import Access
-from loadwatch.interchange.prometheus import PrometheusHistory, local_devices
+from loadwatch.interchange.prometheus import LocalDevices, Progress, PrometheusHistory
 from loadwatch.interchange.query_api import QueryApi
-from loadwatch.records import Span
+from loadwatch.records import Recording, Span
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -43,31 +42,39 @@ def prometheus_options(command: Command) -> Command:
     return command
 
 
-def import_from_prometheus(
-    history: History, *, url: str, instance: str | None, days: float, **access: Any
-) -> int:
-    """Fetch what is missing of the last ``days``, storing slice by slice; the rows that were added."""
+def recordings_from(
+    history: History,
+    labels: Mapping[str, str],
+    *,
+    url: str,
+    instance: str | None,
+    days: float,
+    allow_partial: bool,
+    progress: Progress,
+    remarks: list[str],
+    **access: Any,
+) -> Iterator[Recording]:
+    """Fetch what is missing of the last ``days``, part by part; what is to be said goes to ``remarks``."""
     if not instance:
         raise UsageError("say which host this is to Prometheus: --instance HOST, as on its Targets page")
     end = time.time()
-    interfaces, disks = local_devices()
-    server = PrometheusHistory(QueryApi(url, _access(**access)), instance, interfaces=interfaces, disks=disks)
+    api = QueryApi(url, _access(**access), allow_partial=allow_partial)
+    server = PrometheusHistory(api, instance, labels=labels, local=LocalDevices())
     holes = missing(history, Span(end - days * 86_400, end))
     if not holes:
-        click.echo("nothing is missing in that time")
-        return 0
-    fetched = added = 0
-    with click.progressbar(length=1000, label=f"from {url}", file=sys.stderr) as bar:
-        for recording in server.recordings(
-            holes, lambda done, whole: bar.update(round(1000 * done / whole) - bar.pos)
-        ):
-            fetched += len(recording)
-            added += history.merge(recording)
-    if not fetched:
-        click.echo(f"{url} has nothing of {instance} that is missing here")
-    else:
-        click.echo(f"{added} of {fetched} rows added")
-    return added
+        remarks.append("nothing is missing in that time")
+        return
+    found = False
+    for recording in server.recordings(holes, progress):
+        found = True
+        yield recording
+    if not found:
+        remarks.append(f"{url} has nothing of {instance} that is missing here")
+    remarks += [f"{url} says: {warning}" for warning in api.warnings]
+    if server.too_seldom:
+        remarks.append(f"left out {server.too_seldom:,} scrapes that were over five minutes apart")
+    if server.missed:
+        remarks.append(f"left out {server.missed:,} scrapes too near to their neighbours")
 
 
 def missing(history: History, window: Span) -> list[Span]:

@@ -1,11 +1,15 @@
 """Many rows at once, in and out of the samples: all of it is done, or nothing."""
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
+from loadwatch.errors import HistoryError
 from loadwatch.history import rows, schema
+from loadwatch.history.annotations import Annotations
 from loadwatch.history.database import transaction
 from loadwatch.records import Recording, Span
 from loadwatch.signals import BY_NAME
@@ -75,12 +79,30 @@ def staged(connection: sqlite3.Connection) -> Iterator[Staging]:
         connection.execute("DROP TABLE temp.staged")
 
 
-def annotations_of(connection: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of each table of ``COPIED``."""
+def annotations_of(history: Annotations, end: float) -> dict[str, list[tuple[Any, ...]]]:
+    """What a history that ends at ``end`` says of its samples, as rows of the tables of ``COPIED``.
+
+    Its open alerts end with it.
+
+    Raises:
+        HistoryError: it is not what we wrote.
+
+    """
+    try:
+        alerts = history.alerts()
+    except (KeyError, TypeError, ValueError) as error:
+        raise HistoryError(f"cannot take over the alerts: a record of one is not ours ({error!r})") from error
+    ended = [each if each.end is not None else replace(each, end=max(each.start, end)) for each in alerts]
     return {
-        table: connection.execute(f"SELECT {names} FROM {table}").fetchall()  # noqa: S608 - own names
-        for table, names in COPIED.items()
+        "labels": [(*_ends(label.span), label.kind, label.why) for label in history.labels()],
+        "maintenance": [(*_ends(window.span), window.why) for window in history.maintenance()],
+        "training_spans": [_ends(span) for span in history.training_spans()],
+        "alerts": [(each.verdict, each.start, each.end, json.dumps(each.to_plain())) for each in ended],
     }
+
+
+def _ends(span: Span) -> tuple[float, float]:
+    return span.start, span.end
 
 
 def forget(connection: sqlite3.Connection, span: Span) -> tuple[int, tuple[str, ...]]:

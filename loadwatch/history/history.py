@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from loadwatch.clock import Clock, SystemClock
 from loadwatch.errors import HistoryError
@@ -134,25 +134,25 @@ class History(Annotations):
     ) -> int:
         """Add the rows whose moments are not there yet: all, or where anything fails, nothing at all.
 
-        Further recordings are taken one by one, so that no more than one need be in memory; other writers
-        wait only while the whole moves in at the end. With ``annotations_of`` also the labels, maintenance,
-        training and alerts of another history. Returns how many rows were new.
+        Recordings are taken one by one; other writers wait only while the whole moves in at the end. With
+        ``annotations_of`` come the labels, windows and alerts of another history. Returns the new rows.
 
         Raises:
             HistoryError: nothing was written; also whatever the recordings raise.
 
         """
         parts = [recordings] if isinstance(recordings, Recording) else recordings
-        told = {} if annotations_of is None else annotations_of.annotations()
+        span = annotations_of.span() if annotations_of else None
+        told = bulk.annotations_of(annotations_of, span.end) if annotations_of and span else {}
         with self._writing("import into") as connection, bulk.staged(connection) as staging:
             for part in parts:
                 staging.add(part)
             return staging.commit(told)
 
-    def annotations(self) -> dict[str, list[tuple[Any, ...]]]:
-        """What is said of the samples, by table: what goes with them to another machine."""
-        with self._reading("read") as connection:
-            return bulk.annotations_of(connection)
+    def copy_to(self, path: Path) -> None:
+        """Write all of it, as it is at one moment, to a new file; a daemon that appends goes on meanwhile."""
+        with self._reading(f"copy to {path}") as connection:
+            connection.execute("VACUUM INTO ?", (str(path),))
 
     def forget(self, span: Span) -> tuple[int, tuple[str, ...]]:
         """Remove the samples of a span, and every signal not of ours that holds nothing then.
@@ -190,6 +190,11 @@ class History(Annotations):
         span = Span(-math.inf if start is None else start, math.inf if end is None else end)
         with self._reading("read") as connection:
             return rows.read_rows(connection, span, signals, step)
+
+    def slices(self, start: float | None = None) -> Iterator[Recording]:
+        """The rows from ``start`` on, some thousand at a time, as they are at the first of them."""
+        with self._reading("read") as connection:
+            yield from rows.read_slices(connection, -math.inf if start is None else start)
 
     def span(self, within: Span = ALWAYS) -> Span | None:
         """From the first row to the last of those ``within`` a span, None where there is none."""
@@ -230,13 +235,7 @@ class History(Annotations):
     def gaps(self, longer_than: float) -> list[Span]:
         """Where more than ``longer_than`` seconds lie between one row and the next."""
         with self._reading("read") as connection:
-            found = connection.execute(
-                "SELECT before, timestamp FROM "
-                "(SELECT timestamp, lag(timestamp) OVER (ORDER BY timestamp) AS before FROM samples) "
-                "WHERE timestamp - before > ?",
-                (longer_than,),
-            ).fetchall()
-        return [Span(before, after) for before, after in found]
+            return rows.gaps(connection, longer_than)
 
     def prune(self, keep_seconds: float) -> int:
         """Remove what is older than ``keep_seconds``, alerts 400 days; returns the number of rows removed.

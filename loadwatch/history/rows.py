@@ -12,6 +12,7 @@ from loadwatch.history.schema import columns, quoted
 from loadwatch.records import Recording, Span
 
 _CHUNK_ROWS: Final = 100
+_SLICE_ROWS: Final = 5000
 
 
 def row(timestamp: float, values: Mapping[str, float], signals: Sequence[str]) -> list[float | None]:
@@ -71,6 +72,30 @@ def _expected_rows(connection: sqlite3.Connection, span: Span, step: float | Non
     if step is None or not count:
         return int(count)
     return min(int(count), int((last - first) / step) + 2)
+
+
+def gaps(connection: sqlite3.Connection, longer_than: float) -> list[Span]:
+    """Where more than ``longer_than`` seconds lie between one row and the next."""
+    found = connection.execute(
+        "SELECT before, timestamp FROM "
+        "(SELECT timestamp, lag(timestamp) OVER (ORDER BY timestamp) AS before FROM samples) "
+        "WHERE timestamp - before > ?",
+        (longer_than,),
+    )
+    return [Span(before, after) for before, after in found]
+
+
+def read_slices(connection: sqlite3.Connection, start: float) -> Iterator[Recording]:
+    """The samples from ``start`` on in recordings of some thousand rows, all of one moment of the file."""
+    names = columns(connection)
+    cursor = connection.execute(
+        f"SELECT {', '.join(['timestamp', *map(quoted, names)])} FROM samples "  # noqa: S608 - names are quoted
+        "WHERE timestamp >= ? ORDER BY timestamp",
+        (start,),
+    )
+    while chunk := cursor.fetchmany(_SLICE_ROWS):
+        block = np.array(chunk, dtype=np.float64)
+        yield Recording(block[:, 0], names, block[:, 1:])
 
 
 def _filled(cursor: sqlite3.Cursor, names: tuple[str, ...], room: int) -> Recording:

@@ -11,15 +11,11 @@ honest recordings (a clock set back in autumn); a file in which they are many is
 """
 
 import csv
-import gzip
-import io
 import math
-import zlib
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -28,7 +24,7 @@ from typing import Final, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from loadwatch.errors import HistoryError
+from loadwatch.interchange.text_file import FaultError, lines, opened
 from loadwatch.interchange.timestamps import TimeFormat, plain, plain_number, shown, time_format
 from loadwatch.records import Floats, Recording
 
@@ -37,7 +33,6 @@ SPLIT: Final = "split"
 LABEL: Final = "label"
 
 _UNKNOWN: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
-_LONGEST_LINE: Final = 1 << 20
 _LARGEST_BYTES: Final = 1 << 30
 _SHARE_OUT_OF_ORDER: Final = 0.05
 _FEW_OUT_OF_ORDER: Final = 20
@@ -68,36 +63,29 @@ def read_csv(path: Path, *, largest_bytes: int = _LARGEST_BYTES) -> CsvFile:
             and the column where there is one.
 
     """
-    parser: _Parser | None = None
-    try:
-        with _opened(path) as stream:
-            rows = csv.reader(_lines(stream), strict=True)
+    with opened(path) as stream:
+        rows = csv.reader(lines(stream), strict=True)
+        parser: _Parser | None = None
+        try:
             parser = _Parser(rows, largest_bytes)
             return parser.read()
-    except _FaultError as fault:
-        raise HistoryError(f"cannot read {path}, {fault}") from fault
-    except (csv.Error, UnicodeDecodeError) as error:
-        line = parser.line if parser else 1
-        raise HistoryError(f"cannot read {path}, near line {line}: this is not CSV text ({error})") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise HistoryError(f"cannot read {path}: its gzip compression is damaged ({error})") from error
-    except OSError as error:
-        raise HistoryError(f"cannot read {path}: {error.strerror or error}") from error
+        except (csv.Error, UnicodeDecodeError) as error:
+            line = parser.line if parser else 1
+            raise FaultError(f"near line {line}: this is not CSV text ({error})") from error
 
 
-def write_csv(recording: Recording, stream: TextIO) -> None:
-    """Write a recording so that ``read_csv`` gives the same numbers; unknown values are empty cells."""
+def write_csv(recordings: Recording | Iterable[Recording], stream: TextIO) -> None:
+    """Write recordings of the same signals so that ``read_csv`` gives the same numbers; unknown is empty."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([TIMESTAMP, *recording.signals])
-    for part in _parts(recording):
-        writer.writerows(
-            [plain(timestamp), *["" if math.isnan(value) else value for value in values]]
-            for timestamp, values in zip(part.timestamps.tolist(), part.values.tolist(), strict=True)
-        )
-
-
-class _FaultError(Exception):
-    """What is wrong, beginning with the line."""
+    parts = [recordings] if isinstance(recordings, Recording) else recordings
+    for number, recording in enumerate(parts):
+        if number == 0:
+            writer.writerow([TIMESTAMP, *recording.signals])
+        for part in _parts(recording):
+            writer.writerows(
+                [plain(timestamp), *["" if math.isnan(value) else value for value in values]]
+                for timestamp, values in zip(part.timestamps.tolist(), part.values.tolist(), strict=True)
+            )
 
 
 class _Layout:
@@ -234,7 +222,7 @@ class _Parser:
         dropped = np.setdiff1d(np.arange(len(self._timestamps)), kept)
         if len(dropped) > max(_FEW_OUT_OF_ORDER, _SHARE_OUT_OF_ORDER * len(kept)):
             step_back = int(np.flatnonzero(np.diff(self._timestamps) <= 0)[0]) + 1
-            raise _FaultError(
+            raise FaultError(
                 f"line {self._lines[step_back]}: time does not go on here, nor in {len(dropped) - 1} other "
                 "rows; sort the file by its timestamps"
             )
@@ -243,8 +231,8 @@ class _Parser:
             f"the first at line {self._lines[dropped[0]]}"
         )
 
-    def _fault(self, what: str) -> _FaultError:
-        return _FaultError(f"line {self.line}: {what}")
+    def _fault(self, what: str) -> FaultError:
+        return FaultError(f"line {self.line}: {what}")
 
 
 def longest_rise(times: Sequence[float]) -> npt.NDArray[np.intp]:
@@ -270,27 +258,6 @@ def longest_rise(times: Sequence[float]) -> npt.NDArray[np.intp]:
         rise.append(place)
         place = before[place]
     return np.array(rise[::-1], np.intp)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    """The text of a plain or compressed file; which one it is, its first bytes say."""
-    with path.open("rb") as raw:
-        compressed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        content = gzip.GzipFile(fileobj=raw) if compressed else raw
-        with io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as stream:
-            yield stream
-
-
-def _lines(stream: TextIO) -> Iterator[str]:
-    """The lines of a stream, none so long that it could fill the memory."""
-    number = 0
-    while line := stream.readline(_LONGEST_LINE):
-        number += 1
-        if len(line) == _LONGEST_LINE:
-            raise _FaultError(f"line {number}: more than {_LONGEST_LINE:,} characters; this is not CSV text")
-        yield line
 
 
 def _parts(recording: Recording) -> Iterator[Recording]:

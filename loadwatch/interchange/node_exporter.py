@@ -4,32 +4,35 @@ Each expression gives what the sampler would have measured from one scrape to th
 between the last two samples, shares are shares of accounted CPU time, rates are over whole physical devices.
 Three signals need memory of their own and are finished here (``finish``):
 
-- ``network`` is over link speed; where that is unknown, over the largest rate seen so far, at least
-  100 Mbit/s, as in the sampler. (The sampler also learns to disbelieve a link speed; an import does not.)
+- ``network`` is over link speed; where that is unknown, over the largest rate seen so far, as in the sampler.
+  (The sampler also learns to disbelieve a link speed; an import takes what passes it many times as unknown.)
 - the pressures are the kernel's ``avg10``, a mean that fades with ten seconds; node_exporter has the totals,
   so the share since the last scrape is fed into such a mean. Inside one scrape the kernel's may swing wider.
 """
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from loadwatch.records import Floats
+from loadwatch.sampling.plausibility import MOST_OF_SPEED, LargestRate
 
 # Names of physical devices, for when nobody says which they are: node_exporter does not export what tells.
-_INTERFACES: Final = "(eth|en|wl|ww|ib|hsn|usb)[^.:]*"
-_DISKS: Final = "sd[a-z]+|hd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme[0-9]+n[0-9]+|mmcblk[0-9]+|dasd[a-z]+"
+INTERFACES: Final = "(eth|en|wl|ww|ib|hsn|usb)[^.:]*"
+DISKS: Final = "sd[a-z]+|hd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme[0-9]+n[0-9]+|mmcblk[0-9]+|dasd[a-z]+"
 
-_LEAST_LIMIT: Final = 12_500_000.0
 _FADING_SECONDS: Final = 10.0
 _LARGEST_GAP_SECONDS: Final = 60.0
 
 _BUSY: Final = 'node_cpu_seconds_total{$host,mode!~"idle|iowait|guest.*"}'
 _ALL: Final = 'node_cpu_seconds_total{$host,mode!~"guest.*"}'
 _ALL_RATE: Final = f"sum(irate({_ALL}[$window]))"
-_SPEED: Final = "(node_network_speed_bytes{$host,device=~$interfaces} > 0)"
+# What drivers say that do not know: less than nothing, or all bits of a number set.
+_SPEED: Final = "(node_network_speed_bytes{$host,device=~$interfaces} > 0 < 2e11 != 8191875000)"
 _DIRECTIONS: Final = ("receive", "transmit")
 
 # Not signals themselves: what the network signal is made of.
@@ -74,9 +77,6 @@ _COUNTERS: Final = {
     "udp_errors": ("Udp_InErrors", "Udp_SndbufErrors"),
 }
 _PRESSURES: Final = {"cpu_pressure": "cpu", "memory_pressure": "memory", "io_pressure": "io"}
-
-# The moments of the samples themselves: a series that every node_exporter has.
-CLOCK: Final = "node_load1"
 
 EXPRESSIONS: Final[Mapping[str, str]] = {
     "cpu": f"sum(irate({_BUSY}[$window])) / {_ALL_RATE}",
@@ -123,8 +123,8 @@ def expressions(
     places = {
         "$host": host,
         "$window": window,
-        "$interfaces": _pattern(interfaces, _INTERFACES),
-        "$disks": _pattern(disks, _DISKS),
+        "$interfaces": _pattern(interfaces, INTERFACES),
+        "$disks": _pattern(disks, DISKS),
     }
     filled = dict(EXPRESSIONS)
     for place, text in places.items():
@@ -133,35 +133,35 @@ def expressions(
 
 
 def _pattern(devices: Sequence[str], otherwise: str) -> str:
-    return f'"{"|".join(devices) or otherwise}"'
+    return json.dumps("|".join(map(re.escape, devices)) or otherwise)
 
 
 class Finisher:
     """Makes the signals that remember out of what was fetched; one for each import, fed in time order."""
 
     def __init__(self) -> None:
-        self._largest_rate = 0.0
+        self._largest = LargestRate()
         self._means: dict[str, tuple[float, float]] = {}
 
     def finish(self, timestamps: Floats, columns: Mapping[str, Floats]) -> dict[str, Floats]:
         """The signals for the (N,) ``timestamps`` from the fetched (N,) columns."""
         finished = {name: values for name, values in columns.items() if "/" not in name}
-        if shares := [columns[name] for name in _NETWORK_PARTS if name in columns and name.endswith("share")]:
+        parts = {name: columns[name] for name in _NETWORK_PARTS if name in columns}
+        shares = [
+            np.minimum(np.where(values <= MOST_OF_SPEED, values, math.nan), 1.0)
+            if name.endswith("share")
+            else self._over_largest(timestamps, values, name)
+            for name, values in parts.items()
+        ]
+        if shares:
             finished["network"] = np.fmax.reduce(shares)
-        if rates := [columns[name] for name in _NETWORK_PARTS if name in columns and name.endswith("rate")]:
-            known = finished.get("network", np.full(len(timestamps), math.nan))
-            finished["network"] = np.fmax(known, self._over_largest(np.fmax.reduce(rates)))
         for name in _PRESSURES.keys() & finished.keys():
             finished[name] = self._faded(name, timestamps, finished[name])
-        for name in finished.keys() & _RATIOS:
-            finished[name] = np.clip(finished[name], 0.0, 1.0)
         return finished
 
-    def _over_largest(self, rates: Floats) -> Floats:
-        seen = np.fmax.accumulate(np.concatenate(([max(self._largest_rate, _LEAST_LIMIT)], rates)))
-        self._largest_rate = float(seen[-1])
-        limited: Floats = rates / seen[1:]
-        return limited
+    def _over_largest(self, timestamps: Floats, rates: Floats, link: str) -> Floats:
+        pairs = zip(timestamps.tolist(), rates.tolist(), strict=True)
+        return np.array([self._largest.share(now, rate, link) for now, rate in pairs])
 
     def _faded(self, name: str, timestamps: Floats, shares: Floats) -> Floats:
         then, mean = self._means.get(name, (-math.inf, math.nan))
@@ -174,16 +174,3 @@ class Finisher:
             faded[row], then = mean, now
         self._means[name] = (then, mean)
         return faded
-
-
-_RATIOS: Final = {
-    "cpu",
-    "cpu_max_core",
-    "iowait",
-    "steal",
-    "memory",
-    "swap",
-    "network",
-    "disk",
-    *_PRESSURES,
-}

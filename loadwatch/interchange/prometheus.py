@@ -1,38 +1,41 @@
 """History from a Prometheus that has scraped this host for longer than we have watched it.
 
-Read are node_exporter's series of one host, or our own where there are none, by ``query_range``, slice by
-slice; each slice is handed on before the next is asked for, so that an import can be broken off and taken
-up again with the spans that are still missing. Rows carry the times of the scrapes, not those of the query's
-grid.
+Read are node_exporter's series of one host, or our own where there are none, by ``query_range``: first when
+the host was scraped, then, stretch by stretch of one interval, what was measured. Each part is handed on
+before the next is asked for. Rows carry the times of the scrapes, not those of the query's grid.
 """
 
-import json
 import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
 
-from loadwatch.errors import HistoryError, UsageError
-from loadwatch.http_client import quoted
-from loadwatch.interchange import node_exporter
-from loadwatch.interchange.query_api import Labels, Points, QueryApi, TooMuchAtOnceError
+from loadwatch.errors import HistoryError
+from loadwatch.interchange import node_exporter, targets
+from loadwatch.interchange.query_api import Points, QueryApi, TooMuchAtOnceError
+from loadwatch.interchange.scrapes import FEWEST_POINTS, FINEST_STEP, MOST_POINTS, Scrapes, Stretch
+from loadwatch.interchange.targets import NODE_CLOCK, OWN_SIGNALS, only_value
 from loadwatch.records import Floats, Recording, Span
 from loadwatch.sampling import devices
 from loadwatch.signals import NAMES
 
 Progress = Callable[[float, float], None]
 
-# Prometheus answers at most 11 000 points a series; a little less leaves room for its rounding.
-_MOST_POINTS: Final = 10_000
-_FEWEST_POINTS: Final = 50
-_PROBE_POINTS: Final = 1_000
-_INTERVAL_PROBE_SECONDS: Final = 900
+WORKERS: Final = 4
+"""Questions asked at a time: a server answers each on one core, and waits for its disk now and then."""
+
 _LONGEST_INTERVAL_SECONDS: Final = 300.0
+_USUAL_INTERVAL_SECONDS: Final = 60.0
+_WINDOW_SCRAPES: Final = 4
+"""Two scrapes must lie in a window, also when some between them failed or were late."""
+_SHARE_MISSED: Final = 0.01
+_SHORTEST_HOLE_SECONDS: Final = 120.0
+_HOLE_MARGIN_SECONDS: Final = 30.0
 
 
 class _Exporter(Protocol):
@@ -41,8 +44,8 @@ class _Exporter(Protocol):
     clock: str
     """PromQL for the time of the sample behind each value."""
 
-    def fetch(self, api: QueryApi, start: float, end: float, step: float) -> dict[str, Points]:
-        """The points of each column between ``start`` and ``end``."""
+    def fetch(self, window: str, start: float, end: float, step: float) -> dict[str, Points]:
+        """The points of each column between ``start`` and ``end``; rates are over ``window``."""
         ...
 
     def finish(self, timestamps: Floats, columns: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -53,194 +56,241 @@ class _Exporter(Protocol):
 class PrometheusHistory:
     """What one server knows of one host.
 
-    ``instance`` is the label of that name, with or without its port. ``interfaces`` and ``disks`` are the
-    names of the host's physical devices where they are known, as on the host itself; otherwise they are told
-    by their usual names.
+    ``instance`` is the label of that name, with or without its port; ``labels`` are further ones that the
+    host must have. ``interfaces`` and ``disks`` choose the host's physical devices among names, where that is
+    known, as on the host itself; otherwise they are told by their usual names.
+
+    ``too_seldom`` counts scrapes that were too far apart to learn from, ``missed`` those whose values could
+    not be told from their neighbours'.
     """
 
     def __init__(
-        self, api: QueryApi, instance: str, *, interfaces: Sequence[str] = (), disks: Sequence[str] = ()
+        self,
+        api: QueryApi,
+        instance: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        local: "LocalDevices | None" = None,
     ) -> None:
         self._api = api
         self._instance = instance
-        self._interfaces = tuple(interfaces)
-        self._disks = tuple(disks)
+        self._labels = dict(labels or {})
+        self._local = local
+        self.too_seldom = 0
+        self.missed = 0
 
     def recordings(self, spans: Sequence[Span], progress: Progress | None = None) -> Iterator[Recording]:
-        """Yield what was measured in ``spans``, which must be in time order, slice by slice.
+        """Yield what was measured in ``spans``, which must be in time order, part by part.
 
-        ``progress`` is told after each slice how many seconds are done, and of how many.
+        ``progress`` is told after each part how many seconds are done, and of how many. What one replica of
+        the server missed comes from the others, at the end.
 
         Raises:
             UsageError: several hosts go by this name.
             HistoryError: no such host, or the server does not answer as it should.
 
         """
-        start, end = spans[0].start, spans[-1].end
         # Up to now: a host that is known, but has nothing in these spans, is no error.
-        host, has_node_exporter = self._find(start, max(end, time.time()))
-        clock = f"max(timestamp({node_exporter.CLOCK}{{{host}}}))"
-        own = f"max(loadwatch_last_sample_timestamp_seconds{{{host}}})"
-        step = self._interval(clock if has_node_exporter else own, start, end)
-        if step is None:
-            return
-        exporter: _Exporter = (
-            _NodeExporter(clock, host, step, self._interfaces, self._disks)
-            if has_node_exporter
-            else _Loadwatch(own, host)
-        )
-        done, whole = 0.0, sum(span.end - span.start for span in spans)
-        for span in spans:
-            for seconds, recording in self._slices(exporter, span, step):
-                done += seconds
-                if len(recording):
-                    yield recording
-                if progress:
-                    progress(done, whole)
-
-    def _find(self, start: float, end: float) -> tuple[str, bool]:
-        """The matchers of the host, and whether node_exporter's series are there."""
-        pattern = json.dumps(f"{re.escape(self._instance)}(:[0-9]+)?")
-        window = f"{math.ceil(end - start)}s"
-        for metric, is_node_exporter in ((node_exporter.CLOCK, True), ("loadwatch_ready", False)):
-            seen = f"count_over_time({metric}{{instance=~{pattern}}}[{window}])"
-            found = self._api.query(f"count by (job, instance) ({seen})", end)
-            hosts = sorted(
-                tuple(dict(labels).get(name, "") for name in ("job", "instance")) for labels in found
-            )
-            if len(hosts) > 1:
-                names = quoted(", ".join(f"{instance} of job {job}" for job, instance in hosts))
-                raise UsageError(f"{self._instance!r} may be {names}: name one with its port")
-            if hosts:
-                job, instance = hosts[0]
-                return f"job={json.dumps(job)},instance={json.dumps(instance)}", is_node_exporter
-        raise HistoryError(self._unknown(end))
-
-    def _unknown(self, end: float) -> str:
-        every = self._api.query(f"count by (instance) ({node_exporter.CLOCK})", end)
-        names = [dict(labels).get("instance", "") for labels in every]
-        near = get_close_matches(self._instance, names, n=3, cutoff=0.3) or sorted(names)[:3]
-        hint = (
-            f"it knows {len(names)} hosts, among them {quoted(', '.join(near))}"
-            if names
-            else "it knows no host"
-        )
-        return f"{self._api.url} has no series of node_exporter or loadwatch for {self._instance!r}; {hint}"
-
-    def _interval(self, clock: str, start: float, end: float) -> float | None:
-        """The seconds between two scrapes, from the newest stretch that has any; None without samples."""
-        coarse = _single(self._api.query_range(clock, start, end, max((end - start) / _PROBE_POINTS, 1.0)))
-        if not coarse:
-            return None
-        last = coarse[-1][0]
-        fine = _single(self._api.query_range(clock, last - _INTERVAL_PROBE_SECONDS, last, 1.0))
-        moments = np.unique([moment for _, moment in fine])
-        if len(moments) < 2:
+        whole = Span(spans[0].start, max(spans[-1].end, time.time()))
+        target = targets.find(self._api, self._instance, self._labels, whole)
+        done, to_do, rows = 0.0, _seconds(spans), 0
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for host in target.replicas:
+                exporter = self._exporter(host, pool, whole, is_node_exporter=target.is_node_exporter)
+                found: list[Floats] = []
+                for span in spans:
+                    for until, recording in self._parts(exporter, span):
+                        if len(recording):
+                            found.append(recording.timestamps)
+                            yield recording
+                        if progress:
+                            progress(done + until - span.start, to_do)
+                    done += span.end - span.start
+                rows += sum(map(len, found))
+                spans = _holes(spans, np.concatenate(found) if found else np.empty(0))
+                to_do += _seconds(spans)
+        if self.too_seldom and not rows:
             raise HistoryError(
-                f"{self._api.url} scraped {self._instance!r} less than once in {_INTERVAL_PROBE_SECONDS} s: "
-                "that is too seldom to learn from"
+                f"{self._api.url} scraped {self._instance!r} less than once in "
+                f"{_LONGEST_INTERVAL_SECONDS:.0f} s: that is too seldom to learn from"
             )
-        interval = float(np.median(np.diff(moments)))
-        if interval > _LONGEST_INTERVAL_SECONDS:
-            raise HistoryError(f"{interval:.0f} s between two scrapes are too long to learn from")
-        return max(1.0, round(interval))
 
-    def _slices(self, exporter: _Exporter, span: Span, step: float) -> Iterator[tuple[float, Recording]]:
-        """The slices of one span, each with the seconds it covers."""
-        points, begin, newest = _MOST_POINTS, span.start, math.nextafter(span.start, -math.inf)
-        while begin < span.end:
-            until = min(begin + (points - 1) * step, span.end)
+    def _exporter(self, host: str, pool: Executor, whole: Span, *, is_node_exporter: bool) -> _Exporter:
+        if not is_node_exporter:
+            return _Loadwatch(self._api, host)
+        return _NodeExporter(self._api, pool, host, *_devices(self._api, host, whole, self._local))
+
+    def _parts(self, exporter: _Exporter, span: Span) -> Iterator[tuple[float, Recording]]:
+        """What was measured in one span, each part with the moment up to which it goes."""
+        for until, stretches in Scrapes(self._api, exporter.clock, span).slices():
+            for stretch in stretches:
+                if (stretch.interval or 0.0) > _LONGEST_INTERVAL_SECONDS:
+                    self.too_seldom += len(stretch.moments)
+                    continue
+                for recording in self._recordings(exporter, stretch):
+                    yield float(recording.timestamps[-1]), recording
+            yield until, Recording(np.empty(0), (), np.empty((0, 0)))
+
+    def _recordings(self, exporter: _Exporter, stretch: Stretch) -> Iterator[Recording]:
+        """The rows of a stretch, in parts that the server accepts."""
+        window = f"{math.ceil(_WINDOW_SCRAPES * (stretch.interval or _USUAL_INTERVAL_SECONDS))}s"
+        step = max(round(stretch.shortest or _USUAL_INTERVAL_SECONDS, 3), FINEST_STEP)
+        begin = stretch.seen
+        end = begin + float(stretch.moments[-1] - stretch.moments[0]) + step
+        waiting, points = stretch.moments, MOST_POINTS
+        while begin <= end and len(waiting):
+            until = min(begin + (points - 1) * step, end)
             try:
-                recording = self._slice(exporter, begin, until, step, newest)
+                grid, moments = self._rows(exporter, begin, until, step, waiting)
+                passed = int(np.searchsorted(waiting, moments[-1], "right")) if len(moments) else 0
+                missed = passed - len(moments)
+                if missed > _SHARE_MISSED * passed and step > FINEST_STEP:
+                    step = max(step / 2, FINEST_STEP)
+                    continue
+                fetched = exporter.fetch(window, begin, until, step) if len(moments) else {}
             except TooMuchAtOnceError:
                 points //= 2
-                if points < _FEWEST_POINTS:
+                if points < FEWEST_POINTS:
                     raise
                 continue
-            if len(recording):
-                newest = float(recording.timestamps[-1])
-            yield min(until + step, span.end) - begin, recording
+            self.missed += missed
+            if len(moments):
+                yield _recording(exporter, grid, moments, fetched)
+            waiting = waiting[passed:]
             begin = until + step
+        self.missed += len(waiting)
 
-    def _slice(
-        self, exporter: _Exporter, begin: float, until: float, step: float, newest: float
-    ) -> Recording:
-        """The rows of one slice whose samples are newer than ``newest``."""
-        rows: dict[int, int] = {}
-        timestamps: list[float] = []
-        for grid, moment in _single(self._api.query_range(exporter.clock, begin, until, step)):
-            # A scrape that failed repeats the sample before it: that is not another measurement.
-            if moment > newest:
-                rows[round(grid * 1000)] = len(timestamps)
-                timestamps.append(moment)
-                newest = moment
-        if not rows:
-            return Recording(np.empty(0), (), np.empty((0, 0)))
-        moments = np.array(timestamps)
-        fetched = exporter.fetch(self._api, begin, until, step)
-        columns = exporter.finish(moments, {name: _column(points, rows) for name, points in fetched.items()})
-        known = [name for name in (*NAMES, *sorted(columns.keys() - set(NAMES))) if name in columns]
-        return Recording(moments, tuple(known), np.column_stack([columns[name] for name in known]))
+    def _rows(
+        self, exporter: _Exporter, begin: float, until: float, step: float, waiting: Floats
+    ) -> tuple[Floats, Floats]:
+        """The points of a grid at which one of the ``waiting`` samples is first the newest, and its time."""
+        shown = only_value(self._api.query_range(exporter.clock, begin, until, step))
+        moments, first = np.unique(shown.values, return_index=True)
+        known = np.isin(moments, waiting)
+        return shown.moments[first[known]], moments[known]
 
 
-def local_devices(sysfs: Path = Path("/sys")) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The physical interfaces and disks of this machine, as the sampler chooses them.
+def _recording(
+    exporter: _Exporter, grid: Floats, moments: Floats, fetched: Mapping[str, Points]
+) -> Recording:
+    columns = exporter.finish(moments, {name: _at(points, grid) for name, points in fetched.items()})
+    known = [name for name in (*NAMES, *sorted(columns.keys() - set(NAMES))) if name in columns]
+    values = np.column_stack([columns[name] for name in known]) if known else np.empty((len(moments), 0))
+    return Recording(moments, tuple(known), values)
 
-    For an import of this machine's own history: what is physical is known here, and not to Prometheus.
+
+def _at(points: Points, grid: Floats) -> Floats:
+    """The values at points of the grid, in whole milliseconds; NaN where there is none."""
+    column = np.full(len(grid), math.nan)
+    wanted, there = np.rint(grid * 1000), np.rint(points.moments * 1000)
+    _, at, of = np.intersect1d(wanted, there, assume_unique=True, return_indices=True)
+    column[at] = points.values[of]
+    return column
+
+
+def _seconds(spans: Sequence[Span]) -> float:
+    return sum(span.end - span.start for span in spans)
+
+
+def _holes(spans: Sequence[Span], found: Floats) -> list[Span]:
+    """The parts of ``spans`` in which nothing was found for minutes, a little away from what was."""
+    holes = []
+    for span in spans:
+        inside = found[(found >= span.start) & (found <= span.end)]
+        edges = np.concatenate(([span.start], inside, [span.end]))
+        for before, after in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            if after - before > _SHORTEST_HOLE_SECONDS:
+                holes.append(Span(before + _HOLE_MARGIN_SECONDS, after - _HOLE_MARGIN_SECONDS))
+    return holes
+
+
+class LocalDevices:
+    """The interfaces and disks of this machine: what is physical is known here, and not to Prometheus.
+
+    A device that is not here any more is told by its name.
     """
-    network = [path.name for path in (sysfs / "class" / "net").glob("*")]
-    block = [path.name.replace("!", "/") for path in (sysfs / "block").glob("*")]
-    return devices.interfaces(sysfs).choose(network), devices.disks(sysfs).choose(block)
+
+    def __init__(self, sysfs: Path = Path("/sys")) -> None:
+        network = [path.name for path in (sysfs / "class" / "net").glob("*")]
+        block = [path.name.replace("!", "/") for path in (sysfs / "block").glob("*")]
+        self._known = {"network": set(network), "disk": set(block)}
+        self._chosen = {
+            "network": set(devices.interfaces(sysfs).choose(network)),
+            "disk": set(devices.disks(sysfs).choose(block)),
+        }
+
+    def choose(self, kind: str, names: Sequence[str], usual: str) -> list[str]:
+        """Those of the names that count; ``usual`` matches the name of a device that counts."""
+        return [
+            name
+            for name in names
+            if (name in self._chosen[kind] if name in self._known[kind] else re.fullmatch(usual, name))
+        ]
+
+
+def _devices(
+    api: QueryApi, host: str, span: Span, local: LocalDevices | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The interfaces and disks to count, empty where their usual names tell them."""
+    if local is None:
+        return (), ()
+    chosen = []
+    for kind, metric, usual in (
+        ("network", "node_network_receive_bytes_total", node_exporter.INTERFACES),
+        ("disk", "node_disk_read_bytes_total", node_exporter.DISKS),
+    ):
+        window = f"{math.ceil(span.end - span.start)}s"
+        try:
+            found = api.query(f"count by (device) (count_over_time({metric}{{{host}}}[{window}]))", span.end)
+        except TooMuchAtOnceError:
+            found = api.query(f"count by (device) ({metric}{{{host}}})", span.end)
+        names = sorted({dict(labels).get("device", "") for labels in found} - {""})
+        chosen.append(tuple(local.choose(kind, names, usual)))
+    return chosen[0], chosen[1]
 
 
 class _NodeExporter:
     """node_exporter's page."""
 
     def __init__(
-        self, clock: str, host: str, step: float, interfaces: Sequence[str], disks: Sequence[str]
+        self, api: QueryApi, pool: Executor, host: str, interfaces: Sequence[str], disks: Sequence[str]
     ) -> None:
-        # Two scrapes must lie in it, also when one of them was late.
-        window = f"{math.ceil(2.5 * step)}s"
-        self.clock = clock
+        self.clock = f"max(timestamp({NODE_CLOCK}{{{host}}}))"
         self.finish = node_exporter.Finisher().finish
-        self._expressions = node_exporter.expressions(host, window, interfaces, disks)
+        self._api = api
+        self._pool = pool
+        self._host = host
+        self._devices = interfaces, disks
 
-    def fetch(self, api: QueryApi, start: float, end: float, step: float) -> dict[str, Points]:
+    def fetch(self, window: str, start: float, end: float, step: float) -> dict[str, Points]:
         """Every column that the host has."""
-        fetched = {
-            name: _single(api.query_range(expression, start, end, step))
-            for name, expression in self._expressions.items()
-        }
-        return {name: points for name, points in fetched.items() if points}
+        asked = node_exporter.expressions(self._host, window, *self._devices)
+        answers = self._pool.map(
+            lambda expression: self._api.query_range(expression, start, end, step), asked.values()
+        )
+        fetched = {name: only_value(found) for name, found in zip(asked, answers, strict=True)}
+        return {name: points for name, points in fetched.items() if len(points.moments)}
 
 
 class _Loadwatch:
     """Our own page: the signals as they were measured."""
 
-    def __init__(self, clock: str, host: str) -> None:
-        self.clock = clock
-        self._signals = f"loadwatch_signal{{{host}}}"
+    def __init__(self, api: QueryApi, host: str) -> None:
+        # A scrape repeats the last sample, whose time it says; an export has only the samples themselves.
+        self.clock = (
+            f"max(loadwatch_last_sample_timestamp_seconds{{{host}}})"
+            f" or max(timestamp({OWN_SIGNALS}{{{host}}}))"
+        )
+        self._api = api
+        self._signals = f"max by (signal) ({OWN_SIGNALS}{{{host}}})"
 
-    def fetch(self, api: QueryApi, start: float, end: float, step: float) -> dict[str, Points]:
+    def fetch(self, window: str, start: float, end: float, step: float) -> dict[str, Points]:  # noqa: ARG002
         """Every signal that was exported."""
-        found = api.query_range(self._signals, start, end, step)
-        return {dict(labels)["signal"]: points for labels, points in found.items()}
+        found = self._api.query_range(self._signals, start, end, step)
+        return {
+            dict(labels)["signal"]: points for labels, points in found.items() if dict(labels).get("signal")
+        }
 
     def finish(self, timestamps: Floats, columns: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
         """Nothing is left to do."""
         return dict(columns)
-
-
-def _single(found: Mapping[Labels, Points]) -> Points:
-    """The points of the one series that an aggregation gives; none without data."""
-    return next(iter(found.values()), [])
-
-
-def _column(points: Points, rows: Mapping[int, int]) -> Floats:
-    """The values at the moments of the grid that have a row, NaN where there is none."""
-    column = np.full(len(rows), math.nan)
-    for moment, value in points:
-        row = rows.get(round(moment * 1000))
-        if row is not None:
-            column[row] = value
-    return column

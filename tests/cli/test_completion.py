@@ -46,7 +46,7 @@ def test_bash_completes_commands_and_options(on_path: dict[str, str]) -> None:
     assert bash("loadwatch st", on_path) == ["status"]
     assert bash("loadwatch model ro", on_path) == ["rollback"]
     assert bash("loadwatch status --ins", on_path) == ["--insecure"]
-    assert bash("loadwatch history export --format ", on_path) == ["csv", "openmetrics"]
+    assert bash("loadwatch history export --format ", on_path) == ["csv", "openmetrics", "sqlite"]
 
 
 def typed(command: list[str], setup: str, line: str, expected: str, environment: dict[str, str]) -> str:

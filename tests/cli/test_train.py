@@ -71,7 +71,7 @@ def test_an_import_leaves_the_training_on_demand(invoke: Invoke, tmp_path: Path)
     """``--no-train`` stores the rows and nothing else; too short a past is told and is no failure."""
     past, state = written(tmp_path / "past.csv", 0.1), tmp_path / "state"
     end = invoke("history", "import", past, "--no-train", "--state-directory", state, *OPTIONS)
-    assert end.output == "12 of 12 rows added\n"
+    assert end.output.startswith("12 of 12 rows added\n")
     assert not (state / "models").exists()
     more = written(tmp_path / "more.csv", 0.2)
     end = invoke("history", "import", more, "--state-directory", state, *OPTIONS)

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from loadwatch.clock import SystemClock
-from loadwatch.interchange.prometheus import PrometheusHistory, local_devices
+from loadwatch.interchange.prometheus import LocalDevices, PrometheusHistory
 from loadwatch.interchange.query_api import QueryApi
 from loadwatch.records import Recording, Span
 from loadwatch.sampling import Sampler
@@ -101,10 +101,15 @@ def _sample() -> Recording:
 def test_import_gives_what_the_sampler_measured(measured: tuple[str, Recording]) -> None:
     """Side by side on one machine: every signal, in both halves of the time, quiet and loaded."""
     url, ours = measured
-    interfaces, disks = local_devices()
-    history = PrometheusHistory(QueryApi(url), "this-host", interfaces=interfaces, disks=disks)
+    history = PrometheusHistory(QueryApi(url), "this-host", local=LocalDevices())
     begin, end = ours.timestamps[0], ours.timestamps[-1]
-    (theirs,) = history.recordings([Span(begin, end)])
+    parts = list(history.recordings([Span(begin, end)]))
+    names = tuple(dict.fromkeys(name for part in parts for name in part.signals))
+    theirs = Recording(
+        np.concatenate([part.timestamps for part in parts]),
+        names,
+        np.vstack([part.with_signals(names).values for part in parts]),
+    )
     assert len(theirs) >= SECONDS * 0.8
     assert (np.diff(theirs.timestamps) > 0).all()
     # The kernel has the pressures of the machine, not of this moment's container: both read the same.

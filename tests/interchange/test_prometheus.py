@@ -40,6 +40,7 @@ class Server:
     gaps: Callable[[float], bool] = lambda _: False
     body: bytes = b""
     asked: list[Asked] = field(default_factory=list)
+    most_answered: int = 0
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -57,6 +58,7 @@ class Server:
                 "status": "error",
                 "error": "exceeded maximum resolution of some points per timeseries",
             }
+        self.most_answered = max(self.most_answered, count)
         grid = [start + index * step for index in range(count)]
         values = [
             [moment, str(self._value(asked["query"], moment))] for moment in grid if self._sample(moment)
@@ -128,7 +130,7 @@ def test_long_times_come_in_slices_the_server_accepts(server: Server) -> None:
     history = PrometheusHistory(api(server), "web-1:9100")
     end = START + 2 * 86_400
     parts = list(history.recordings([Span(START, end)], lambda done, whole: told.append((done, whole))))
-    assert len(parts) == 2
+    assert len(parts) > 2
     timestamps = np.concatenate([part.timestamps for part in parts])
     np.testing.assert_allclose(timestamps, START + 0.5 + INTERVAL * np.arange(len(timestamps)))
     assert len(timestamps) == 2 * 86_400 / INTERVAL
@@ -151,7 +153,7 @@ def test_a_server_with_lower_limits_is_asked_for_less(server: Server) -> None:
     server.most_points = 3_000
     parts = list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 86_400)]))
     assert sum(len(part) for part in parts) == 86_400 / INTERVAL
-    assert max(len(part) for part in parts) == 2_500
+    assert server.most_answered == 2_500
 
 
 def test_a_failed_scrape_is_a_gap_and_not_the_sample_before_once_more(server: Server) -> None:
@@ -238,7 +240,7 @@ def test_a_moment_that_is_no_number_is_refused(server: Server) -> None:
     server.body = (
         b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[NaN,"1"]]}]}}'
     )
-    with pytest.raises(HistoryError, match="a time that is no number"):
+    with pytest.raises(HistoryError, match="times that are no numbers"):
         api(server).query_range("up", START, START + 60, 15)
 
 
@@ -252,7 +254,9 @@ def test_a_server_that_is_not_there_is_named() -> None:
 def test_a_name_of_several_hosts_is_refused(server: Server) -> None:
     """Two ports or two jobs: the message lists what can be named."""
     server.hosts = [{"job": "node", "instance": "web-1:9100"}, {"job": "old", "instance": "web-1:9101"}]
-    with pytest.raises(UsageError, match=r"may be web-1:9100 of job node, web-1:9101 of job old"):
+    with pytest.raises(
+        UsageError, match=r'instance="web-1:9100",job="node"; instance="web-1:9101",job="old"; name one'
+    ):
         list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 60)]))
 
 
@@ -280,14 +284,14 @@ def test_every_signal_has_an_expression_that_parses() -> None:
 def test_network_without_link_speed_is_over_the_largest_rate_seen() -> None:
     """At least 100 Mbit/s, remembered from one slice to the next, as in the sampler."""
     finisher = Finisher()
-    rates = np.array([1.25e6, 25e6, 12.5e6])
+    rates = np.array([1.25e6, 25e6, 25e6, 12.5e6])
     first = finisher.finish(
-        np.arange(3.0), {"network/receive/rate": rates, "network/transmit/rate": rates / 2}
+        np.arange(4.0), {"network/receive/rate": rates, "network/transmit/rate": rates / 2}
     )
-    np.testing.assert_allclose(first["network"], [0.1, 1.0, 0.5])
-    second = finisher.finish(np.array([3.0]), {"network/receive/rate": np.array([12.5e6])})
-    np.testing.assert_allclose(second["network"], [0.5])
-    known = finisher.finish(np.array([4.0]), {"network/receive/share": np.array([math.nan])})
+    np.testing.assert_allclose(first["network"], [0.1, 1.0, 1.0, 0.5], rtol=1e-5)
+    second = finisher.finish(np.array([4.0]), {"network/receive/rate": np.array([12.5e6])})
+    np.testing.assert_allclose(second["network"], [0.5], rtol=1e-5)
+    known = finisher.finish(np.array([5.0]), {"network/receive/share": np.array([math.nan])})
     assert np.isnan(known["network"]).all()
 
 
