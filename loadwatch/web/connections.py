@@ -7,10 +7,11 @@ the limit is reached, and an accept loop that rests when the kernel refuses anot
 
 import errno
 import math
+import os
 import socket
 import ssl
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -63,6 +64,34 @@ class Connection:
         return self.host
 
 
+class Lingering:
+    """Clients that we are done with, let go a while later: who is sent off at once is back at once.
+
+    later: calls a function after so many seconds.
+    """
+
+    def __init__(self, later: Callable[[float, Callable[[], None]], object]) -> None:
+        self._later = later
+        self._held: deque[int] = deque()
+
+    def hold(self, descriptor: int) -> None:
+        """Take over a descriptor; where too many are held, close the one that was held longest."""
+        self._held.append(descriptor)
+        if len(self._held) > _LINGERING_AT_MOST:
+            os.close(self._held.popleft())
+        else:
+            self._later(_LINGER_SECONDS, self._let_go)
+
+    def close(self) -> None:
+        """Close them all."""
+        while self._held:
+            os.close(self._held.popleft())
+
+    def _let_go(self) -> None:
+        if self._held:
+            os.close(self._held.popleft())
+
+
 class Connections:
     """The open connections.
 
@@ -75,10 +104,12 @@ class Connections:
         limits: Limits,
         *,
         plan: Callable[[float], None],
+        lingering: Lingering,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits
         self._plan = plan
+        self._lingering = lingering
         self._planned = math.inf
         self.evicted = 0
         self.expired = 0
@@ -97,7 +128,7 @@ class Connections:
     def admit(self, stream: IOStream, host: str) -> Connection:
         """Register a new connection, if need be in the place of another."""
         if self.full:
-            self.evict()
+            self.evict(linger=True)
         now = self._now()
         connection = Connection(stream, host, now, now + self.limits.first_request)
         self._open.add(connection)
@@ -120,8 +151,10 @@ class Connections:
             self._open.remove(connection)
             self._held -= Counter({connection.host: 1})
 
-    def evict(self) -> None:
+    def evict(self, *, linger: bool) -> None:
         """Close the connection that will be missed least, to make room.
+
+        linger: let a client that was refused wait, where there are descriptors to do so.
 
         One that was refused or never got an answer rather than one that got a good one; one of the client
         with the most; one that waits for its client rather than one that answers; of these the longest there.
@@ -133,6 +166,8 @@ class Connections:
             self._open, key=lambda c: (c.proven, not c.refused, -held[c.host], not c.waiting, c.since)
         )
         self.evicted += 1
+        if linger and victim.refused:
+            self._lingering.hold(os.dup(victim.stream.socket.fileno()))
         self._close(victim)
 
     def sweep(self) -> None:
@@ -171,8 +206,7 @@ class Connections:
 class Acceptor:
     """Accepts on the listening sockets, wraps TLS around where there is some, and hands over the streams.
 
-    Who is not ``welcome`` gets no stream. It is let wait in vain for a second: sent off at once, it would be
-    back at once.
+    Who is not ``welcome`` gets no stream.
     """
 
     def __init__(
@@ -182,6 +216,7 @@ class Acceptor:
         welcome: Callable[[str], bool],
         serve: Callable[[IOStream, str], None],
         exhausted: Callable[[], None],
+        lingering: Lingering,
     ) -> None:
         self._sockets = list(sockets)
         self._tls = tls
@@ -190,7 +225,7 @@ class Acceptor:
         self._exhausted = exhausted
         self._loop = IOLoop.current()
         self._stopped = False
-        self._lingering = 0
+        self._lingering = lingering
         self.turned_away = 0
         for listener in self._sockets:
             self._listen(listener)
@@ -227,7 +262,8 @@ class Acceptor:
         accepted.setblocking(False)
         host = str(address[0]) if address else "local"
         if not self._welcome(host):
-            self._turn_away(accepted)
+            self.turned_away += 1
+            self._lingering.hold(accepted.detach())
             return
         context = self._tls()
         try:
@@ -242,15 +278,3 @@ class Acceptor:
             accepted.close()  # gone before it began; nobody is left to tell
             return
         self._serve(stream, host)
-
-    def _turn_away(self, accepted: socket.socket) -> None:
-        self.turned_away += 1
-        if self._lingering >= _LINGERING_AT_MOST:
-            accepted.close()
-        else:
-            self._lingering += 1
-            self._loop.call_later(_LINGER_SECONDS, self._let_go, accepted)
-
-    def _let_go(self, accepted: socket.socket) -> None:
-        self._lingering -= 1
-        accepted.close()

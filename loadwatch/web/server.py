@@ -15,7 +15,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.iostream import IOStream
 
 from loadwatch.errors import ServiceError
-from loadwatch.web.connections import Acceptor, Connection, Connections, Limits
+from loadwatch.web.connections import Acceptor, Connection, Connections, Limits, Lingering
 from loadwatch.web.exchange import Exchange
 from loadwatch.web.listen import bind_all, close_all, passed_by_systemd, url_of
 from loadwatch.web.logs import route_tornado_logs
@@ -53,7 +53,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._prefix = f"/{route_prefix.strip('/')}".rstrip("/")
         self._routes = Routes(providers, prefix=self._prefix)
         self._limits = limits or Limits()
-        self._connections = Connections(self._limits, plan=self._plan_sweep)
+        self._lingering = Lingering(lambda seconds, act: asyncio.get_running_loop().call_later(seconds, act))
+        self._connections = Connections(self._limits, plan=self._plan_sweep, lingering=self._lingering)
         self._sweep: asyncio.TimerHandle | None = None
         self._parameters = HTTP1ConnectionParameters(
             max_header_size=self._limits.header_bytes,
@@ -122,7 +123,12 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._stop = asyncio.Event()
         route_tornado_logs()
         self._acceptor = Acceptor(
-            self._sockets, self._tls, self._is_welcome, self._serve_connection, self._make_room
+            self._sockets,
+            self._tls,
+            welcome=self._is_welcome,
+            serve=self._serve_connection,
+            exhausted=self._make_room,
+            lingering=self._lingering,
         )
         refresh = PeriodicCallback(self._refresh, _REFRESH_MILLISECONDS)
         if self._policy_file:  # else there is nothing to read again, and each waking costs
@@ -134,6 +140,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
             refresh.stop()
             self._acceptor.stop()
             self._connections.close()
+            self._lingering.close()
             if self._policy_file:
                 self._policy_file.close()
 
@@ -162,7 +169,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
 
     def _make_room(self) -> None:
         self._exhausted += 1
-        self._connections.evict()
+        self._lingering.close()
+        self._connections.evict(linger=False)
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> Exchange:
         """A connection awaits its next request (called by Tornado)."""

@@ -18,7 +18,7 @@ from web.clients import Starter, eventually, get
 
 from loadwatch.web import Limits, WebServer
 from loadwatch.web.authentication import Authenticator
-from loadwatch.web.connections import Connection, Connections
+from loadwatch.web.connections import Connection, Connections, Lingering
 from loadwatch.web.responses import Response
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(8)).decode()
@@ -30,10 +30,10 @@ SCRAPE_SECONDS = 1.0
 class Crowd(threading.Thread):
     """Clients that send one wrong password after the other, and come back at once when they are cut off."""
 
-    def __init__(self, server: WebServer, count: int, addresses: int) -> None:
+    def __init__(self, server: WebServer, count: int, addresses: list[str]) -> None:
         super().__init__(daemon=True)
         self._port = urlsplit(server.urls[0]).port
-        self._sources = itertools.cycle(f"127.0.0.{2 + place}" for place in range(addresses))
+        self._sources = itertools.cycle(addresses)
         self._count = count
         self._words = itertools.count()
         self._over = False
@@ -79,8 +79,12 @@ class Crowd(threading.Thread):
         self._join()
 
 
+ONE = ["127.0.0.2"]
+MANY = [f"127.0.0.{2 + place}" for place in range(20)]
+
+
 @contextlib.contextmanager
-def guessing(server: WebServer, *, count: int, addresses: int) -> Iterator[Crowd]:
+def guessing(server: WebServer, *, count: int, addresses: list[str]) -> Iterator[Crowd]:
     crowd = Crowd(server, count, addresses)
     crowd.start()
     assert eventually(lambda: crowd.refusals >= count // 4)
@@ -96,9 +100,9 @@ def scrapes(server: WebServer, count: int = 5) -> None:
         assert time.monotonic() - begin < SCRAPE_SECONDS
 
 
-@pytest.mark.parametrize("addresses", [1, 20])
+@pytest.mark.parametrize("addresses", [ONE, MANY], ids=["one", "many"])
 def test_guessers_never_keep_out_who_knows_the_password(
-    start: Starter, tmp_path: Path, addresses: int
+    start: Starter, tmp_path: Path, addresses: list[str]
 ) -> None:
     """More of them than there are connections, from one address or many, also right after a reload."""
     file = tmp_path / "web.yml"
@@ -120,7 +124,7 @@ def test_a_scraper_that_comes_during_a_siege_is_let_in(start: Starter, tmp_path:
     file = tmp_path / "web.yml"
     file.write_text(USERS)
     server = start(config_file=file, limits=Limits(connections=24))
-    with guessing(server, count=60, addresses=20):
+    with guessing(server, count=60, addresses=MANY):
         assert eventually(lambda: get(server, Authorization=RIGHT).status == 200, seconds=5.0)
 
 
@@ -128,13 +132,10 @@ def test_a_scraper_behind_the_guessers_own_address_is_served(start: Starter, tmp
     """They all come through one gateway: what counts is the password, not where it comes from."""
     file = tmp_path / "web.yml"
     file.write_text(USERS)
-    server = start(config_file=file, limits=Limits(connections=24))
+    server = start(config_file=file, limits=Limits(connections=64))
     assert get(server, Authorization=RIGHT).status == 200
-    crowd = Crowd(server, 40, 1)
-    crowd._sources = itertools.repeat("127.0.0.1")  # type: ignore[assignment]
-    crowd.start()
-    scrapes(server)
-    crowd.end()
+    with guessing(server, count=120, addresses=["127.0.0.1"]):
+        scrapes(server)
 
 
 def test_a_kept_connection_outlives_the_guessers(start: Starter, tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_a_kept_connection_outlives_the_guessers(start: Starter, tmp_path: Path)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as scraper:
         scraper.sendall(ask)
         assert scraper.recv(65536).startswith(b"HTTP/1.1 200 ")
-        with guessing(server, count=60, addresses=20):
+        with guessing(server, count=60, addresses=MANY):
             for _ in range(5):
                 scraper.sendall(ask)
                 assert scraper.recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -158,7 +159,7 @@ def test_guessers_who_are_known_do_not_even_get_a_connection(start: Starter, tmp
     file = tmp_path / "web.yml"
     file.write_text(USERS)
     server = start(config_file=file, limits=Limits(connections=8))
-    with guessing(server, count=40, addresses=1):
+    with guessing(server, count=40, addresses=ONE):
         assert eventually(lambda: server.faults()["connection_turned_away"] > 0)
         evicted = server.faults()["connection_evicted"]
         assert eventually(lambda: server.faults()["connection_turned_away"] > 40)
@@ -176,18 +177,31 @@ def test_strangers_cannot_use_up_the_rate_limit_of_who_is_known(start: Starter, 
 
 
 def test_who_was_refused_is_evicted_before_who_is_new() -> None:
-    """A newcomer may be the scraper; who guessed wrong has had its chance, whatever else it holds."""
+    """A newcomer may be the scraper; who guessed wrong had its chance, and is let go a second later."""
+    near, far = socket.socketpair()
 
     class Stream:
+        def __init__(self) -> None:
+            self.socket = near
+
         def close(self) -> None:
             pass
 
-    connections = Connections(Limits(connections=3), plan=lambda _: None)
+    later: list[Callable[[], None]] = []
+    lingering = Lingering(lambda _, act: later.append(act))
+    connections = Connections(Limits(connections=3), plan=lambda _: None, lingering=lingering)
     opened = [connections.admit(Stream(), f"host {place}") for place in range(3)]  # type: ignore[arg-type]
     opened[0].proven = True
     opened[2].refused = True
     connections.admit(Stream(), "newcomer")  # type: ignore[arg-type]
     assert opened[2] not in connections._open
+    near.close()
+    far.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        far.recv(1)  # let wait: it would be back at once
+    later.pop()()
+    assert far.recv(1) == b""
+    far.close()
     connections.admit(Stream(), "another")  # type: ignore[arg-type]
     assert opened[1] not in connections._open
     assert opened[0] in connections._open

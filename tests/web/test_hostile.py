@@ -12,8 +12,9 @@ from web.clients import Answers, Starter, eventually, everything, get, raw
 from web.hostile import besiege
 
 from loadwatch.web import Limits, WebServer
-from loadwatch.web.connections import Connections
+from loadwatch.web.connections import Connections, Lingering
 
+NOBODY_LINGERS = Lingering(lambda _seconds, act: act())
 IMPATIENT = Limits(connections=32, first_request=0.4, idle=0.8, answer=0.4)
 
 
@@ -154,7 +155,12 @@ def test_deadlines_are_kept_without_waking_a_server_at_rest() -> None:
             closed.append(now)
 
     now, planned, closed = 0.0, [], []  # type: ignore[var-annotated]
-    connections = Connections(Limits(), plan=lambda seconds: planned.append(now + seconds), now=lambda: now)
+    connections = Connections(
+        Limits(),
+        plan=lambda seconds: planned.append(now + seconds),
+        lingering=NOBODY_LINGERS,
+        now=lambda: now,
+    )
     connections.sweep()
     assert planned == []
     scraper = connections.admit(Stream(), "scraper")  # type: ignore[arg-type]
@@ -189,7 +195,9 @@ def test_who_is_missed_least_is_evicted_first() -> None:
             self.closed = True
 
     times = iter(range(100))
-    connections = Connections(Limits(connections=5), plan=lambda _: None, now=lambda: float(next(times)))
+    connections = Connections(
+        Limits(connections=5), plan=lambda _: None, lingering=NOBODY_LINGERS, now=lambda: float(next(times))
+    )
     streams = [Stream() for _ in range(9)]
     hosts = ["scraper", "busy", "attacker", "attacker", "other"]
     opened = [connections.admit(stream, host) for stream, host in zip(streams[:5], hosts, strict=True)]
