@@ -34,7 +34,7 @@ _SHOWN_NAMES: Final = 20
 
 
 @dataclass(slots=True)
-class Source:
+class ImportSource:
     """Where rows come from.
 
     name: for messages; recordings: the rows; rows: how many there are, where that is known; share: how much
@@ -103,8 +103,8 @@ def import_rows(
 
 def _from_prometheus(
     history: History, labels: Mapping[str, str], *, allow_gaps: bool, **server: Any
-) -> Source:
-    source = Source(server["url"], always=("cpu", "memory"))
+) -> ImportSource:
+    source = ImportSource(server["url"], always=("cpu", "memory"))
 
     def progress(done: float, whole: float) -> None:
         source.share = done / whole
@@ -115,22 +115,22 @@ def _from_prometheus(
     return source
 
 
-def _from_file(file: Path, labels: Mapping[str, str], stack: contextlib.ExitStack) -> Source:
+def _from_file(file: Path, labels: Mapping[str, str], stack: contextlib.ExitStack) -> ImportSource:
     """What lies in a file; its first bytes say of which kind it is."""
     with opened_bytes(file) as stream:
         start = stream.read(len(_SQLITE))
     if start == _SQLITE:
         moved = stack.enter_context(contextlib.closing(History.read(file)))
-        return Source(str(file), moved.slices(), moved.row_count(), annotations_of=moved)
+        return ImportSource(str(file), moved.slices(), moved.row_count(), annotations_of=moved)
     if start.startswith((b"#", b"loadwatch_")):
         recording = read_openmetrics(file, labels)
-        return Source(str(file), [recording], len(recording))
+        return ImportSource(str(file), [recording], len(recording))
     read = read_csv(file)
     for warning in read.warnings:
         click.echo(f"loadwatch: {file}: {warning}", err=True)
     if foreign := [name for name in read.recording.signals if name not in BY_NAME]:
         click.echo(f"loadwatch: {file}: {_foreign(foreign)}", err=True)
-    return Source(str(file), [read.recording], len(read.recording), zoned=read.zoned)
+    return ImportSource(str(file), [read.recording], len(read.recording), zoned=read.zoned)
 
 
 def _foreign(names: Sequence[str]) -> str:
@@ -143,7 +143,7 @@ def _foreign(names: Sequence[str]) -> str:
     return f"signals of names that loadwatch does not know are kept under them: {', '.join(shown)}{more}"
 
 
-def _store(history: History, source: Source, rule: Rule, *, allow_gaps: bool) -> int:
+def _store(history: History, source: ImportSource, rule: Rule, *, allow_gaps: bool) -> int:
     """Store all of it, say what came, and answer how many rows were new."""
     screening = Screening(time.time(), source.zoned)
 

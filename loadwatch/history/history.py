@@ -150,7 +150,7 @@ class History(Annotations):
             return staging.commit(told)
 
     def copy_to(self, path: Path) -> None:
-        """Write all of it, as it is at one moment, to a new file; a daemon that appends goes on meanwhile."""
+        """Write all of it, as it is at one moment, to a new file."""
         with self._reading(f"copy to {path}") as connection:
             connection.execute("VACUUM INTO ?", (str(path),))
 
