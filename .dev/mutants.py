@@ -1,0 +1,64 @@
+"""Changes one tuned constant at a time and says which changes no test notices: ``python .dev/mutants.py``.
+
+Each is tried on the tests of its own room first, then on the golden figures. It edits the checkout and puts it
+back, so start from a clean one. Ends with 1 where a mutant survives.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = "tests/golden"
+# file, what stands there, what it becomes
+MUTANTS: tuple[tuple[str, str, str], ...] = (
+    ("judge/alerting.py", r"(RECOVERY: Final = )0\.5", r"\g<1>5.0"),
+    ("judge/alerting.py", r"(JOIN_SECONDS: Final = )3600\.0", r"\g<1>60.0"),
+    ("judge/alerting.py", r"(HEIGHT_LIMIT: Final = )2\.0", r"\g<1>20.0"),
+    ("judge/alerting.py", r"(SETTLED_SECONDS: Final = )900\.0", r"\g<1>9.0"),
+    ("judge/alerting.py", r"(PRESENT_LINE: Final = )600\.0", r"\g<1>6000.0"),
+    ("judge/alerting.py", r"(MERGE_SECONDS: Final = )1800\.0", r"\g<1>180.0"),
+    ("judge/alerting.py", r"(HOLD_SECONDS: Final = )30\.0", r"\g<1>3000.0"),
+    ("judge/seasonality.py", r"usual\[\(slot - 1\) % slots\], (usual\[slot % slots\]), .*?\)$", r"\1, 0.0)"),
+    ("judge/budget.py", r"(CREDIT: Final = )1\.0", r"\g<1>10.0"),
+    ("training/evaluation.py", r"(UNSEEN: Final = )0\.05", r"\g<1>0.0"),
+    ("training/evaluation.py", r"(SURE: Final = )1\.0", r"\g<1>4.0"),
+    ("training/candidate.py", r"(GROWTH = )6\.0", r"\g<1>60.0"),
+    ("features/lookback.py", r"(PROFILE_RATES = )\(0\.1, 0\.3\)", r"\g<1>(0.2, 0.6)"),
+    ("exporter/selection.py", r"(MARGIN: Final = )1\.5", r"\g<1>1.0"),
+    ("training/linear.py", r"(FEW_ONSETS: Final = )3\.0", r"\g<1>30.0"),
+    ("training/forecast.py", r"(OWN_SHARE: Final = )0\.3", r"\g<1>0.9"),
+    ("training/robust.py", r"(DEVIATION_SHARE: Final = )0\.3", r"\g<1>0.9"),
+    ("training/calibration.py", r"(CAUTION: Final = )20\.0", r"\g<1>2000.0"),
+)
+
+
+def main() -> int:
+    """Try all of them; answers the number that survived."""
+    survivors = 0
+    for name, pattern, change in MUTANTS:
+        path = ROOT / "loadwatch" / name
+        before = path.read_text(encoding="utf-8")
+        mutant, found = re.subn(pattern, change, before, flags=re.MULTILINE)
+        if not found or mutant == before:
+            print(f"gone      {name}: {pattern}", flush=True)
+            continue
+        path.write_text(mutant, encoding="utf-8")
+        try:
+            killer = next((tests for tests in (f"tests/{name.split('/')[0]}", GOLDEN) if fails(tests)), None)
+        finally:
+            path.write_text(before, encoding="utf-8")
+        survivors += killer is None
+        print(f"{'survives' if killer is None else 'dies     ' + killer}  {name}: {pattern}", flush=True)
+    return int(survivors > 0)
+
+
+def fails(tests: str) -> bool:
+    """Whether one of these tests notices."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
