@@ -1,7 +1,7 @@
 """Changes one tuned constant at a time and says which changes no test notices: ``python .dev/mutants.py``.
 
-Each is tried on the tests of its own room first, then on the golden figures. It edits the checkout and puts it
-back, so start from a clean one. Ends with 1 where a mutant survives.
+Each is tried on the tests of its own room first, then on the golden figures. It edits the checkout and puts
+it back, so start from a clean one. Ends with 1 where a mutant survives.
 """
 
 import re
