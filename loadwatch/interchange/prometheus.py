@@ -282,11 +282,13 @@ class _Loadwatch:
             f" or max(timestamp({OWN_SIGNALS}{{{host}}}))"
         )
         self._api = api
-        self._signals = f"max by (signal) ({OWN_SIGNALS}{{{host}}})"
+        self._host = host
 
     def fetch(self, window: str, start: float, end: float, step: float) -> dict[str, Points]:  # noqa: ARG002
         """Every signal that was exported."""
-        found = self._api.query_range(self._signals, start, end, step)
+        # Within one step lies the sample's own value; further back one of before, where this one is unknown.
+        newest = f"last_over_time({OWN_SIGNALS}{{{self._host}}}[{round(step * 1000) - 1}ms])"
+        found = self._api.query_range(f"max by (signal) ({newest})", start, end, step)
         return {
             dict(labels)["signal"]: points for labels, points in found.items() if dict(labels).get("signal")
         }

@@ -20,6 +20,8 @@ from loadwatch.interchange.timestamps import plain_number
 from loadwatch.records import Floats
 
 _PASSING: Final = {429, 500, 502, 503}
+_TOO_MUCH: Final = {413, 422, 504}
+"""Too large for a proxy, could not be executed, and too slow for a proxy: whatever the words."""
 _PAUSES_SECONDS: Final = (1.0, 4.0)
 _DEADLINE_SECONDS: Final = 30.0
 _TOTAL_SECONDS: Final = 3600.0
@@ -29,8 +31,8 @@ _MOST_LATE: Final = 2
 
 # Limits of points, samples, series, chunks, bytes, range and time, as the servers' sources word them.
 _ASKS_FOR_LESS: Final = re.compile(
-    r"exceed|too many|too (long|large|big|much)|larger than|maximum|max[- _]|limit|not enough memory"
-    r"|tim(ed?|e) ?out|deadline|cancell?ed|reduce|shorter|narrow",
+    r"exceed|more than|too many|too (long|large|big|much)|larger than|maximum|max[- _]|limit"
+    r"|not enough memory|tim(ed?|e) ?out|deadline|cancell?ed|reduce|shorter|narrow",
     re.IGNORECASE,
 )
 # What PromQL itself remarks on an expression says nothing of missing data.
@@ -165,7 +167,7 @@ class QueryApi:
             self._late += 1
             if self._late < _MOST_LATE:
                 raise TooMuchAtOnceError(str(error)) from error
-        elif error.status in {413, 504} or (
+        elif error.status in _TOO_MUCH or (
             error.status >= 400
             and error.status not in {401, 403, 404, 429}
             and _ASKS_FOR_LESS.search(_said(error))

@@ -6,6 +6,7 @@ import math
 import re
 import threading
 import urllib.parse
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -21,7 +22,7 @@ from loadwatch.http_client import ANONYMOUS, Access
 from loadwatch.interchange.node_exporter import Finisher, expressions
 from loadwatch.interchange.prometheus import PrometheusHistory
 from loadwatch.interchange.query_api import QueryApi
-from loadwatch.records import Span
+from loadwatch.records import Recording, Span
 from loadwatch.signals import NAMES
 
 START = 1_700_000_000.0
@@ -32,12 +33,20 @@ Asked = dict[str, str]
 
 @dataclass
 class Server:
-    """A Prometheus that knows one host since START, scraped every 15 seconds, half a second late."""
+    """A Prometheus that knows one host since START, scraped every 15 seconds, half a second late.
+
+    Or at the moments ``scrapes``. Rates need two scrapes in their window. ``refusal`` is how it says that a
+    question is too large; ``cut`` how many of the next answers break off half way.
+    """
 
     hosts: list[dict[str, str]] = field(default_factory=lambda: [{"job": "node", "instance": "web-1:9100"}])
     most_points: int = 11_000
     failures: list[int] = field(default_factory=list)
     gaps: Callable[[float], bool] = lambda _: False
+    scrapes: tuple[float, ...] = ()
+    refusal: tuple[int, str] = (422, "exceeded maximum resolution of some points per timeseries")
+    more: dict[str, Any] = field(default_factory=dict)
+    cut: int = 0
     body: bytes = b""
     asked: list[Asked] = field(default_factory=list)
     most_answered: int = 0
@@ -54,28 +63,36 @@ class Server:
         start, end, step = (float(asked[name]) for name in ("start", "end", "step"))
         count = int((end - start) / step + 1e-9) + 1
         if count > self.most_points:
-            return 422, {
-                "status": "error",
-                "error": "exceeded maximum resolution of some points per timeseries",
-            }
+            status, words = self.refusal
+            return status, {"status": "error", "error": words}
         self.most_answered = max(self.most_answered, count)
         grid = [start + index * step for index in range(count)]
         values = [
-            [moment, str(self._value(asked["query"], moment))] for moment in grid if self._sample(moment)
+            [moment, str(value)]
+            for moment in grid
+            if self._sample(moment) and (value := self._value(asked["query"], moment)) is not None
         ]
-        return 200, _data("matrix", [{"metric": {}, "values": values}] if values else [])
+        return 200, _data("matrix", [{"metric": {}, "values": values}] if values else []) | self.more
 
     def _sample(self, moment: float) -> float | None:
         """The time of the newest sample at ``moment``, none before the first or after five minutes."""
+        if self.scrapes:
+            place = bisect_right(self.scrapes, moment) - 1
+            return self.scrapes[place] if place >= 0 and moment - self.scrapes[place] < 300 else None
         scrape = math.floor((moment - 0.5 - START) / INTERVAL)
         while scrape >= 0 and self.gaps(START + scrape * INTERVAL):
             scrape -= 1
         sample = START + scrape * INTERVAL + 0.5
         return sample if scrape >= 0 and moment - sample < 300 else None
 
-    def _value(self, query: str, moment: float) -> float:
+    def _value(self, query: str, moment: float) -> float | None:
         sample = self._sample(moment)
         assert sample is not None
+        window = re.search(r"\[([0-9]+)s\]", query)
+        if self.scrapes and window:
+            first, last = (bisect_right(self.scrapes, at) for at in (moment - float(window[1]), moment))
+            if last - first < 2:
+                return None
         if "timestamp(" in query:
             return sample
         return (sample - START) / 1e6 if "MemAvailable" in query else 0.25
@@ -97,8 +114,13 @@ def server() -> Iterator[Server]:
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", "http://127.0.0.1:1/")
+            body = fake.body or json.dumps(answer).encode()
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(fake.body or json.dumps(answer).encode())
+            if fake.cut:
+                fake.cut -= 1
+                body = body[: len(body) // 2]
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Be quiet."""
@@ -128,12 +150,12 @@ def test_long_times_come_in_slices_the_server_accepts(server: Server) -> None:
     """A month is asked for in parts of less than 11 000 points, and no scrape is lost or doubled."""
     told: list[tuple[float, float]] = []
     history = PrometheusHistory(api(server), "web-1:9100")
-    end = START + 2 * 86_400
+    end = START + 86_400
     parts = list(history.recordings([Span(START, end)], lambda done, whole: told.append((done, whole))))
-    assert len(parts) > 2
+    assert len(parts) == 2
     timestamps = np.concatenate([part.timestamps for part in parts])
     np.testing.assert_allclose(timestamps, START + 0.5 + INTERVAL * np.arange(len(timestamps)))
-    assert len(timestamps) == 2 * 86_400 / INTERVAL
+    assert len(timestamps) == 86_400 / INTERVAL
     assert told[-1] == (end - START, end - START)
     assert told == sorted(told)
 
@@ -150,10 +172,106 @@ def test_an_import_goes_on_where_it_was_broken_off(server: Server) -> None:
 
 def test_a_server_with_lower_limits_is_asked_for_less(server: Server) -> None:
     """A refusal of the size halves the slices; the rows are the same."""
-    server.most_points = 3_000
-    parts = list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 86_400)]))
-    assert sum(len(part) for part in parts) == 86_400 / INTERVAL
-    assert server.most_answered == 2_500
+    server.most_points = 1_500
+    parts = list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 21_600)]))
+    assert sum(len(part) for part in parts) == 21_600 / INTERVAL
+    assert server.most_answered == 1_250
+
+
+ASK_FOR_LESS = {
+    "Prometheus, points": (400, "exceeded maximum resolution of 11,000 points per timeseries"),
+    "Prometheus, samples": (422, "query processing would load too many samples into memory"),
+    "Prometheus, time": (503, "query timed out in expression evaluation"),
+    "VictoriaMetrics, points": (422, "too many points for the given step=7500; cannot exceed -search.max"),
+    "VictoriaMetrics, samples": (422, "cannot select more than -search.maxSamplesPerQuery samples"),
+    "VictoriaMetrics, whatever": (422, "no"),
+    "VictoriaMetrics, memory": (503, "not enough memory for processing 10 series"),
+    "Mimir, length": (422, "the total query time range exceeds the limit (query length: 769h, limit: 721h)"),
+    "Mimir, chunks": (
+        422,
+        "the query exceeded the maximum number of chunks (err-mimir-max-chunks-per-query)",
+    ),
+    "Cortex, length": (400, "the query time range exceeds the limit (query length: 800h, limit: 720h)"),
+    "Cortex, bytes": (422, "the query hit the aggregated data size limit (limit: 1000 bytes)"),
+    "Thanos, series": (500, "expanding series: proxy Series(): exceeded series limit: limit 10 violated"),
+    "a message": (500, "rpc error: grpc: received message larger than max (5 vs. 4)"),
+    "a deadline": (500, "expanding series: context deadline exceeded"),
+    "a proxy, time": (504, "<html>Gateway Time-out</html>"),
+    "a proxy, size": (413, ""),
+}
+
+
+@pytest.mark.parametrize("server_says", ASK_FOR_LESS)
+def test_each_servers_words_for_less_are_understood(server: Server, server_says: str) -> None:
+    """The same rows, in smaller parts, without a pause."""
+    server.most_points, server.refusal = 500, ASK_FOR_LESS[server_says]
+    patient = QueryApi(server.url, pause=lambda _: pytest.fail("paused"))
+    parts = list(PrometheusHistory(patient, "web-1").recordings([Span(START, START + 14_400)]))
+    assert sum(len(part) for part in parts) == 14_400 / INTERVAL
+    assert server.most_answered <= 500
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(server: Server) -> None:
+    """A connection that is cut costs a pause, not the import."""
+    server.cut = 2
+    (recording,) = PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 3600)])
+    assert len(recording) == 240
+
+
+@pytest.mark.parametrize("mark", [{"warnings": ["store \x1b[2J is away"]}, {"isPartial": True}])
+def test_an_answer_that_is_not_all_there_is_is_refused(server: Server, mark: dict[str, Any]) -> None:
+    """Thanos, Mimir and Cortex warn, VictoriaMetrics marks it; it is taken on demand, and told."""
+    server.more = mark
+    with pytest.raises(HistoryError, match=r"not all there is: .*--allow-gaps") as raised:
+        list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 3600)]))
+    assert str(raised.value).isprintable()
+    content = QueryApi(server.url, allow_partial=True)
+    (recording,) = PrometheusHistory(content, "web-1").recordings([Span(START, START + 3600)])
+    assert (len(recording), len(content.warnings)) == (240, 1)
+
+
+def test_remarks_on_an_expression_are_no_missing_data(server: Server) -> None:
+    """Prometheus notes what may be a slip in a query; that says nothing of the answer."""
+    server.more = {"warnings": ["PromQL info: metric might not be a counter"], "infos": ["x"]}
+    assert len(list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 900)]))) == 1
+
+
+def all_of(history: PrometheusHistory, *spans: Span) -> Recording:
+    parts = list(history.recordings(spans))
+    names = parts[0].signals
+    return Recording(
+        np.concatenate([part.timestamps for part in parts]),
+        names,
+        np.vstack([part.with_signals(names).values for part in parts]),
+    )
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.4])
+def test_every_interval_is_found_and_has_its_rates(server: Server, jitter: float) -> None:
+    """Scraped each minute, then each 15 seconds, each 5 and each 2 minutes: no scrape and no rate is lost."""
+    rng = np.random.default_rng(3)
+    steps = np.repeat([60.0, 15.0, 5.0, 120.0], [200, 500, 500, 60])
+    times = START + np.cumsum(steps) + jitter * rng.uniform(-0.5, 0.5, len(steps)) * steps
+    server.scrapes = tuple(np.round(times, 3).tolist())
+    recording = all_of(PrometheusHistory(api(server), "web-1"), Span(START, times[-1] + 10))
+    lost = len(times) - len(recording)
+    assert lost <= (0 if jitter == 0.0 else 0.02 * len(times))
+    assert np.isin(recording.timestamps, server.scrapes).all()
+    assert (np.diff(recording.timestamps) > 0).all()
+    assert np.isnan(recording.column("cpu")).mean() < 0.005
+
+
+def test_scrapes_too_far_apart_are_left_out_and_counted(server: Server) -> None:
+    """A rate over ten minutes says nothing of load; where there are no others, that is an error."""
+    seldom = [START + 600.0 * n for n in range(20)]
+    often = [seldom[-1] + 15.0 * n for n in range(1, 100)]
+    server.scrapes = (*seldom, *often)
+    history = PrometheusHistory(api(server), "web-1")
+    recording = all_of(history, Span(START, often[-1]))
+    assert (len(recording), history.too_seldom) == (100, 19)
+    server.scrapes = tuple(seldom)
+    with pytest.raises(HistoryError, match="less than once in 300 s"):
+        list(history.recordings([Span(START, seldom[-1])]))
 
 
 def test_a_failed_scrape_is_a_gap_and_not_the_sample_before_once_more(server: Server) -> None:
