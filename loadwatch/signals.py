@@ -17,6 +17,8 @@ class Signal:
     name: str
     unit: Unit
     help: str
+    fills: bool = False
+    """How full something is: it has limits and words of its own, and stays out of the networks."""
 
 
 _RATE: Final = "per_second"
@@ -58,7 +60,16 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("cpu_pressure", "ratio", "share of the last 10 seconds in which some task waited for a CPU"),
     Signal("memory_pressure", "ratio", "share of the last 10 seconds in which some task waited for memory"),
     Signal("io_pressure", "ratio", "share of the last 10 seconds in which some task waited for storage"),
+    Signal("filesystem", "ratio", "space in use on the fullest local file system", fills=True),
+    Signal(
+        "filesystem_inodes", "ratio", "inodes in use on the local file system with fewest left", fills=True
+    ),
+    Signal("file_handles", "ratio", "open file handles over the kernel's limit", fills=True),
+    Signal("threads", "ratio", "processes and threads over the kernel's limit", fills=True),
+    Signal("conntrack", "ratio", "tracked connections over the kernel's limit", fills=True),
+    Signal("oom_kills", _RATE, "processes killed because memory had run out", fills=True),
 )
 
 BY_NAME: Final[dict[str, Signal]] = {signal.name: signal for signal in SIGNALS}
 NAMES: Final[tuple[str, ...]] = tuple(BY_NAME)
+FILLING: Final = frozenset(signal.name for signal in SIGNALS if signal.fills)

@@ -192,6 +192,8 @@ _FURTHER: Final = (
     _signals(
         "datagrams", "UDP datagrams", "udp_in_datagrams|udp_out_datagrams|udp_errors", ratio=False, unit="pps"
     ),
+    _signals("filling", "What fills up", "filesystem|filesystem_inodes|file_handles|threads|conntrack"),
+    _signals("kills", "Processes killed for want of memory", "oom_kills", ratio=False, unit="cps"),
 )
 
 HOST: Final = Dashboard(

@@ -43,7 +43,9 @@ from loadwatch.times import parse_duration
 # suffering, the pressure, used as its best users do (oomd's pressure_rising_beyond, KEP-5394): the sustained
 # average judges and the newest value confirms. CPU pressure is left to cpu itself: a throttled container
 # raises it on an idle host. Where a link's speed is unknown, ``network`` is relative to the largest rate
-# seen, which on a quiet host is small; so the network must also carry 10 MB/s before it is called full.
+# seen, which on a quiet host is small; so the network must also carry 10 MB/s before it is called full. Where
+# the kernel has no thread, file handle or connection left to give, the host fails those who ask. A full file
+# system is no load: it has a limit and words of its own (`filling`).
 DEFAULT_RULE: Final = (
     '(avg(cpu, "15s") > 0.9 and cpu > 0.9)'
     ' or (avg(cpu, "1m") > 0.75 and cpu > 0.75 and memory > 0.85)'
@@ -52,6 +54,7 @@ DEFAULT_RULE: Final = (
     " or memory > 0.97"
     ' or (avg(memory_pressure, "1m") > 0.2 and memory_pressure > 0.1)'
     ' or (avg(io_pressure, "1m") > 0.6 and io_pressure > 0.4)'
+    " or threads > 0.95 or file_handles > 0.95 or conntrack > 0.95"
 )
 
 DEFAULT_WORD: Final = "default"

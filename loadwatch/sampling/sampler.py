@@ -13,6 +13,8 @@ from loadwatch.errors import SamplingError
 from loadwatch.records import Sample
 from loadwatch.sampling.cpu import CpuSource
 from loadwatch.sampling.disk import DiskSource
+from loadwatch.sampling.filesystems import FilesystemSource
+from loadwatch.sampling.limits import LimitSource
 from loadwatch.sampling.load import LoadSource
 from loadwatch.sampling.memory import MemorySource
 from loadwatch.sampling.network import NetworkSource
@@ -46,6 +48,8 @@ def default_sources(procfs: Path = Path("/proc")) -> list[Source]:
         DiskSource(procfs, sysfs),
         TcpSource(procfs),
         PressureSource(procfs),
+        FilesystemSource(procfs),
+        LimitSource(procfs),
     ]
 
 
@@ -73,6 +77,12 @@ class Sampler:
     def notes(self) -> dict[str, str]:
         """What a reader should know about how some source measures, by source; usually empty."""
         return {source.name: source.note for source in self._sources if source.note}
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """How full each thing is that can fill up (0 to 1), by what people call it; NaN while unknown."""
+        fillable = (source for source in self._sources if isinstance(source, FilesystemSource | LimitSource))
+        return {what: share for source in fillable for what, share in source.levels.items()}
 
     @property
     def largest_rate(self) -> float:

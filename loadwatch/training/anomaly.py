@@ -33,6 +33,7 @@ from loadwatch.model.smoothing import Reals, ScoreSmoother
 from loadwatch.nn import Adam, Data, Epoch, Huber, Network, Plan, cosine, train, warm_up
 from loadwatch.nn.training import Stop
 from loadwatch.records import Floats, Recording, Span
+from loadwatch.signals import FILLING
 from loadwatch.training.robust import labelled_normal_spread, robust_scale
 from loadwatch.training.thresholds import block_maxima, threshold_for_budget
 
@@ -81,8 +82,11 @@ def train_anomaly(  # noqa: PLR0913 - all but the recording are refinements with
         TrainingError: there are fewer than ten usable minutes, or no signal has a value in them.
 
     """
-    signals = recording.signals
-    minutes = MinuteResampler(len(signals)).extend(recording.timestamps, recording.values)
+    minutes = MinuteResampler(len(recording.signals)).extend(recording.timestamps, recording.values)
+    # A disk that is fuller every day is not unlike itself: what fills up has limits of its own.
+    learned = [place for place, name in enumerate(recording.signals) if name not in FILLING]
+    signals = tuple(recording.signals[place] for place in learned)
+    minutes = replace(minutes, values=minutes.values[:, learned])
     taken = ~_inside(minutes.timestamps, exclude)
     _refuse_too_little(taken, minutes.values)
     step = float(np.median(np.diff(minutes.timestamps)))

@@ -17,6 +17,7 @@ from loadwatch.features.resample import MinuteResampler
 from loadwatch.labels.horizons import inside
 from loadwatch.model.patterns import LabelledPatterns, Pattern, scaled
 from loadwatch.records import Floats, Label, Recording, Span
+from loadwatch.signals import FILLING
 
 MOST_PATTERNS: Final = 32
 MOST_SIGNALS: Final = 8
@@ -135,7 +136,8 @@ def _telling_apart(
     labelled, own = _middle(history.x[mine])
     apart = np.nan_to_num(np.abs(labelled - usual) / np.hypot(spread, own), nan=0.0)
     seldom_known = np.isfinite(history.x[mine]).mean(axis=0) <= 0.5
-    apart[seldom_known | np.isin(history.signals, besides)] = 0.0
+    # What fills up tells every day from the one before.
+    apart[seldom_known | np.isin(history.signals, [*besides, *FILLING])] = 0.0
     places = [place for place in np.argsort(-apart, kind="stable")[:MOST_SIGNALS] if apart[place] >= APART]
     if not places:
         return None

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from loadwatch.records import Floats, Recording
+from loadwatch.signals import FILLING
 
 MOST: Final = 6
 LEAST_SECONDS: Final = 3 * 86400.0  # of history
@@ -24,14 +25,16 @@ def choose_companions(recording: Recording, levels: Floats, future: Floats) -> t
     """At most ``MOST`` signals, those first that go along with high load soon.
 
     levels: (N,) load level; future: (N,) 1 where load will be high, NaN where unknown. A signal that hardly
-    ever moves, is mostly missing, or repeats the level or a better signal is left out. None of a history
-    shorter than ``LEAST_SECONDS``.
+    ever moves, is mostly missing, only fills up, or repeats the level or a better signal is left out. None of
+    a history shorter than ``LEAST_SECONDS``.
     """
     if recording.measured_seconds < LEAST_SECONDS:
         return ()
     step = max(1, len(recording) // LOOKED_AT)
     columns: dict[str, Floats] = {}
     for name in recording.signals:
+        if name in FILLING:
+            continue
         x = recording.column(name)[::step]
         known = x[np.isfinite(x)]
         if len(known) < max(3, LEAST_KNOWN * len(x)) or (np.diff(known) != 0).mean() < LEAST_MOVING:

@@ -44,6 +44,8 @@ class FakeHost:
         self.add_interface("eth0")
         self.add_disk("sda")
         self.write_pressure(0.0)
+        self.write_limits()
+        self.write_mounts(f"1 0 8:1 / {root} rw - ext4 /dev/sda1 rw")
         self.advance(0)
 
     def write(self, path: str, content: str) -> None:
@@ -66,7 +68,6 @@ class FakeHost:
             "Cached: 90 kB\nShmem: 1 kB\nActive: 1 kB\nInactive: 1 kB\n"
             f"SwapTotal: {swap_total} kB\nSwapFree: {swap_free} kB\n",
         )
-        self.write("proc/vmstat", "pswpin 0\npswpout 0\n")
 
     def add_interface(self, name: str, speed: int | None = None, *, physical: bool = True) -> None:
         """Known to ``/sys``; the speed in megabits per second."""
@@ -102,6 +103,18 @@ class FakeHost:
         for kind in ("cpu", "memory", "io"):
             self.write(f"proc/pressure/{kind}", PRESSURE.format(share=share))
 
+    def write_limits(self, handles: int = 300, tracked: int = 10) -> None:
+        """Handles of 1000, connections of 40; threads are in the load average, 100 of 400."""
+        self.write("proc/sys/fs/file-nr", f"{handles}\t0\t1000\n")
+        self.write("proc/sys/kernel/threads-max", "4000\n")
+        self.write("proc/sys/kernel/pid_max", "400\n")
+        self.write("proc/sys/net/netfilter/nf_conntrack_count", f"{tracked}\n")
+        self.write("proc/sys/net/netfilter/nf_conntrack_max", "40\n")
+
+    def write_mounts(self, *lines: str) -> None:
+        """Lines of mountinfo."""
+        self.write("proc/self/mountinfo", "".join(f"{line}\n" for line in lines))
+
     def advance(self, step: int) -> None:
         """Turn every counter ``step`` further, a second's worth of ordinary work each."""
         cpu = {"user": 30 * step, "idle": 60 * step, "iowait": 5 * step, "steal": 5 * step}
@@ -111,3 +124,4 @@ class FakeHost:
             sda=(100 * step, 50 * step, 250 * step), sda1=(100 * step, 0, 0), loop0=(7 * step, 0, 0)
         )
         self.write_stack(10 * step)
+        self.write("proc/vmstat", f"pswpin 0\noom_kill {step}\n")

@@ -21,6 +21,11 @@ LEVELS = {
     "cpu_pressure",
     "memory_pressure",
     "io_pressure",
+    "filesystem",
+    "filesystem_inodes",
+    "file_handles",
+    "threads",
+    "conntrack",
 }
 
 
@@ -90,6 +95,7 @@ def test_forgetting_starts_afresh(source: Source, host: FakeHost) -> None:
 def test_a_file_of_nonsense_is_an_error_not_a_value(source: Source, host: FakeHost) -> None:
     """The sampler counts it; it must not become a number."""
     names = ["loadavg", "meminfo", "stat", "net/dev", "diskstats", "net/snmp", "net/netstat", "net/sockstat"]
+    names += ["self/mountinfo", "sys/fs/file-nr", "vmstat"]
     for name in [*names, "pressure/cpu", "pressure/memory", "pressure/io"]:
         host.write(f"proc/{name}", "Tcp: a\nTcp: b\nTcp: InSegs\nTcp: many\ncpu x y z\neth0: lots\n")
 
@@ -101,7 +107,10 @@ def _nothing(host: FakeHost) -> None:
     host.write_interfaces(lo=(1, 1))
     host.write_disks(loop0=(1, 1, 1), ram0=(1, 1, 1))
     host.write_memory(swap_total=0)
+    host.write_mounts("1 0 0:5 / /proc rw - proc proc rw")
     for name in ("net/snmp", "net/netstat", "net/sockstat", "pressure/cpu", "pressure/memory", "pressure/io"):
+        (host.procfs / name).unlink()
+    for name in ("sys/fs/file-nr", "sys/net/netfilter/nf_conntrack_count", "vmstat"):
         (host.procfs / name).unlink()
 
 
@@ -117,5 +126,5 @@ def test_what_a_host_does_not_have_is_quietly_absent(
     """No swap, disk, interface or pressure information is not a failure, and not a zero."""
     take_away(host)
 
-    left = {"cpu": 4, "load": 1, "memory": 1}
+    left = {"cpu": 4, "load": 1, "memory": 1, "limits": 1}
     assert len(source.read(1.0)) == left.get(source.name, 0)
