@@ -7,21 +7,25 @@ from typing import Final, Literal
 from loadwatch.assets import DEFAULT_PROJECT_URL
 
 Severity = Literal["critical", "warning", "info"]
-Group = Literal["loadwatch-verdicts", "loadwatch-health"]
+Group = Literal["loadwatch-verdicts", "loadwatch-flags", "loadwatch-health"]
 
-MAINTENANCE: Final = "loadwatch_maintenance == 1"
+# A scrape that is lost withdraws every series until the next. ``last_over_time`` bridges it, and a restart;
+# unlike ``keep_firing_for`` (Prometheus 2.42) every Prometheus, vmalert and Grafana knows it.
+MAINTENANCE: Final = "last_over_time(loadwatch_maintenance[5m]) == 1"
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """Series of the same host, fetched when the text is written: "cpu_pressure +0.41, memory +0.22".
 
-    ``query`` is PromQL in which ``$host`` stands for the matchers that pick the host. Each series is shown as
-    the value of ``label``, if any, passed through the template function ``show_label``, and its own value
-    passed through ``show_value``, if any; ``between`` joins the two. The text is there only with a series
-    whose value is not zero: Grafana's queries fall back on a zero (see ``twins``).
+    ``name`` is a word for what is looked up. ``query`` is PromQL in which ``$host`` stands for the matchers
+    that pick the host: all labels of the alert, for two clusters may have a host of one name. Each series is
+    shown as the value of ``label``, if any, passed through the template function ``show_label``, and its own
+    value passed through ``show_value``, if any; ``between`` joins the two. The text is there only with a
+    series whose value is not zero: Grafana's queries fall back on a zero (see ``twins``).
     """
 
+    name: str
     opening: str
     query: str
     label: str = ""

@@ -1,41 +1,58 @@
-"""The alerts about the daemon: who watches the watchman.
-
-A series of a fault appears with its first event, and ``increase`` does not see a counter that starts at one;
-``_events`` does.
-"""
+"""The alerts about the daemon: who watches the watchman."""
 
 from typing import Final
 
 from generate.alert import MAINTENANCE, AlertRule, Lookup
 
 
-def _events(counter: str, window: str) -> str:
-    """PromQL for the events within ``window`` of a counter that may have appeared with its first one."""
-    appeared = f"({counter} unless last_over_time({counter}[{window}] offset {window}))"
-    return f"{appeared} or increase({counter}[{window}])"
+def _held(metric: str, bridge: str = "5m") -> str:
+    """PromQL for the present value, or the last one where a scrape was lost just now."""
+    return f"last_over_time({metric}[{bridge}])"
+
+
+def _events(counter: str, window: str, label: str = "") -> str:
+    """PromQL for the events of a counter within ``window``.
+
+    ``increase`` sees none where a restart lost the count and the first event brought the series back: it was
+    missing from some of the scrapes that worked. A Prometheus that is new has missed none, so that old counts
+    do not look new to it.
+    """
+    worked = f'ignoring ({label}) group_left () sum_over_time(up{{job="loadwatch"}}[{window}])'
+    returned = f"({counter} and count_over_time({counter}[{window}]) < {worked})"
+    return f"{returned} or increase({counter}[{window}])"
 
 
 # A host that went down inside a maintenance window can no longer say so; its last word counts for an hour.
 _LATELY_IN_MAINTENANCE: Final = "last_over_time(loadwatch_maintenance[1h]) == 1"
 
+# Bridged for less than a daemon that died takes to look stale: LoadwatchDown tells of that one.
+_IN_MAINTENANCE: Final = "last_over_time(loadwatch_maintenance[2m]) == 1"
+_AGE: Final = f"time() - {_held('loadwatch_last_sample_timestamp_seconds', '2m')}"
+
 DOWN: Final = AlertRule(
     name="LoadwatchDown",
     group="loadwatch-health",
     severity="critical",
-    value='up{job="loadwatch"}',
+    # Not answering now, or losing many scrapes until every one has worked for two minutes.
+    value='(avg_over_time(up{job="loadwatch"}[10m]) < 0.7\n'
+    'unless min_over_time(up{job="loadwatch"}[2m]) == 1\n'
+    'or up{job="loadwatch"})',
     comparison="<",
     threshold=1,
     wait="2m",
     summary="loadwatch cannot be scraped.",
-    description=("{instance} has not answered a scrape for two minutes: nobody watches this host.",),
+    description=(
+        "{instance} has not answered scrapes for two minutes, or only some: nobody watches this host.",
+    ),
     panel=("loadwatch-fleet", "down"),
     meaning="The daemon is dead, the host is down, or the network between Prometheus and the host is broken.",
     action="`systemctl status loadwatch` and `journalctl -u loadwatch` on the host. Exit code 78 means a "
     "faulty configuration: `loadwatch check-config` names every fault. Daemon well: try `curl "
-    "http://HOST:10074/-/healthy` from the Prometheus server (firewall, TLS, password).",
+    "http://HOST:10074/-/healthy` from the Prometheus server (firewall, TLS, password). Every second scrape "
+    "lost: a scrape timeout that is too short, or two hosts behind one address.",
     unless=(_LATELY_IN_MAINTENANCE,),
-    clearing="With the first scrape that works. Silent for up to an hour when the last thing the host said "
-    "was that it is in maintenance.",
+    clearing="When every scrape of the last two minutes has worked. Silent for up to an hour when the last "
+    "thing the host said was that it is in maintenance.",
 )
 
 ABSENT: Final = AlertRule(
@@ -52,15 +69,16 @@ ABSENT: Final = AlertRule(
     meaning="Prometheus scrapes no loadwatch daemon, so that no other alert of loadwatch can fire.",
     action="Look at Status, Targets in Prometheus. Service discovery may return nothing, or the job carries "
     'another name: these rules expect `job_name: loadwatch`; else change `job="loadwatch"` in the rules.',
-    clearing="With the first target of that job.",
-    unless=(),
+    clearing="With the first target of that job, or the first host that arrives through node_exporter.",
+    # A fleet of textfiles has no target of ours.
+    unless=("on () loadwatch_last_sample_timestamp_seconds",),
 )
 
 SAMPLES_STALE: Final = AlertRule(
     name="LoadwatchSamplesStale",
     group="loadwatch-health",
     severity="critical",
-    value="time() - loadwatch_last_sample_timestamp_seconds",
+    value=_AGE,
     comparison=">",
     threshold=120,
     wait="1m",
@@ -74,14 +92,19 @@ SAMPLES_STALE: Final = AlertRule(
     action="`journalctl -u loadwatch` names the source that hangs. A clock that is wrong by minutes on the "
     "host or on Prometheus looks the same: compare `date` on both. With a sampling interval above 40 "
     "seconds, raise the limit in the rule to three intervals.",
-    clearing="With the first fresh sample.",
+    clearing="With the first fresh sample. Silent in maintenance, which a daemon that answers says afresh at "
+    "each scrape; from one that only left a file it is believed for an hour.",
+    unless=(
+        f'({_IN_MAINTENANCE} and max_over_time(up{{job="loadwatch"}}[2m]) == 1)',
+        f"({_IN_MAINTENANCE} and {_AGE} < 3600)",
+    ),
 )
 
 SOURCE_FAILING: Final = AlertRule(
     name="LoadwatchSourceFailing",
     group="loadwatch-health",
     severity="warning",
-    value=f"max without (source) ({_events('loadwatch_sample_failures_total', '10m')})",
+    value=f"max without (source) ({_events('loadwatch_sample_failures_total', '10m', 'source')})",
     comparison=">",
     threshold=0,
     wait="15m",
@@ -89,6 +112,7 @@ SOURCE_FAILING: Final = AlertRule(
     description=(
         "{instance} cannot read some of its signals; the verdicts do without them.",
         Lookup(
+            "source",
             " Failures in ten minutes: ",
             "increase(loadwatch_sample_failures_total{$host}[10m]) > 0",
             label="source",
@@ -107,7 +131,7 @@ NOT_READY: Final = AlertRule(
     name="LoadwatchNotReady",
     group="loadwatch-health",
     severity="warning",
-    value="loadwatch_ready",
+    value=_held("loadwatch_ready"),
     comparison="<",
     threshold=1,
     wait="15m",
@@ -120,14 +144,14 @@ NOT_READY: Final = AlertRule(
     action="`loadwatch status` says what is missing. A model that does not fit or is damaged: "
     "`loadwatch model list`, then `loadwatch model rollback` or `loadwatch train`.",
     clearing="With the first verdict. Silent while LoadwatchSignalUnknown tells the reason.",
-    unless=("loadwatch_unknown_signals > 0", MAINTENANCE),
+    unless=(f"{_held('loadwatch_unknown_signals')} > 0", MAINTENANCE),
 )
 
 SIGNAL_UNKNOWN: Final = AlertRule(
     name="LoadwatchSignalUnknown",
     group="loadwatch-health",
     severity="warning",
-    value="loadwatch_unknown_signals",
+    value="max without () (loadwatch_unknown_signals)",
     comparison=">",
     threshold=0,
     wait="5m",
@@ -135,6 +159,7 @@ SIGNAL_UNKNOWN: Final = AlertRule(
     description=(
         "{instance} is judged without signals that its high-load rule or limits need.",
         Lookup(
+            "unknown",
             " Unknown: ",
             "count without (unit) (loadwatch_signal{$host} != loadwatch_signal{$host})",
             label="signal",
@@ -154,8 +179,9 @@ RESTARTING: Final = AlertRule(
     name="LoadwatchRestarting",
     group="loadwatch-health",
     severity="warning",
-    # Not changes(process_start_time_seconds): VictoriaMetrics counts the first sight of a host as a change.
-    value="resets(loadwatch_samples_total[30m])",
+    # VictoriaMetrics counts the first sight of a host as a change. Textfiles have no process_*.
+    value='(changes(process_start_time_seconds{job="loadwatch"}[30m])\n'
+    "or resets(loadwatch_samples_total[30m]))",
     comparison=">",
     threshold=2,
     wait="0s",
@@ -173,7 +199,7 @@ MODEL_STALE: Final = AlertRule(
     name="LoadwatchModelStale",
     group="loadwatch-health",
     severity="warning",
-    value="time() - loadwatch_model_trained_timestamp_seconds",
+    value=f"time() - {_held('loadwatch_model_trained_timestamp_seconds')}",
     comparison=">",
     threshold=7 * 86_400,
     wait="1h",
@@ -206,14 +232,17 @@ TRAINING_FAILING: Final = AlertRule(
     action="`journalctl -u loadwatch` has the reason; `loadwatch train` repeats the run in the foreground. "
     "Most often: a full disk, too little memory for the unit's limit, or a history too short.",
     clearing="With the first run that succeeds, or a day after the last failure.",
-    unless=("time() - loadwatch_last_training_success_timestamp_seconds < 43200", MAINTENANCE),
+    unless=(
+        f"time() - {_held('loadwatch_last_training_success_timestamp_seconds')} < 43200",
+        MAINTENANCE,
+    ),
 )
 
 BUDGET_OVERSPENT: Final = AlertRule(
     name="LoadwatchBudgetOverspent",
     group="loadwatch-health",
     severity="info",
-    value="max without (verdict) (loadwatch_alert_threshold_raise)",
+    value=f"max without (verdict) ({_held('loadwatch_alert_threshold_raise')})",
     comparison=">",
     threshold=0,
     wait="1h",
@@ -221,6 +250,7 @@ BUDGET_OVERSPENT: Final = AlertRule(
     description=(
         "{instance} has raised its alert threshold because the weekly budget is overspent:",
         Lookup(
+            "raise",
             " ",
             "loadwatch_alert_threshold_raise{$host} > 0",
             label="verdict",
@@ -240,7 +270,7 @@ SCHEDULER_MISSING: Final = AlertRule(
     name="LoadwatchSchedulerMissing",
     group="loadwatch-health",
     severity="warning",
-    value=f"sum without (exported_job) ({_events('loadwatch_scheduler_missed_total', '1h')})",
+    value=f"sum without (exported_job) ({_events('loadwatch_scheduler_missed_total', '1h', 'exported_job')})",
     comparison=">",
     threshold=2,
     wait="5m",
@@ -258,7 +288,7 @@ HISTORY_FAILING: Final = AlertRule(
     name="LoadwatchHistoryFailing",
     group="loadwatch-health",
     severity="warning",
-    value="loadwatch_history_unsaved_samples",
+    value=_held("loadwatch_history_unsaved_samples"),
     comparison=">",
     threshold=0,
     wait="5m",

@@ -73,6 +73,8 @@ _VERDICTS: Final = (
         Query('loadwatch_high_load{$host,horizon!="0"}', "within {{horizon}} s, {{instance}}"),
         Query("loadwatch_anomaly{$host}", "anomaly, {{instance}}"),
         Query("loadwatch_maintenance{$host}", "maintenance, {{instance}}"),
+        Query("loadwatch_high_load_by_guard{$host}", "by a plain limit, {{instance}}"),
+        Query("loadwatch_high_load_source{$host}", "by {{source}}, {{instance}}"),
         mappings=states(("0", "no", "green"), ("1", "yes", "red")),
         special={
             "/^within/": states(("0", "no", "green"), ("1", "yes", "orange")),

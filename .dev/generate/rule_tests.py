@@ -3,8 +3,9 @@
 from typing import Final
 
 from generate.alert import AlertRule
-from generate.alerts import ALERTS
-from generate.scenarios import HOST, SCENARIOS, Scenario
+from generate.alerts import ALERTS, FLAGS
+from generate.scenario import HOST, Scenario
+from generate.scenarios import SCENARIOS
 from generate.text import Node, to_yaml
 from loadwatch.assets import DEFAULT_GRAFANA_URL
 
@@ -12,23 +13,29 @@ _HEADING: Final = """\
 Run with: promtool test rules {name}
 Generated: change .dev/generate and run `python .dev/documents.py`."""
 
-_BY_NAME: Final = {alert.name: alert for alert in ALERTS}
+_BY_NAME: Final = {alert.name: alert for alert in (*ALERTS, *FLAGS)}
 
 
 def alerting_tests() -> str:
-    """Every scenario as it is, and once more inside a maintenance window, where nothing may fire."""
-    in_maintenance = [
+    """Every scenario of an alert, and what needs more than a scenario says."""
+    return _file("loadwatch.rules", [*_scenarios(ALERTS), _absence(), _textfiles(), _down_in_maintenance()])
+
+
+def flag_tests() -> str:
+    """Every scenario of a rule on a flag."""
+    return _file("loadwatch.flags", _scenarios(FLAGS))
+
+
+def _scenarios(alerts: tuple[AlertRule, ...]) -> list[Node]:
+    """Each as it is, and once more inside a maintenance window, where nothing may fire."""
+    ours = [scenario for scenario in SCENARIOS if _BY_NAME[scenario.alert] in alerts]
+    again = [
         _test(scenario, maintenance=True)
-        for scenario in SCENARIOS
-        if any("loadwatch_maintenance" in silence for silence in _BY_NAME[scenario.alert].unless)
+        for scenario in ours
+        if not any("loadwatch_maintenance" in name for name in scenario.series)
+        and any(scenario.says.values())
     ]
-    tests = [
-        *(_test(scenario) for scenario in SCENARIOS),
-        *in_maintenance,
-        _absence(),
-        _down_in_maintenance(),
-    ]
-    return _file("loadwatch.rules", tests)
+    return [*(_test(scenario) for scenario in ours), *again]
 
 
 def recording_tests() -> str:
@@ -70,12 +77,13 @@ def _file(rules: str, tests: list[Node]) -> str:
 def _test(scenario: Scenario, *, maintenance: bool = False) -> Node:
     series = dict(scenario.series)
     if maintenance:
-        series[f"loadwatch_maintenance{{{HOST}}}"] = "1+0x400"
+        series[f"loadwatch_maintenance{{{scenario.host}}}"] = "1+0x2400"
     says = scenario.says
     if maintenance:
         says = {time: None for time, text in says.items() if text}
     alert = _BY_NAME[scenario.alert]
-    return _inputs(series) | {"alert_rule_test": [_expect(alert, time, text) for time, text in says.items()]}
+    expectations: list[Node] = [_expect(alert, time, text, scenario.host) for time, text in says.items()]
+    return _inputs(series) | {"alert_rule_test": expectations}
 
 
 def _inputs(series: dict[str, str]) -> dict[str, Node]:
@@ -113,6 +121,16 @@ def _absence() -> Node:
         for time, says in {"4m45s": None, "5m": text, "11m": None}.items()
     ]
     return _inputs(series) | {"alert_rule_test": expectations}
+
+
+def _textfiles() -> Node:
+    """Hosts that arrive through node_exporter are not absent, whatever else Prometheus scrapes."""
+    alert = _BY_NAME["LoadwatchAbsent"]
+    series = {
+        'up{job="node",instance="web-1:9100"}': "1+0x80",
+        'loadwatch_last_sample_timestamp_seconds{job="loadwatch",instance="web-1:9100"}': "0+15x80",
+    }
+    return _inputs(series) | {"alert_rule_test": [_expect(alert, "15m", None)]}
 
 
 def _down_in_maintenance() -> Node:

@@ -4,16 +4,25 @@ from itertools import groupby
 from typing import Final
 
 from generate.alert import AlertRule, Group, Lookup, action, fill, shown
-from generate.alerts import ALERTS
+from generate.alerts import ALERTS, FLAGS
 from generate.text import Node, to_yaml
 from loadwatch.assets import DEFAULT_GRAFANA_URL
 
-INTERVALS: Final[dict[Group, str]] = {"loadwatch-verdicts": "15s", "loadwatch-health": "30s"}
+INTERVALS: Final[dict[Group, str]] = {
+    "loadwatch-verdicts": "15s",
+    "loadwatch-flags": "15s",
+    "loadwatch-health": "30s",
+}
 
 _RULES_HEADING: Final = """\
 Alerting rules of loadwatch, for Prometheus 2.30 or later and vmalert.
 Generated: change .dev/generate and run `python .dev/documents.py`.
 They expect the scrape job to be named loadwatch."""
+
+_FLAGS_HEADING: Final = """\
+Rules that follow the flags of loadwatch and not its alerts: the state as it is, many times a day. For
+reports; not loaded by prometheus.example.yml, and told to nobody by alertmanager.example.yml.
+Generated: change .dev/generate and run `python .dev/documents.py`."""
 
 _RECORDING_HEADING: Final = """\
 Recording rules that sum up a fleet watched by loadwatch: cheap to keep for years, to federate, to graph.
@@ -48,11 +57,12 @@ RECORDINGS: Final[dict[str, str]] = {
 
 def alerting_rules() -> str:
     """The file of alerting rules."""
-    groups: list[Node] = [
-        {"name": name, "interval": INTERVALS[name], "rules": [_rule(alert) for alert in alerts]}
-        for name, alerts in groupby(ALERTS, key=lambda alert: alert.group)
-    ]
-    return to_yaml({"groups": groups}, heading=_RULES_HEADING)
+    return to_yaml({"groups": _groups(ALERTS)}, heading=_RULES_HEADING)
+
+
+def flag_rules() -> str:
+    """The file of rules on the flags."""
+    return to_yaml({"groups": _groups(FLAGS)}, heading=_FLAGS_HEADING)
 
 
 def recording_rules() -> str:
@@ -66,10 +76,17 @@ def annotations(alert: AlertRule) -> dict[str, str]:
     """The texts of an alert, as templates."""
     return {
         "summary": alert.summary,
-        "description": "".join(_piece(piece) for piece in alert.description),
+        "description": _description(alert),
         "runbook_url": alert.runbook_url,
-        "dashboard_url": _dashboard_url(alert),
+        "dashboard_url": dashboard_url(alert, f"{DEFAULT_GRAFANA_URL}/d"),
     }
+
+
+def _groups(alerts: tuple[AlertRule, ...]) -> list[Node]:
+    return [
+        {"name": name, "interval": INTERVALS[name], "rules": [_rule(alert) for alert in inside]}
+        for name, inside in groupby(alerts, key=lambda alert: alert.group)
+    ]
 
 
 def _rule(alert: AlertRule) -> Node:
@@ -79,11 +96,24 @@ def _rule(alert: AlertRule) -> Node:
     return rule | {"labels": {"severity": alert.severity}, "annotations": annotations(alert)}
 
 
+# All labels of the series as matchers, without those that the rule itself adds.
+_HOST_MATCHERS: Final = (
+    '{{ $host := "" }}{{ range $name, $value := $labels }}'
+    '{{ if not (match "^(__name__|alertname|alertgroup|severity)$" $name) }}'
+    '{{ $host = printf "%s%s=%q," $host $name $value }}{{ end }}{{ end }}'
+)
+
+
+def _description(alert: AlertRule) -> str:
+    text = "".join(_piece(piece) for piece in alert.description)
+    return _HOST_MATCHERS + text if any(isinstance(piece, Lookup) for piece in alert.description) else text
+
+
 def _piece(piece: str | Lookup) -> str:
     if isinstance(piece, str):
         return fill(piece, "$labels.instance", "$value")
-    hosts = " ".join(["$labels.job $labels.instance"] * piece.query.count("$host"))
-    query = piece.query.replace("$host", "job=%q,instance=%q")
+    hosts = " ".join(["$host"] * piece.query.count("$host"))
+    query = piece.query.replace("$host", "%s")
     if piece.count == 1:
         only = action("with . | first | value") + piece.opening + shown(piece, "", ".") + action("end")
         return action(f"with printf `{query}` {hosts} | query") + only + action("end")
@@ -95,9 +125,10 @@ def _piece(piece: str | Lookup) -> str:
     return action(f"with printf `{query}` {hosts} | query") + piece.opening + every + action("end")
 
 
-def _dashboard_url(alert: AlertRule) -> str:
+def dashboard_url(alert: AlertRule, folder: str) -> str:
+    """Template text for the address of the alert's dashboard below ``folder``, opened at its host."""
     board, _ = alert.panel
-    url = f"{DEFAULT_GRAFANA_URL}/d/{board}?var-job={action('$labels.job', 'urlquery')}"
+    url = f"{folder}/{board}?var-job={action('$labels.job', 'urlquery')}"
     if any("{instance}" in piece for piece in alert.description if isinstance(piece, str)):
         url += f"&var-instance={action('$labels.instance', 'urlquery')}"
     return url

@@ -1,12 +1,12 @@
 """The runbook: a section of Markdown for each alert, to which its ``runbook_url`` leads."""
 
 from generate.alert import AlertRule
-from generate.alerts import ALERTS
+from generate.alerts import ALERTS, FLAGS
 
 
 def runbook() -> str:
     """All sections, in the order of the rules; the headings make the anchors."""
-    return "\n" + "\n".join(_section(alert) for alert in ALERTS) + "\n"
+    return "\n" + "\n".join(_section(alert) for alert in (*ALERTS, *FLAGS)) + "\n"
 
 
 def _section(alert: AlertRule) -> str:

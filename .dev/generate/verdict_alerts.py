@@ -1,24 +1,33 @@
 """The alerts about the host; Prometheus rules, Grafana rules and the runbook are made from them.
 
-Few, and each asks for something to be done. The flags already carry hysteresis and a minimum duration, so the
-verdicts wait no longer here; ``max_over_time`` bridges scrapes that failed and restarts of the daemon, and
-unlike ``keep_firing_for`` (Prometheus 2.42) every Prometheus, vmalert and Grafana knows it.
+Few, and each asks for something to be done. They follow ``loadwatch_alert``: the daemon decides, within its
+weekly budget, and a rule fires exactly while `loadwatch alerts` lists an open alert. The flags, which no
+budget governs, have rules of their own for those who want them.
 """
 
+from dataclasses import replace
 from typing import Final
 
-from generate.alert import MAINTENANCE, AlertRule, Lookup
+from generate.alert import AlertRule, Lookup
 
-FLAGGED_NOW: Final = 'max without (horizon) (max_over_time(loadwatch_high_load{horizon="0"}[2m]))'
-FLAGGED_LATER: Final = 'max without (horizon) (max_over_time(loadwatch_high_load{horizon!="0"}[2m]))'
+# How long a lost scrape or a restart is bridged.
+_BRIDGE: Final = "2m"
+# A file left for node_exporter outlives its daemon. Thrice a sampling interval of five minutes.
+OUTDATED: Final = f"time() - last_over_time(loadwatch_last_sample_timestamp_seconds[{_BRIDGE}]) > 900"
+# For minutes: some seconds of maintenance in the middle make no second alert.
+IN_MAINTENANCE: Final = f"min_over_time(loadwatch_maintenance[{_BRIDGE}]) == 1"
+# An alert stays open for half an hour after the trouble, and its text tells of the trouble.
+_LATELY: Final = "35m"
 
-# As long as the judge takes forecasts after high load for its echo (SETTLED_SECONDS in judge.alerting):
-# the flags of the horizons come down more slowly than that of now.
-LATELY_FLAGGED: Final = 'max without (horizon) (max_over_time(loadwatch_high_load{horizon="0"}[15m]))'
+
+def _open(verdict: str, stage: str) -> str:
+    selector = f'loadwatch_alert{{verdict="{verdict}",stage="{stage}"}}'
+    return f"max without (verdict, stage) (last_over_time({selector}[{_BRIDGE}]))"
 
 
 def _top_signals(verdict: str) -> Lookup:
     return Lookup(
+        name="signal",
         opening=" Top signals: ",
         query=f'loadwatch_contribution{{verdict="{verdict}",$host}} > 0',
         label="signal",
@@ -30,7 +39,7 @@ HIGH_LOAD: Final = AlertRule(
     name="LoadwatchHighLoad",
     group="loadwatch-verdicts",
     severity="critical",
-    value=FLAGGED_NOW,
+    value=_open("high_load", "present"),
     comparison=">",
     threshold=0,
     wait="0s",
@@ -38,33 +47,47 @@ HIGH_LOAD: Final = AlertRule(
     description=(
         "{instance} is under high load",
         Lookup(
-            " (probability ",
-            # The highest of late: the flag outlives the load, and so does the message that it is over.
-            'max without () (max_over_time(loadwatch_high_load_probability{horizon="0",$host}[5m]))',
+            name="limit",
+            opening=", past the plain limit on ",
+            query=f"max_over_time(loadwatch_limit_exceeded{{$host}}[{_LATELY}])",
+            label="signal",
+            show_value="humanizePercentage",
+            between=" (",
+            after=")",
+        ),
+        Lookup(
+            name="probability",
+            opening=" (probability ",
+            # Where a limit was passed, the model did not raise it: what it thought is no reason.
+            query="max without (horizon) "
+            f'(max_over_time(loadwatch_high_load_probability{{horizon="0",$host}}[{_LATELY}])) '
+            f"unless max without (signal) (last_over_time(loadwatch_limit_exceeded{{$host}}[{_LATELY}]))",
             show_value="humanizePercentage",
             after=")",
             count=1,
         ),
-        Lookup(", raised by the plain limits on the signals", "loadwatch_high_load_by_guard{$host}", count=1),
         ".",
         _top_signals("high_load"),
     ),
     panel=("loadwatch-host", "verdicts"),
-    meaning="The host is at its limit now: work waits for CPU, memory, storage or the network. The daemon "
-    "raised its flag after hysteresis and a minimum duration, so this is no short peak.",
+    meaning="The host is at its limit now: work waits for CPU, memory, storage or the network. It is no "
+    "short peak and not usual at this hour, and the daemon spent a part of its weekly alert budget on it.",
     action="Read the top signals in the alert: they say which resource to look at. On the host, `loadwatch "
     "status` explains the verdict. `cpu_pressure` high: find the process with `top`; `memory_pressure`: "
-    "look for a leak before the kernel kills something; `io_pressure`: `iotop`, or a failing disk. If this "
+    "look for a leak before the kernel kills something; `io_pressure`: `iotop`, or a failing disk. Where the "
+    "text names a plain limit, that signal was at its end whatever the model says. If this "
     "load was meant (a backup, a deployment), say so with `loadwatch label --from ... --to ... normal`, or "
     "announce it next time with `loadwatch maintenance start`.",
-    clearing="Two minutes after the daemon lowers its flag.",
+    clearing="When the daemon closes the alert: half an hour after the trouble, so that a pause in it is no "
+    "second alert.",
+    unless=(OUTDATED, IN_MAINTENANCE),
 )
 
 HIGH_LOAD_EXPECTED: Final = AlertRule(
     name="LoadwatchHighLoadExpected",
     group="loadwatch-verdicts",
     severity="warning",
-    value=FLAGGED_LATER,
+    value=_open("high_load", "expected"),
     comparison=">",
     threshold=0,
     wait="0s",
@@ -72,8 +95,9 @@ HIGH_LOAD_EXPECTED: Final = AlertRule(
     description=(
         "{instance} is expected to be under high load",
         Lookup(
-            " within ",
-            'loadwatch_high_load_probability{$host} and loadwatch_high_load{horizon!="0",$host} == 1',
+            name="horizon",
+            opening=" within ",
+            query='loadwatch_high_load_probability{$host} and loadwatch_high_load{horizon!="0",$host} == 1',
             label="horizon",
             show_label="humanizeDuration",
             show_value="humanizePercentage",
@@ -89,24 +113,30 @@ HIGH_LOAD_EXPECTED: Final = AlertRule(
     "a part of the weekly alert budget on it. The host is still well.",
     action="Use the time: find what drives it (top signals), stop or move deferrable work, add capacity. How "
     "often such forecasts came true on this host is on the daemon's dashboard and in `loadwatch status`.",
-    clearing="Two minutes after the forecast flag goes down, or when the load has arrived: then "
-    "LoadwatchHighLoad takes over. For a quarter of an hour after high load it keeps quiet: forecasts that "
-    "are still up then are its echo.",
-    unless=(f"{LATELY_FLAGGED} > 0", MAINTENANCE),
+    clearing="When the load arrives: the same alert is then LoadwatchHighLoad, and nobody is told that it is "
+    "over. Else half an hour after the forecast is withdrawn.",
+    unless=(OUTDATED, IN_MAINTENANCE),
 )
 
 ANOMALY: Final = AlertRule(
     name="LoadwatchAnomaly",
     group="loadwatch-verdicts",
     severity="warning",
-    value="max without () (max_over_time(loadwatch_anomaly[2m]))",
+    value=_open("anomaly", "present"),
     comparison=">",
     threshold=0,
     wait="0s",
     summary="Host behaves unlike itself.",
     description=(
         "{instance} behaves unlike itself",
-        Lookup(" (score ", "loadwatch_anomaly_score{$host}", show_value='printf "%.2f"', after=")", count=1),
+        Lookup(
+            name="score",
+            opening=" (score ",
+            query=f"max_over_time(loadwatch_anomaly_score{{$host}}[{_LATELY}])",
+            show_value='printf "%.2f"',
+            after=")",
+            count=1,
+        ),
         ".",
         _top_signals("anomaly"),
     ),
@@ -117,7 +147,50 @@ ANOMALY: Final = AlertRule(
     "failed dependency. If it was right to warn, `loadwatch label --from ... --to ... incident` keeps it "
     "out of what counts as normal; if it is the new normal, label it `normal` and the next training learns "
     "it.",
-    clearing="Two minutes after the daemon lowers its flag.",
+    clearing="When the daemon closes the alert, half an hour after the anomaly.",
+    unless=(OUTDATED, IN_MAINTENANCE),
 )
 
 VERDICT_ALERTS: Final = (HIGH_LOAD, HIGH_LOAD_EXPECTED, ANOMALY)
+
+
+def _flag(alert: AlertRule, flag: str, label: str, summary: str, meaning: str) -> AlertRule:
+    """The rule that follows the flag in place of the alert."""
+    return replace(
+        alert,
+        name=f"{alert.name}Flagged",
+        group="loadwatch-flags",
+        severity="info",
+        value=f"max without ({label}) (last_over_time({flag}[{_BRIDGE}]))",
+        summary=summary,
+        meaning=f"{meaning} A flag is the state as it is, with hysteresis: no budget, no usual hour and no "
+        "merging governs it, so that it may come up many times a day.",
+        action=f"Nothing: {alert.name} calls when somebody should look. For reports, and for those who judge "
+        "by rules of their own.",
+        clearing="When the daemon lowers the flag.",
+    )
+
+
+FLAG_ALERTS: Final = (
+    _flag(
+        HIGH_LOAD,
+        'loadwatch_high_load{horizon="0"}',
+        "horizon",
+        "High load is flagged.",
+        "The probability of high load now is over its threshold, or a plain limit is passed.",
+    ),
+    _flag(
+        HIGH_LOAD_EXPECTED,
+        'loadwatch_high_load{horizon!="0"}',
+        "horizon",
+        "High load is flagged for later.",
+        "The probability of high load within a horizon is over its threshold.",
+    ),
+    _flag(
+        ANOMALY,
+        "loadwatch_anomaly",
+        "",
+        "An anomaly is flagged.",
+        "The anomaly score is over its threshold.",
+    ),
+)

@@ -25,8 +25,10 @@ DEFAULT_PROJECT_URL: Final = "http://localhost:10074/static/manual.html"
 
 _DESCRIPTIONS: Final[dict[str, str]] = {
     "prometheus/loadwatch.rules.yml": "alerting rules for Prometheus and vmalert",
+    "prometheus/loadwatch.flags.yml": "rules on the flags, for reports: not loaded by the examples",
     "prometheus/loadwatch.recording.yml": "recording rules that sum up a fleet",
     "prometheus/tests/loadwatch.rules.test.yml": "unit tests of the alerting rules for promtool",
+    "prometheus/tests/loadwatch.flags.test.yml": "unit tests of the rules on the flags for promtool",
     "prometheus/tests/loadwatch.recording.test.yml": "unit tests of the recording rules for promtool",
     "prometheus/prometheus.example.yml": "scrape configuration: static, file and DNS discovery, TLS, "
     "password",

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -15,6 +16,7 @@ Json = dict[str, Any]
 
 DASHBOARDS = sorted((FILES / "grafana/dashboards").glob("*.json"))
 RULES = FILES / "prometheus/loadwatch.rules.yml"
+FLAG_RULES = FILES / "prometheus/loadwatch.flags.yml"
 RECORDINGS = FILES / "prometheus/loadwatch.recording.yml"
 TWINS = FILES / "grafana/provisioning/alerting/loadwatch-rules.yaml"
 
@@ -50,26 +52,27 @@ def panels(dashboard: Json) -> list[Json]:
     return [panel for panel in found if panel["type"] != "row"]
 
 
-def rules() -> list[Json]:
-    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+def rules(path: Path = RULES) -> list[Json]:
+    return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
 
 
 def recordings() -> list[Json]:
-    return [rule for group in yaml.safe_load(RECORDINGS.read_text())["groups"] for rule in group["rules"]]
+    return rules(RECORDINGS)
 
 
 def twins() -> list[Json]:
-    return [rule for group in yaml.safe_load(TWINS.read_text())["groups"] for rule in group["rules"]]
+    return rules(TWINS)
 
 
 def looked_up(template: str) -> list[str]:
     """The queries inside a template of Prometheus, with the host filled in."""
-    return [query.replace("%q", '"x"') for query in re.findall(r"printf `([^`]+)`", template)]
+    host = 'job="x",instance="x",'
+    return [query.replace("%s", host) for query in re.findall(r"printf `([^`]+)`", template)]
 
 
 def expressions() -> Iterator[tuple[str, str]]:
     """Every PromQL expression that is shipped, with the place it was found."""
-    for rule in rules():
+    for rule in (*rules(), *rules(FLAG_RULES)):
         yield f"rule {rule['alert']}", rule["expr"]
         for query in looked_up(rule["annotations"]["description"]):
             yield f"description of {rule['alert']}", query

@@ -22,6 +22,7 @@ OTHERS = {
     # Of prometheus_client's ProcessCollector, which the exporter registers.
     "process_cpu_seconds_total": set(),
     "process_resident_memory_bytes": set(),
+    "process_start_time_seconds": set(),
 }
 KNOWN: dict[str, set[str]] = {**LABELS, **OTHERS}
 

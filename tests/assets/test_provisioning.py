@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from generate.alert import Lookup
 from generate.alerts import ALERTS
 
 from loadwatch.assets import FILES
@@ -76,14 +77,14 @@ def test_uids_are_unique() -> None:
 
 
 @every_twin
-def test_conditions_compare_the_first_query(rule: Json) -> None:
-    """A is the number, C the comparison, and the data source is the one that is provisioned."""
+def test_conditions_compare_the_value(rule: Json) -> None:
+    """One query gives the value, an expression compares it, and the data source is the one provisioned."""
     first, *_, last = rule["data"]
     source = load("datasources/loadwatch.yaml")["datasources"][0]["uid"]
-    assert (first["refId"], last["refId"]) == ("A", "C")
+    assert (first["refId"], last["refId"], rule["condition"]) == ("value", "firing", "firing")
     assert {data["datasourceUid"] for data in rule["data"][:-1]} == {source}
     assert last["model"]["type"] == "threshold"
-    assert last["model"]["expression"] == "A"
+    assert last["model"]["expression"] == "value"
     assert [len(c["evaluator"]["params"]) for c in last["model"]["conditions"]] == [1]
     assert all(list(nodes(data["model"]["expr"])) for data in rule["data"][:-1])
 
@@ -91,10 +92,42 @@ def test_conditions_compare_the_first_query(rule: Json) -> None:
 @every_twin
 def test_every_looked_up_value_has_its_query(rule: Json) -> None:
     """A text speaks of no query that is not there, and no query is asked in vain or can have no data."""
-    asked = {data["refId"]: data["model"].get("expr", "") for data in rule["data"]} | {"A": ""}
+    asked = {data["refId"]: data["model"].get("expr", "") for data in rule["data"]} | {"value": ""}
     spoken = set(re.findall(r"\$values\.(\w+)\.", rule["annotations"]["description"]))
-    assert spoken - {"A"} == asked.keys() - {"A", "C"}
-    assert all(asked[name].endswith(" or on () vector(0)") for name in spoken - {"A"})
+    assert spoken - {"value"} == asked.keys() - {"value", "firing"}
+    assert all(asked[name].endswith(" or on () vector(0)") for name in spoken - {"value"})
+
+
+@every_twin
+def test_values_in_messages_are_named_by_words(rule: Json) -> None:
+    """Grafana's own message lists them: ``score=0.93, signal1=1.2`` and not ``L1a=0.93, L2a=1.2``."""
+    assert all(re.fullmatch("[a-z]{4,}[123]?", data["refId"]) for data in rule["data"])
+
+
+@every_twin
+def test_an_instance_without_labels_has_no_text(rule: Json) -> None:
+    """Where no host has a row, Grafana makes one without labels: it must not say "<no value> behaves"."""
+    text = rule["annotations"]["description"]
+    if "$labels" in text:
+        assert text.startswith("{{ if $labels.instance }}")
+        assert text.endswith("{{ end }}")
+
+
+@every_twin
+def test_an_alert_opens_the_dashboard_of_its_host(rule: Json) -> None:
+    """Grafana's own link carries no variables and opens the first host of the list; ours names this one."""
+    board = rule["annotations"]["__dashboardUid__"]
+    url = f"{{{{ externalURL }}}}d/{board}?var-job={{{{ $labels.job | urlquery }}}}"
+    if "$labels.instance" in rule["annotations"]["description"]:
+        url += "&var-instance={{ $labels.instance | urlquery }}"
+    assert rule["annotations"]["dashboard_url"] == url
+
+
+def test_values_with_lookups_carry_the_labels_of_the_target_only() -> None:
+    """Grafana joins a looked-up series by its labels: the name of a metric on the value would fit none."""
+    for alert in ALERTS:
+        if any(isinstance(piece, Lookup) for piece in alert.description):
+            assert re.match(r"(max|sum) without \(", alert.value), alert.name
 
 
 @every_twin
@@ -119,6 +152,36 @@ def test_dashboards_are_provided_from_a_folder_named_by_title() -> None:
     assert "folderUid" not in provider
     assert provider["options"].keys() == {"path"}
     assert provider["allowUiUpdates"] is False
+
+
+def test_nobody_is_told_that_a_forecast_is_resolved_when_its_load_arrives() -> None:
+    """Grafana has no inhibition: the contact point of forecasts sends no message at their end."""
+    routing = load("alerting/loadwatch-contact-points.yaml")
+    (policy,) = routing["policies"]
+    first = next(
+        route["receiver"]
+        for route in policy["routes"]
+        if all(
+            {"=": lambda x, y: x == y, "=~": lambda x, y: bool(re.fullmatch(y, x))}[how](labels[name], value)
+            for labels in [{"alertname": "LoadwatchHighLoadExpected", "severity": "warning"}]
+            for name, how, value in route["object_matchers"]
+        )
+    )
+    (point,) = [point for point in routing["contactPoints"] if point["name"] == first]
+    assert [receiver["disableResolveMessage"] for receiver in point["receivers"]] == [True]
+    others = [p for p in routing["contactPoints"] if p["name"] != first]
+    assert not any(receiver.get("disableResolveMessage") for p in others for receiver in p["receivers"])
+
+
+def test_messages_list_what_fires_with_its_reasons() -> None:
+    """Each receiver shows our message, which exists and takes the firing apart from what is over."""
+    routing = load("alerting/loadwatch-contact-points.yaml")
+    (template,) = routing["templates"]
+    (name,) = re.findall(r'\{\{ define "([^"]+)" \}\}', template["template"])
+    settings = [receiver["settings"] for p in routing["contactPoints"] for receiver in p["receivers"]]
+    assert {each["message"] for each in settings} == {f'{{{{ template "{name}" . }}}}'}
+    assert "range .Alerts.Firing" in template["template"]
+    assert "range .Alerts }}" not in template["template"]
 
 
 def test_routes_name_contact_points_and_mute_timings_that_exist() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from generate.alerts import ALERTS
+from generate.alert import AlertRule
+from generate.alerts import ALERTS, FLAGS
 from generate.scenarios import SCENARIOS
 
 from loadwatch.assets import FILES, export
 
-from .promql_reading import looked_up, recordings, rules, selectors
+from .promql_reading import FLAG_RULES, looked_up, recordings, rules, selectors
 
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 needs_vmalert = pytest.mark.skipif(shutil.which("vmalert") is None, reason="vmalert is not installed")
@@ -32,8 +33,9 @@ def test_promtool_accepts_rules_and_configuration(tmp_path: Path) -> None:
     """What is exported loads: rules, and the example configuration beside them."""
     export(tmp_path, ["prometheus"])
     folder = tmp_path / "prometheus"
-    output = run("promtool", "check", "rules", "loadwatch.rules.yml", "loadwatch.recording.yml", cwd=folder)
+    output = run("promtool", "check", "rules", *sorted(folder.glob("loadwatch.*.yml")), cwd=folder)
     assert f"SUCCESS: {len(ALERTS)} rules found" in output
+    assert f"SUCCESS: {len(FLAGS)} rules found" in output
     # The password and certificate files of the example are the reader's to make.
     run("promtool", "check", "config", "--syntax-only", "prometheus.example.yml", cwd=folder)
 
@@ -50,7 +52,8 @@ def test_every_scenario_holds(tmp_path: Path) -> None:
 def test_vmalert_accepts_the_rules(tmp_path: Path) -> None:
     """The same files serve those who keep their metrics in VictoriaMetrics."""
     export(tmp_path, ["prometheus"])
-    rules_here = [f"-rule={name}" for name in ("loadwatch.rules.yml", "loadwatch.recording.yml")]
+    rules_here = [f"-rule={path}" for path in (tmp_path / "prometheus").glob("loadwatch.*.yml")]
+    assert len(rules_here) == 3
     run("vmalert", "-dryRun", *rules_here, cwd=tmp_path / "prometheus")
 
 
@@ -61,14 +64,45 @@ def test_alertmanager_accepts_its_example() -> None:
 
 
 @needs_amtool
-@pytest.mark.parametrize(
-    ("severity", "receiver"), [("critical", "pager"), ("warning", "mail"), ("info", "mail")]
-)
-def test_alerts_reach_the_receiver_for_their_severity(severity: str, receiver: str) -> None:
-    """What is critical wakes somebody; the rest is read in the morning."""
+@pytest.mark.parametrize("alert", [*ALERTS, *FLAGS], ids=lambda alert: alert.name)
+def test_alerts_reach_the_receiver_for_their_severity(alert: AlertRule) -> None:
+    """What is critical wakes somebody; the rest is read in the morning; of flags nobody hears."""
     command = ["amtool", "config", "routes", "test", "--config.file=alertmanager.example.yml"]
-    command += ["alertname=LoadwatchAnomaly", f"severity={severity}", "instance=web-1:10074"]
-    assert run(*command, cwd=FILES / "alertmanager").strip() == receiver
+    command += [f"alertname={alert.name}", f"severity={alert.severity}", "instance=web-1:10074"]
+    wanted = "nobody" if alert in FLAGS else "pager" if alert.severity == "critical" else "mail"
+    assert run(*command, cwd=FILES / "alertmanager").strip() == wanted
+
+
+def test_the_receiver_of_flags_tells_nobody() -> None:
+    """It has no way to anybody."""
+    receivers = yaml.safe_load((FILES / "alertmanager/alertmanager.example.yml").read_text())["receivers"]
+    assert {"name": "nobody"} in receivers
+
+
+def test_flags_have_a_file_of_their_own_that_nothing_loads() -> None:
+    """Who wants rules on the flags adds them on purpose: severity info, and no flag in the other rules."""
+    assert [(rule["alert"], rule["labels"]) for rule in rules(FLAG_RULES)] == [
+        (alert.name, {"severity": "info"}) for alert in FLAGS
+    ]
+    example = yaml.safe_load((FILES / "prometheus/prometheus.example.yml").read_text())
+    assert example["rule_files"] == ["loadwatch.rules.yml", "loadwatch.recording.yml"]
+    flags = {"loadwatch_high_load", "loadwatch_anomaly"}
+    assert not any(s.metric in flags for rule in rules() for s in selectors(rule["expr"]))
+
+
+def test_verdict_alerts_follow_the_alerts_of_the_daemon() -> None:
+    """High load that is there is critical, what is expected and what is odd a warning."""
+    followed = {
+        (found.matchers["verdict"][1], found.matchers["stage"][1]): rule["labels"]["severity"]
+        for rule in rules()
+        for found in selectors(rule["expr"])
+        if found.metric == "loadwatch_alert"
+    }
+    assert followed == {
+        ("high_load", "present"): "critical",
+        ("high_load", "expected"): "warning",
+        ("anomaly", "present"): "warning",
+    }
 
 
 def test_every_alert_has_a_whole_story() -> None:
@@ -78,7 +112,7 @@ def test_every_alert_has_a_whole_story() -> None:
         for scenario in SCENARIOS
     }
     # The absence of all targets is told without a host, in a test of its own.
-    assert set(stories) == {alert.name for alert in ALERTS} - {"LoadwatchAbsent"}
+    assert set(stories) == {alert.name for alert in (*ALERTS, *FLAGS)} - {"LoadwatchAbsent"}
     for name, says in stories.items():
         whole = [s for s in says if s[0] is None and s[-1] is None and any(s)]
         assert whole, f"{name}: no scenario begins quiet, fires and ends quiet"
@@ -109,6 +143,16 @@ def test_verdicts_name_their_top_signals() -> None:
             assert selector.metric == "loadwatch_contribution"
             assert selector.matchers.keys() == {"verdict", "job", "instance"}
             assert selector.matchers["verdict"][1] == verdicts[rule["alert"]]
+
+
+def test_lookups_take_all_labels_of_the_alert() -> None:
+    """Two clusters may have a host of the same job and name: each text has the reasons of its own."""
+    for rule in (*rules(), *rules(FLAG_RULES)):
+        text = rule["annotations"]["description"]
+        if "| query" in text:
+            assert "range $name, $value := $labels" in text
+            assert re.findall(r"printf `[^`]+`((?: \$\w+(?:\.\w+)?)+) \| query", text)
+            assert "$labels.job" not in text
 
 
 def test_no_alert_fires_in_maintenance() -> None:
