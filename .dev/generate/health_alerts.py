@@ -34,7 +34,7 @@ DOWN: Final = AlertRule(
     group="loadwatch-health",
     severity="critical",
     # Not answering now, or losing many scrapes until every one has worked for two minutes.
-    value='(avg_over_time(up{job="loadwatch"}[10m]) < 0.7\n'
+    value='max without () (avg_over_time(up{job="loadwatch"}[10m]) < 0.7\n'
     'unless min_over_time(up{job="loadwatch"}[2m]) == 1\n'
     'or up{job="loadwatch"})',
     comparison="<",

@@ -49,7 +49,7 @@ HIGH_LOAD: Final = AlertRule(
         Lookup(
             name="limit",
             opening=", past the plain limit on ",
-            query=f"max_over_time(loadwatch_limit_exceeded{{$host}}[{_LATELY}])",
+            query=f"max without () (max_over_time(loadwatch_limit_exceeded{{$host}}[{_LATELY}]))",
             label="signal",
             show_value="humanizePercentage",
             between=" (",
@@ -132,7 +132,7 @@ ANOMALY: Final = AlertRule(
         Lookup(
             name="score",
             opening=" (score ",
-            query=f"max_over_time(loadwatch_anomaly_score{{$host}}[{_LATELY}])",
+            query=f"max without () (max_over_time(loadwatch_anomaly_score{{$host}}[{_LATELY}]))",
             show_value='printf "%.2f"',
             after=")",
             count=1,

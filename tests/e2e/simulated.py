@@ -29,12 +29,14 @@ class Host:
     down: bool = False
     faults: bool = False
     all_signals: bool = False
+    limits: dict[str, float] = field(default_factory=dict)
     exporter: Exporter = field(init=False)
 
     def __post_init__(self) -> None:
         self._clock = SystemClock()
         # As if the last sample could be a minute old: a busy test machine must not make verdicts stale.
         self.exporter = exporter = Exporter(self._clock, interval=20.0, all_signals=self.all_signals)
+        exporter.is_maintenance = lambda _timestamp: self.maintenance
         self._trained = self._clock.wall() - 3600
         exporter.model_brier.set(0.03)
         exporter.training_duration.set(12.5)
@@ -56,6 +58,7 @@ class Host:
         self.exporter.inference_duration.observe(0.0005)
         if self.faults:
             self._fail()
+        self._open_alerts()
         self.exporter.publish(self._snapshot())
         return self.exporter.scrape()[0]
 
@@ -72,6 +75,21 @@ class Host:
         self.exporter.training_failures.inc()
         self.exporter.threshold_raise.set(0.05, "high_load")
 
+    def _open_alerts(self) -> None:
+        """As the judge does that finds each flag worth an alert."""
+        flags = {} if self.maintenance else self._flags()
+        now = flags.get(0, False) or bool(self.limits)
+        self.exporter.alert.set(now, "high_load", "present")
+        self.exporter.alert.set(any(flags.values()) and not now, "high_load", "expected")
+        self.exporter.alert.set(self.anomaly, "anomaly", "present")
+
+    def _probabilities(self) -> dict[int, float]:
+        rest = (1.0 - self.probability) * self.outlook
+        return {h: self.probability + rest * h / HORIZONS[-1] for h in HORIZONS}
+
+    def _flags(self) -> dict[int, bool]:
+        return {h: p > 0.5 or bool(self.limits) for h, p in self._probabilities().items()}
+
     def _snapshot(self) -> Snapshot:
         now = self._clock.wall()
         drivers = (
@@ -79,17 +97,18 @@ class Host:
             Contribution("memory", 0.22),
             Contribution("network", -0.05),
         )
-        rest = (1.0 - self.probability) * self.outlook
-        probabilities = {h: self.probability + rest * h / HORIZONS[-1] for h in HORIZONS}
+        flags = self._flags()
         return Snapshot(
             sample=Sample(now, self._clock.monotonic(), dict.fromkeys(NAMES, 0.3)),
-            probabilities=probabilities,
-            high_load={h: p > 0.5 for h, p in probabilities.items()},
+            probabilities=self._probabilities(),
+            high_load=flags,
             anomaly_score=0.9 if self.anomaly else 0.1,
             anomaly=self.anomaly,
             contributions={"high_load": drivers, "anomaly": drivers},
             model=ModelInfo("20231114T221320-7", "trained", self._trained),
             maintenance=self.maintenance,
+            raised_by=("guard" if self.limits else "model") if flags[0] else None,
+            limits=self.limits,
         )
 
 
