@@ -5,15 +5,17 @@ from typing import Final
 from generate.dashboard import Dashboard, Row
 from generate.panels import Panel, Query, alert_list, graph, stat, states
 
-# A series of a fault appears with the first one; until then this draws the truth, which is zero.
-_NONE: Final = "or on (job, instance) 0 * loadwatch_ready{$host}"
-
 
 def _faults(key: str, title: str, description: str, counter: str, label: str = "") -> Panel:
     by = f"job, instance, {label}" if label else "job, instance"
-    legend = f"{{{{instance}}}} {{{{{label}}}}}" if label else "{{instance}}"
-    query = f"sum by ({by}) (increase({counter}{{$host}}[$__rate_interval])) {_NONE}"
-    return graph(key, title, description, Query(query, legend), width=8)
+    query = f"sum by ({by}) (increase({counter}{{$host}}[$__rate_interval]))"
+    return graph(
+        key,
+        title,
+        description,
+        Query(query, f"{{{{{label}}}}}" if label else "faults"),
+        legend="names" if label else "hidden",
+    ).shown(unknown="none", width=8)
 
 
 _STATE: Final = (
@@ -29,21 +31,21 @@ _STATE: Final = (
         "Model",
         "The model in use, and whether it was trained on this host or is the first, synthetic one.",
         "loadwatch_model_info{$host}",
-        legend="{{origin}} {{version}}",
+        name="${__field.labels.origin} ${__field.labels.version}",
     ),
     stat(
         "version",
         "Version",
         "The version of loadwatch that runs.",
         "loadwatch_build_info{$host}",
-        legend="{{version}}",
+        name="${__field.labels.version}",
     ),
     stat(
         "waiting",
         "Training",
         "Training waits while the host suffers, so as not to make a bad moment worse.",
         "loadwatch_training_waiting{$host}",
-        mappings=states(("0", "as scheduled", "green"), ("1", "WAITING", "orange")),
+        mappings=states(("0", "as scheduled", "text"), ("1", "WAITING", "orange")),
     ),
     stat(
         "hits",
@@ -51,14 +53,14 @@ _STATE: Final = (
         "Share of the forecast alerts that came true, as measured on this host so far.",
         "loadwatch_forecast_hit_ratio{$host}",
         unit="percentunit",
-    ),
+    ).shown(decimals=0, unknown="no forecast yet"),
     stat(
         "lead",
         "Lead time",
         "Median time by which forecasts that came true were early.",
         "loadwatch_forecast_lead_time_seconds{$host}",
         unit="s",
-    ),
+    ).shown(decimals=0, unknown="no forecast yet"),
 )
 
 _MODEL: Final = (
@@ -67,56 +69,48 @@ _MODEL: Final = (
         "Age of the model",
         "Time since the model in use was trained; it falls when a new one is published. And time since a "
         "training last ended with a candidate.",
-        Query("time() - loadwatch_model_trained_timestamp_seconds{$host}", "model, {{instance}}"),
-        Query("time() - loadwatch_last_training_success_timestamp_seconds{$host}", "success, {{instance}}"),
+        Query("time() - loadwatch_model_trained_timestamp_seconds{$host}", "model"),
+        Query("time() - loadwatch_last_training_success_timestamp_seconds{$host}", "success"),
         unit="s",
-        width=8,
-    ),
+    ).shown(width=8),
     graph(
         "training_runs",
         "Training in the last day",
         "Runs, runs that failed, and candidates that were refused because they were no better.",
-        Query("increase(loadwatch_training_runs_total{$host}[1d])", "runs, {{instance}}"),
-        Query("increase(loadwatch_training_failures_total{$host}[1d])", "failed, {{instance}}"),
-        Query("increase(loadwatch_training_rejections_total{$host}[1d])", "refused, {{instance}}"),
-        width=8,
-    ),
+        Query("increase(loadwatch_training_runs_total{$host}[1d])", "runs"),
+        Query("increase(loadwatch_training_failures_total{$host}[1d])", "failed"),
+        Query("increase(loadwatch_training_rejections_total{$host}[1d])", "refused"),
+    ).shown(width=8),
     graph(
         "losses",
         "Losses",
         "Loss of the last finished training on what it learned from and on what it never saw. A growing "
         "distance between the two is overfitting.",
-        Query("loadwatch_training_loss{$host}", "{{split}}, {{instance}}"),
-        width=8,
-    ),
+        Query("loadwatch_training_loss{$host}", "{{split}}"),
+    ).shown(width=8),
     graph(
         "calibration",
         "Calibration",
         "Brier score of the probabilities on the span held out from training: 0 is perfect, 0.25 is a coin.",
-        Query("loadwatch_model_brier_score{$host}", "{{instance}}"),
-        width=8,
-    ),
+        Query("loadwatch_model_brier_score{$host}", "score"),
+        top=0.25,
+        legend="hidden",
+    ).shown(width=8),
     graph(
         "training_cost",
         "Duration of training",
         "How long the last finished training took.",
-        Query("loadwatch_training_duration_seconds{$host}", "{{instance}}"),
+        Query("loadwatch_training_duration_seconds{$host}", "duration"),
+        legend="hidden",
         unit="s",
-        width=8,
-    ),
+    ).shown(width=8),
     graph(
         "training_samples",
         "Rows learned from",
         "Rows of history that the last finished training learned from.",
-        Query("loadwatch_training_samples{$host}", "{{instance}}"),
-        width=8,
-    ),
-    _faults(
-        "models_set_aside",
-        "Models set aside",
-        "Stored models that were damaged or another host's.",
-        "loadwatch_models_set_aside_total",
-    ),
+        Query("loadwatch_training_samples{$host}", "rows"),
+        legend="hidden",
+    ).shown(width=8),
 )
 
 _WORTH: Final = (
@@ -125,35 +119,41 @@ _WORTH: Final = (
         "Alerts in a week and their budget",
         "Alerts raised in the last seven days, the number that the configuration allows, and how many a week "
         "neither rule, kernel pressure nor operator ever confirmed.",
-        Query("increase(loadwatch_alerts_total{$host}[7d])", "{{verdict}} raised, {{instance}}"),
-        Query("loadwatch_alert_budget_per_week{$host}", "{{verdict}} budget, {{instance}}"),
-        Query("loadwatch_false_alarms_measured_per_week{$host}", "{{verdict}} false, {{instance}}"),
+        Query("increase(loadwatch_alerts_total{$host}[7d])", "{{verdict}} raised"),
+        Query("loadwatch_alert_budget_per_week{$host}", "{{verdict}} budget"),
+        Query("loadwatch_false_alarms_measured_per_week{$host}", "{{verdict}} false"),
     ),
     graph(
         "threshold_raise",
         "Raised thresholds",
         "How far the alert threshold stands above the trained one because the budget is overspent.",
-        Query("loadwatch_alert_threshold_raise{$host}", "{{verdict}}, {{instance}}"),
-    ),
+        Query("loadwatch_alert_threshold_raise{$host}", "{{verdict}}"),
+        top=0.1,
+    ).shown(unknown="none"),
 )
 
 _SAMPLING: Final = (
     graph(
         "sample_age",
         "Age of the last sample",
-        "Saw teeth as high as the sampling interval are as it should be.",
-        Query("time() - loadwatch_last_sample_timestamp_seconds{$host}", "{{instance}}"),
+        "How old the last sample was at each scrape: up to the sampling interval, when all is well.",
+        Query(
+            # By the moment of the scrape: by now, it would show how long ago that was.
+            "timestamp(loadwatch_last_sample_timestamp_seconds{$host}) "
+            "- loadwatch_last_sample_timestamp_seconds{$host}",
+            "age",
+        ),
+        legend="hidden",
         unit="s",
-        width=8,
-    ),
+    ).shown(width=8),
     graph(
         "sample_rate",
-        "Samples a second",
-        "One over the sampling interval, when all is well.",
-        Query("rate(loadwatch_samples_total{$host}[$__rate_interval])", "{{instance}}"),
-        unit="cps",
-        width=8,
-    ),
+        "Time between samples",
+        "The sampling interval, when all is well.",
+        Query("1 / rate(loadwatch_samples_total{$host}[$__rate_interval])", "interval"),
+        legend="hidden",
+        unit="s",
+    ).shown(decimals=1, width=8),
     graph(
         "durations",
         "Time for a sample and for its verdict",
@@ -161,16 +161,42 @@ _SAMPLING: Final = (
         Query(
             "rate(loadwatch_sample_duration_seconds_sum{$host}[$__rate_interval]) "
             "/ rate(loadwatch_sample_duration_seconds_count{$host}[$__rate_interval])",
-            "sample, {{instance}}",
+            "sample",
         ),
         Query(
             "rate(loadwatch_inference_duration_seconds_sum{$host}[$__rate_interval]) "
             "/ rate(loadwatch_inference_duration_seconds_count{$host}[$__rate_interval])",
-            "verdict, {{instance}}",
+            "verdict",
         ),
         unit="s",
-        width=8,
-    ),
+    ).shown(width=8),
+    graph(
+        "processor",
+        "CPU time of the daemon",
+        "Share of one CPU, training included while it runs inside the daemon's process.",
+        Query("rate(process_cpu_seconds_total{$host}[$__rate_interval])", "CPU"),
+        legend="hidden",
+        unit="percentunit",
+        top=0.05,
+    ).shown(width=8),
+    graph(
+        "resident",
+        "Memory of the daemon",
+        "Resident memory.",
+        Query("process_resident_memory_bytes{$host}", "memory"),
+        legend="hidden",
+        unit="bytes",
+    ).shown(width=8),
+    graph(
+        "restarts",
+        "Restarts",
+        "How often the daemon was started within half an hour.",
+        Query("changes(process_start_time_seconds{$host}[30m])", "restarts"),
+        legend="hidden",
+    ).shown(width=8),
+)
+
+_FAULTS: Final = (
     _faults(
         "sample_failures",
         "Failed readings",
@@ -188,15 +214,10 @@ _SAMPLING: Final = (
         "history",
         "History that cannot be stored",
         "Samples that wait in memory because the history cannot be written, and samples lost for good.",
-        Query(f"loadwatch_history_unsaved_samples{{$host}} {_NONE}", "waiting, {{instance}}"),
-        Query(
-            "increase(loadwatch_history_lost_samples_total{$host}[$__rate_interval])", "lost, {{instance}}"
-        ),
-        Query(
-            "increase(loadwatch_history_salvages_total{$host}[$__rate_interval])", "salvages, {{instance}}"
-        ),
-        width=8,
-    ),
+        Query("loadwatch_history_unsaved_samples{$host}", "waiting"),
+        Query("increase(loadwatch_history_lost_samples_total{$host}[$__rate_interval])", "lost"),
+        Query("increase(loadwatch_history_salvages_total{$host}[$__rate_interval])", "salvages"),
+    ).shown(width=8),
     _faults(
         "scheduler_missed",
         "Missed runs of the schedule",
@@ -204,31 +225,11 @@ _SAMPLING: Final = (
         "loadwatch_scheduler_missed_total",
         "exported_job",
     ),
-)
-
-_PROCESS: Final = (
-    graph(
-        "processor",
-        "CPU time of the daemon",
-        "Share of one CPU, training included while it runs inside the daemon's process.",
-        Query("rate(process_cpu_seconds_total{$host}[$__rate_interval])", "{{instance}}"),
-        unit="percentunit",
-        width=8,
-    ),
-    graph(
-        "resident",
-        "Memory of the daemon",
-        "Resident memory.",
-        Query("process_resident_memory_bytes{$host}", "{{instance}}"),
-        unit="bytes",
-        width=8,
-    ),
-    graph(
-        "restarts",
-        "Restarts",
-        "How often the daemon began to count from zero within half an hour.",
-        Query("resets(loadwatch_sample_duration_seconds_count{$host}[30m])", "{{instance}}"),
-        width=8,
+    _faults(
+        "models_set_aside",
+        "Models set aside",
+        "Stored models that were damaged or another host's.",
+        "loadwatch_models_set_aside_total",
     ),
     _faults(
         "web_faults",
@@ -246,21 +247,20 @@ _PROCESS: Final = (
     alert_list(
         "alert_list",
         "All alerts of loadwatch",
-        "Every alert rule and its state, the quiet ones too.",
+        "Every alert rule and its state on this host, the quiet ones too.",
+        host=True,
         quiet_too=True,
-        width=8,
-    ),
+    ).shown(width=16),
 )
 
 DAEMON: Final = Dashboard(
     uid="loadwatch-daemon",
     description="Whether the verdicts can be trusted: sampling, training, calibration, alert budget, cost.",
     rows=(
-        Row("Now", _STATE),
-        Row("Worth of its alerts", _WORTH),
+        Row("", (*_STATE, *_WORTH)),
         Row("Model and training", _MODEL),
-        Row("Sampling and storing", _SAMPLING),
-        Row("Process", _PROCESS),
+        Row("Sampling and cost", _SAMPLING),
+        Row("Faults", _FAULTS),
     ),
     every_host=False,
     since="now-24h",

@@ -9,6 +9,10 @@ from generate.panels import DATASOURCE, MATCHERS, Json, Panel
 
 WIDTH: Final = 24
 
+# Of annotations, by the time that a dashboard shows at first: Grafana asks for a hundred points and joins
+# those that are one step apart.
+_STEPS: Final = {"now-3h": "2m", "now-24h": "15m"}
+
 TITLES: Final = {
     "loadwatch-fleet": "Loadwatch / Fleet",
     "loadwatch-host": "Loadwatch / Host",
@@ -18,7 +22,10 @@ TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A headed row of panels; a folded one runs its queries only when it is opened."""
+    """A headed row of panels; a folded one runs its queries only when it is opened.
+
+    The first row needs no heading, which would cost it the first line of the screen.
+    """
 
     title: str
     panels: tuple[Panel, ...]
@@ -46,7 +53,7 @@ class Dashboard:
     def to_text(self) -> str:
         """The dashboard as Grafana's provisioning reads it."""
         content: Json = {
-            "annotations": {"list": _annotations()},
+            "annotations": {"list": _annotations(_STEPS[self.since])},
             "description": self.description,
             "editable": False,
             "graphTooltip": 1,
@@ -65,7 +72,7 @@ class Dashboard:
         return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
     def _numbered(self) -> Iterator[tuple[int, Row | Panel]]:
-        items = [item for row in self.rows for item in (row, *row.panels)]
+        items = [item for row in self.rows for item in ((row, *row.panels) if row.title else row.panels)]
         yield from enumerate(items, start=1)
 
     def _panels(self) -> list[Json]:
@@ -147,17 +154,8 @@ def _variable(name: str, query: str, *, every: bool) -> Json:
     return variable
 
 
-def _annotations() -> list[Json]:
-    return [
-        {
-            "builtIn": 1,
-            "datasource": {"type": "grafana", "uid": "-- Grafana --"},
-            "enable": True,
-            "hide": True,
-            "iconColor": "rgba(0, 211, 255, 1)",
-            "name": "Annotations & Alerts",
-            "type": "dashboard",
-        },
+def _annotations(step: str) -> list[Json]:
+    ours = [
         _annotation(
             "High load", "red", 'loadwatch_high_load{$host,horizon="0"} == 1', "High load", "{{instance}}"
         ),
@@ -180,16 +178,29 @@ def _annotations() -> list[Json]:
             "{{instance}} ({{severity}})",
         ),
     ]
+    return [
+        {
+            "builtIn": 1,
+            "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+            "enable": True,
+            "hide": True,
+            "iconColor": "rgba(0, 211, 255, 1)",
+            "name": "Annotations & Alerts",
+            "type": "dashboard",
+        },
+        *({**annotation, "step": step} for annotation in ours),
+    ]
 
 
 def _annotation(name: str, colour: str, expression: str, title: str, text: str) -> Json:
     return {
         "datasource": DATASOURCE,
-        "enable": name in {"High load", "Anomaly", "Maintenance"},
+        # At the reader's wish: one host's trouble tints every graph of the fleet, and at long ranges Grafana
+        # breaks a region into dashes.
+        "enable": False,
         "expr": expression.replace("$host", MATCHERS),
         "iconColor": colour,
         "name": name,
-        "step": "30s",
         "textFormat": text,
         "titleFormat": title,
         "useValueForTime": False,

@@ -7,13 +7,14 @@ from generate.dashboard import Dashboard, Row
 from generate.panels import (
     NEUTRAL,
     Json,
+    Lane,
     Panel,
     Query,
     alert_list,
     bars,
+    by_horizon,
     graph,
     stat,
-    states,
     steps,
     timeline,
 )
@@ -22,16 +23,24 @@ from generate.tables import Column, host_table
 # Steps of a graph over all hosts: each costs the server a look at every one of them.
 _POINTS: Final = 200
 
-_GOOD: Final = steps((None, "green"), (1, "orange"))
-_BAD: Final = steps((None, "green"), (1, "red"))
+# None is as it should be, and needs no colour.
+_NOTICE: Final = steps((None, "text"), (1, "orange"))
+_BAD: Final = steps((None, "text"), (1, "red"))
 _NOW: Final = 'loadwatch_high_load_probability{$host,horizon="0"}'
 _WORST: Final = f"and on (instance) topk(25, {_NOW})"
 _OLD: Final = "time() - loadwatch_model_trained_timestamp_seconds{$host}"
-_FIRING: Final = 'ALERTS{$host,alertname=~"Loadwatch.*",alertstate="firing"}'
+# What node_exporter still shows of a daemon that died is no state of the host.
+_FRESH: Final = "unless on (job, instance) time() - loadwatch_last_sample_timestamp_seconds{$host} > 900"
 
 
 def _count(key: str, title: str, description: str, query: str, thresholds: Json = _BAD) -> Panel:
-    return replace(stat(key, title, description, f"{query} or vector(0)", thresholds=thresholds), width=3)
+    return stat(
+        key,
+        title,
+        description,
+        f"{query} or vector(0)",
+        thresholds=thresholds,
+    ).shown(width=3)
 
 
 _COUNTS: Final = (
@@ -40,26 +49,29 @@ _COUNTS: Final = (
         "Reporting",
         "Hosts whose daemon answered the last scrape.",
         "sum(up{$host})",
-        steps((None, "red"), (1, "green")),
+        steps((None, "red"), (1, "text")),
     ),
     _count("down", "Down", "Hosts whose daemon did not answer the last scrape.", "count(up{$host} == 0)"),
     _count(
-        "high_load", "High load", "Hosts under high load now.", 'sum(loadwatch_high_load{$host,horizon="0"})'
+        "high_load",
+        "High load",
+        "Hosts under high load now.",
+        f'sum(loadwatch_high_load{{$host,horizon="0"}} {_FRESH})',
     ),
     _count(
         "expected",
         "Expected",
         "Hosts not under high load that are expected to be, at any horizon.",
-        'count(max by (instance) (loadwatch_high_load{$host,horizon!="0"}) == 1 '
-        'unless on (instance) loadwatch_high_load{$host,horizon="0"} == 1)',
-        _GOOD,
+        f'count(max by (job, instance) (loadwatch_high_load{{$host,horizon!="0"}} {_FRESH}) == 1 '
+        'unless on (job, instance) loadwatch_high_load{$host,horizon="0"} == 1)',
+        _NOTICE,
     ),
     _count(
         "unlike_itself",
         "Anomalies",
         "Hosts that behave unlike themselves.",
-        "sum(loadwatch_anomaly{$host})",
-        _GOOD,
+        f"sum(loadwatch_anomaly{{$host}} {_FRESH})",
+        _NOTICE,
     ),
     _count(
         "maintenance",
@@ -72,14 +84,14 @@ _COUNTS: Final = (
         "not_ready",
         "Without verdict",
         "Hosts whose daemon gives no verdict.",
-        "count(loadwatch_ready{$host} == 0)",
+        f"count(loadwatch_ready{{$host}} == 0 or loadwatch_ready{{$host}} {_FRESH.replace('unless', 'and')})",
     ),
     _count(
         "stale_models",
         "Stale models",
         "Hosts with a model older than a week.",
         f"count({_OLD} > 604800)",
-        _GOOD,
+        _NOTICE,
     ),
 )
 
@@ -87,9 +99,14 @@ _OVER_TIME: Final = (
     graph(
         "loaded_hosts",
         "Hosts under high load",
-        "How many hosts are flagged now, and how many are expected to be within each horizon in seconds.",
+        "How many hosts are flagged now, and how many are expected to be within each horizon.",
         Query('sum(loadwatch_high_load{$host,horizon="0"})', "now"),
-        Query('sum by (horizon) (loadwatch_high_load{$host,horizon!="0"})', "within {{horizon}} s"),
+        *(
+            Query(query, name)
+            for query, name in by_horizon(
+                "sum by (horizon) (loadwatch_high_load{$host,$horizon})", "in $horizon"
+            )
+        ),
         Query("sum(loadwatch_anomaly{$host})", "anomalies"),
     ),
     graph(
@@ -107,13 +124,13 @@ _OVER_TIME: Final = (
         "out.",
         Query('sum by (signal) (loadwatch_contribution{$host,verdict="high_load"} > 0)', "{{signal}}"),
         stacked=True,
-    ),
+    ).shown(decimals=1),
     graph(
-        "firing",
-        "Firing alerts",
-        "Alerts of the Prometheus rules by name; the line of all is there without any alert.",
-        Query(f"count({_FIRING}) or vector(0)", "all"),
-        Query(f"count by (alertname) ({_FIRING})", "{{alertname}}"),
+        "open_alerts",
+        "Open alerts",
+        "What the daemons call somebody for, by verdict and stage: within the weekly budget of each host, "
+        "and whichever rules pass it on.",
+        Query("sum by (verdict, stage) (loadwatch_alert{$host})", "{{verdict}} {{stage}}"),
     ),
 )
 
@@ -135,6 +152,7 @@ _WORST_HOSTS: Final = (
             "Contribution",
             "max by (instance, signal) "
             f'(topk by (instance) (1, loadwatch_contribution{{$host,verdict="high_load"}}) {_WORST})',
+            decimals=2,
         ),
         labels={"signal": "Top signal"},
         width=14,
@@ -151,6 +169,7 @@ _WORST_HOSTS: Final = (
             "max by (instance, signal) (topk by (instance) (1, "
             'loadwatch_contribution{$host,verdict="anomaly"}) and on (instance) topk(25, '
             "loadwatch_anomaly_score{$host}))",
+            decimals=2,
         ),
         labels={"signal": "Top signal"},
         width=10,
@@ -159,14 +178,13 @@ _WORST_HOSTS: Final = (
         "loaded_longest",
         "The hosts under high load for longest",
         "The flags of the 15 hosts that were under high load for the largest share of the chosen time.",
-        Query(
+        Lane(
             'max by (instance) (loadwatch_high_load{$host,horizon="0"} and on (instance) '
             'topk(15, avg_over_time(loadwatch_high_load{$host,horizon="0"}[$__range] @ end())))',
             "{{instance}}",
+            "red",
         ),
-        mappings=states(("0", "well", "green"), ("1", "high load", "red")),
-        height=10,
-    ),
+    ).shown(height=10),
 )
 
 _WATCH: Final = (
@@ -176,23 +194,27 @@ _WATCH: Final = (
         "The 15 hosts whose model is oldest.",
         Column("Age of the model", f"max by (instance) (topk(15, {_OLD}))", "s"),
         width=8,
+        height=7,
     ),
     bars(
         "versions",
         "Versions of loadwatch",
         "How many hosts run which version.",
-        Query("count by (version) (loadwatch_build_info{$host})", "{{version}}", instant=True),
+        "count by (version) (loadwatch_build_info{$host})",
+        name="${__field.labels.version}",
     ),
     bars(
         "origins",
         "Models by origin",
         "How many hosts run a model of their own, and how many still the first, synthetic one.",
-        Query("count by (origin) (loadwatch_model_info{$host})", "{{origin}}", instant=True),
+        "count by (origin) (loadwatch_model_info{$host})",
+        name="${__field.labels.origin}",
     ),
     alert_list(
         "alert_list",
         "Alerts that need attention",
         "Alerts of loadwatch that fire or are about to, from Grafana and from the data source.",
+        host=False,
         quiet_too=False,
     ),
     graph(
@@ -209,8 +231,7 @@ FLEET: Final = Dashboard(
     description="All hosts watched by loadwatch: how many are under high load, which are worst, what "
     "drives them.",
     rows=(
-        Row("Now", _COUNTS),
-        Row("Over time", tuple(replace(panel, points=_POINTS) for panel in _OVER_TIME)),
+        Row("", (*_COUNTS, *(replace(panel, points=_POINTS) for panel in _OVER_TIME))),
         Row("The worst", _WORST_HOSTS),
         Row("How well they are watched", _WATCH),
     ),

@@ -1,216 +1,270 @@
-"""The dashboard of one host: the verdict first, then why, then everything the model saw."""
+"""The dashboard of one host: is it fine, since when, why; then everything the model saw.
+
+Its first screen on a laptop is the row without a heading. No legend has the name of the host: it is chosen
+above.
+"""
 
 from typing import Final
 
 from generate.dashboard import Dashboard, Row
 from generate.panels import (
+    Lane,
+    Legend,
     Panel,
     Query,
     alert_list,
     bars,
+    by_horizon,
     graph,
     stat,
     states,
     steps,
     timeline,
 )
+from generate.verdict_alerts import OUTDATED
+from loadwatch.signals import NAMES
 
 _SEEN: Final = "What the model saw at each sample."
 
-_NOW: Final = (
-    stat(
-        "high_load",
-        "High load",
-        "Whether the daemon flags high load now, after hysteresis and minimum duration.",
-        'loadwatch_high_load{$host,horizon="0"}',
-        mappings=states(("0", "no", "green"), ("1", "HIGH LOAD", "red")),
-    ),
-    stat(
-        "expected",
-        "High load expected",
-        "Whether high load is forecast for any of the later horizons.",
-        'max without (horizon) (loadwatch_high_load{$host,horizon!="0"})',
-        mappings=states(("0", "no", "green"), ("1", "EXPECTED", "orange")),
-    ),
-    stat(
-        "unlike_itself",
-        "Anomaly",
-        "Whether the host behaves unlike itself.",
-        "loadwatch_anomaly{$host}",
-        mappings=states(("0", "no", "green"), ("1", "ANOMALY", "purple")),
-    ),
-    stat(
-        "maintenance",
-        "Maintenance",
-        "Inside a maintenance window nothing is flagged and nothing is learned.",
-        "loadwatch_maintenance{$host}",
-        mappings=states(("0", "no", "text"), ("1", "MAINTENANCE", "blue")),
-    ),
-    stat(
-        "age",
-        "Last sample",
-        "Age of the last sample; verdicts are withdrawn when it is older than three sampling intervals.",
-        "time() - loadwatch_last_sample_timestamp_seconds{$host}",
-        unit="s",
-        thresholds=steps((None, "green"), (60, "orange"), (120, "red")),
-    ),
-    stat(
-        "model",
-        "Model",
-        "The model in use, and whether it was trained on this host or is the first, synthetic one.",
-        "loadwatch_model_info{$host}",
-        legend="{{origin}} {{version}}",
-    ),
+# A day is looked back upon, to the minute.
+_LONG: Final = {"type": "range", "options": {"from": 86_300, "to": None, "result": {"text": "over a day"}}}
+
+_FLAGS: Final = "loadwatch_high_load{$host} or loadwatch_anomaly{$host}"
+_FLAGGED: Final = f"max by (job, instance) ({_FLAGS})"
+_STALE: Final = OUTDATED.replace("timestamp_seconds", "timestamp_seconds{$host}")
+
+# The worst that holds. Without a fresh verdict there is none: unknown is not fine.
+_STATE: Final = (
+    'max by (job, instance) (4 * loadwatch_high_load{$host,horizon="0"} '
+    'or 3 * loadwatch_high_load{$host,horizon!="0"} '
+    "or loadwatch_maintenance{$host} == 1 or 2 * loadwatch_anomaly{$host} or loadwatch_maintenance{$host}) "
+    'and on (job, instance) loadwatch_high_load{$host,horizon="0"} '
+    f"unless on (job, instance) {_STALE}"
 )
 
-_VERDICTS: Final = (
+
+def _unchanged(flagged: int) -> str:
+    """PromQL for the seconds since it was last otherwise, or since it was first known."""
+    otherwise = f"max_over_time((({_FLAGGED} != bool {flagged}) * time())[1d:1m]) > 0"
+    known = f"min_over_time((({_FLAGGED} >= bool 0) * time())[1d:1m])"
+    return f"time() - ({otherwise} or {known}) and {_FLAGGED} == {flagged}"
+
+
+_SINCE: Final = f"{_unchanged(1)} or {_unchanged(0)}"
+_OPEN: Final = (
+    'max by (job, instance) (3 * loadwatch_alert{$host,verdict="high_load",stage="present"} '
+    'or 2 * loadwatch_alert{$host,verdict="high_load",stage="expected"} '
+    'or 1 * loadwatch_alert{$host,verdict="anomaly"})'
+)
+
+_NOW: Final = (
+    stat(
+        "state",
+        "State",
+        "The worst that is flagged now: the state as it is, with hysteresis. Empty without a fresh verdict.",
+        _STATE,
+        mappings=states(
+            ("0", "fine", "green"),
+            ("1", "maintenance", "blue"),
+            ("2", "unlike itself", "purple"),
+            ("3", "high load expected", "orange"),
+            ("4", "HIGH LOAD", "red"),
+        ),
+    ).shown(unknown="no verdict", width=5),
+    stat(
+        "since",
+        "For",
+        "How long nothing has been flagged, or something has; to the minute, and up to a day.",
+        _SINCE,
+        unit="s",
+        mappings=(_LONG,),
+    ).shown(decimals=0, unknown="not known yet", width=4),
+    stat(
+        "open_alert",
+        "Alert",
+        "What loadwatch calls a person for: within the weekly budget, not for what is usual at this hour. A "
+        "flag without an alert is explained on the host's status page.",
+        _OPEN,
+        mappings=states(
+            ("0", "none", "text"),
+            ("1", "anomaly", "purple"),
+            ("2", "high load expected", "orange"),
+            ("3", "HIGH LOAD", "red"),
+        ),
+    ).shown(width=5),
+    stat(
+        "raised_by",
+        "Raised by",
+        "What raised the flag of high load: the rule of the operator, the model, or a plain limit.",
+        "loadwatch_high_load_source{$host}",
+        name="${__field.labels.source}",
+    ).shown(unknown="nothing"),
+    stat(
+        "limits",
+        "Plain limits passed",
+        "Signals over the plain limits that hold beside the model, and how much of each is used.",
+        "loadwatch_limit_exceeded{$host}",
+        unit="percentunit",
+        name="${__field.labels.signal}",
+        thresholds=steps((None, "red")),
+    ).shown(decimals=0, unknown="none", width=6),
     timeline(
         "verdicts",
-        "Verdicts",
-        "The flags over time: high load now and for each horizon, anomaly, maintenance. A gap means that "
-        "nothing was known.",
-        Query('loadwatch_high_load{$host,horizon="0"}', "high load, {{instance}}"),
-        Query('loadwatch_high_load{$host,horizon!="0"}', "within {{horizon}} s, {{instance}}"),
-        Query("loadwatch_anomaly{$host}", "anomaly, {{instance}}"),
-        Query("loadwatch_maintenance{$host}", "maintenance, {{instance}}"),
-        Query("loadwatch_high_load_by_guard{$host}", "by a plain limit, {{instance}}"),
-        Query("loadwatch_high_load_source{$host}", "by {{source}}, {{instance}}"),
-        mappings=states(("0", "no", "green"), ("1", "yes", "red")),
-        special={
-            "/^within/": states(("0", "no", "green"), ("1", "yes", "orange")),
-            "/^anomaly/": states(("0", "no", "green"), ("1", "yes", "purple")),
-            "/^maintenance/": states(("0", "no", "green"), ("1", "yes", "blue")),
-        },
-    ),
+        "Flags and alerts",
+        "What was flagged, and for what somebody was called. A gap means that nothing was known.",
+        Lane('loadwatch_high_load{$host,horizon="0"}', "high load", "red"),
+        *(
+            Lane(query, name, "orange")
+            for query, name in by_horizon("loadwatch_high_load{$host,$horizon}", "in $horizon")
+        ),
+        Lane("loadwatch_high_load_by_guard{$host}", "plain limit", "red"),
+        Lane("loadwatch_anomaly{$host}", "anomaly", "purple"),
+        Lane("max without (verdict, stage) (loadwatch_alert{$host})", "alert", "semi-dark-red"),
+        Lane("loadwatch_maintenance{$host}", "maintenance", "blue"),
+    ).shown(width=16),
+    bars(
+        "drivers",
+        "Strongest signals now",
+        "The signals that push towards high load at this moment, by how much they move the verdict.",
+        'sort_desc(loadwatch_contribution{$host,verdict="high_load"} > 0)',
+        name="${__field.labels.signal}",
+    ).shown(decimals=2, unknown="none pushes towards high load"),
     graph(
         "probability",
         "Probability of high load",
-        "Now and within each horizon, in seconds. The probabilities are calibrated: of the moments with 80 "
-        "%, about four in five are high load.",
-        Query('loadwatch_high_load_probability{$host,horizon="0"}', "now, {{instance}}"),
-        Query('loadwatch_high_load_probability{$host,horizon!="0"}', "within {{horizon}} s, {{instance}}"),
+        "Now and within each horizon. The probabilities are calibrated: of the moments with 80 %, about four "
+        "in five are high load.",
+        Query('loadwatch_high_load_probability{$host,horizon="0"}', "now"),
+        *(
+            Query(query, name)
+            for query, name in by_horizon("loadwatch_high_load_probability{$host,$horizon}", "in $horizon")
+        ),
         ratio=True,
     ),
     graph(
         "anomaly",
         "Anomaly score",
-        "How unlike itself the host behaves, from 0 to 1.",
-        Query("loadwatch_anomaly_score{$host}", "{{instance}}"),
+        "How unlike itself the host behaves, from 0 to 1. The first, synthetic model has no score.",
+        Query("loadwatch_anomaly_score{$host}", "score"),
         ratio=True,
+        legend="hidden",
+    ).shown(
+        unknown="No score yet: the first model that is trained on this host brings one, after "
+        "a quarter of an hour of history."
     ),
+)
+
+_WHY: Final = (
     graph(
         "contributions_high_load",
         "What drives the probability",
         "Signed contributions of the strongest signals: above zero towards high load, below zero away from "
         "it.",
-        Query('loadwatch_contribution{$host,verdict="high_load"}', "{{signal}}, {{instance}}"),
+        Query('loadwatch_contribution{$host,verdict="high_load"}', "{{signal}}"),
         stacked=True,
-    ),
+        top=0.1,
+    ).shown(decimals=2),
     graph(
         "contributions_anomaly",
         "What drives the anomaly score",
         "Signed contributions of the strongest signals: above zero towards an anomaly.",
-        Query('loadwatch_contribution{$host,verdict="anomaly"}', "{{signal}}, {{instance}}"),
+        Query('loadwatch_contribution{$host,verdict="anomaly"}', "{{signal}}"),
         stacked=True,
-    ),
+        top=0.1,
+    ).shown(decimals=2, unknown="No score yet: see above."),
 )
 
 _ALERTS: Final = (
     timeline(
         "alerts",
-        "Alerts",
-        "Alerts of the Prometheus rules over time. The first lane counts them; it is there without any "
-        "alert.",
-        Query('sum(ALERTS{$host,alertname=~"Loadwatch.*",alertstate="firing"}) or vector(0)', "firing"),
-        Query(
-            'max by (alertname, instance) (ALERTS{$host,alertname=~"Loadwatch.*",alertstate="firing"})',
-            "{{alertname}}, {{instance}}",
+        "Firing Prometheus rules",
+        "Alerts of Prometheus' or vmalert's rules; Grafana's own are in the list beside it.",
+        Lane(
+            'max by (alertname) (ALERTS{$host,alertname=~"Loadwatch.*",alertstate="firing"})',
+            "{{alertname}}",
+            "orange",
         ),
-        mappings=states(("0", "none", "green")),
-        height=6,
-    ),
+    ).shown(width=12, unknown="none"),
     alert_list(
         "alert_list",
         "Alerts that need attention",
-        "Alerts of loadwatch that fire or are about to, from Grafana and from the data source.",
+        "Alerts about this host that fire or are about to, from Grafana and from the data source.",
+        host=True,
         quiet_too=False,
     ),
-    bars(
-        "drivers",
-        "Strongest signals now",
-        "The signals that push towards high load at this moment.",
-        Query(
-            'sort_desc(loadwatch_contribution{$host,verdict="high_load"} > 0) or vector(0)',
-            "{{signal}}",
-            True,
-        ),
-        width=12,
-    ),
 )
 
 
-def _signals(key: str, title: str, names: str, *, ratio: bool = True, unit: str = "short") -> Panel:
-    selector = f'loadwatch_signal{{$host,signal=~"{names}"}}'
-    query = Query(selector, "{{signal}}, {{instance}}")
-    return graph(key, title, _SEEN, query, ratio=ratio, unit=unit, width=8)
+def _signals(key: str, title: str, *names: str, unit: str = "", top: float = 1.0) -> Panel:
+    """A graph of these signals; ratios, where no unit is given."""
+    query = Query(f'loadwatch_signal{{$host,signal=~"{"|".join(names)}"}}', "{{signal}}")
+    legend: Legend = "names" if len(names) > 1 else "hidden"
+    return graph(
+        key, title, _SEEN, query, unit=unit or "short", ratio=not unit, legend=legend, top=top
+    ).shown(width=8, height=6)
 
 
-_SIGNALS: Final = (
-    _signals("cpu", "CPU", "cpu|cpu_max_core|iowait|steal"),
-    _signals(
-        "pressure", "Pressure: share of time in which work waited", "cpu_pressure|memory_pressure|io_pressure"
-    ),
-    _signals("memory", "Memory", "memory|swap"),
-    _signals("network", "Network, over link speed", "network"),
+_CPU_AND_MEMORY: Final = (
+    _signals("cpu", "CPU", "cpu", "cpu_max_core", "iowait", "steal"),
+    _signals("load", "Load average per CPU", "load_per_cpu", unit="short"),
+    _signals("memory", "Memory", "memory", "swap"),
+    _signals("pressure", "Time in which work waited", "cpu_pressure", "memory_pressure", "io_pressure"),
     _signals("disk", "Busiest disk", "disk"),
-    graph(
-        "every_signal",
-        "Every exported signal that is a ratio",
-        "All ratios together, those of imported names too: what rises with what.",
-        Query('loadwatch_signal{$host,unit="ratio"}', "{{signal}}, {{instance}}"),
-        ratio=True,
-        width=8,
+    _signals("disk_bytes", "Disk traffic", "disk_read", "disk_write", unit="Bps", top=1024.0),
+)
+
+_NETWORK: Final = (
+    _signals("network", "Network, over link speed", "network"),
+    _signals(
+        "network_bytes", "Network traffic", "network_receive", "network_transmit", unit="Bps", top=1024.0
+    ),
+    _signals(
+        "connections", "TCP connections", "tcp_established", "tcp_in_use", "tcp_time_wait", unit="short"
     ),
 )
 
-# Exported only where there is room below sixty series, or where all signals were asked for.
-_FURTHER: Final = (
-    _signals("load", "Load average per CPU", "load_per_cpu", ratio=False),
-    _signals("network_bytes", "Network traffic", "network_receive|network_transmit", ratio=False, unit="Bps"),
-    _signals("disk_bytes", "Disk traffic", "disk_read|disk_write", ratio=False, unit="Bps"),
-    _signals("disk_wait", "Time a disk request takes", "disk_wait", ratio=False, unit="s"),
-    _signals("connections", "TCP connections", "tcp_established|tcp_in_use|tcp_time_wait", ratio=False),
-    _signals("segments", "TCP segments", "tcp_in_segments|tcp_out_segments", ratio=False, unit="pps"),
+_FILLING: Final = (
+    _signals("filesystems", "Fullest file system", "filesystem", "filesystem_inodes"),
+    _signals("kernel_limits", "Limits of the kernel", "file_handles", "threads", "conntrack"),
+    _signals("kills", "Processes killed for want of memory, a second", "oom_kills", unit="short"),
+)
+
+_RARE: Final = (
+    _signals("segments", "TCP segments", "tcp_in_segments", "tcp_out_segments", unit="pps"),
     _signals(
-        "opens", "TCP connections opened", "tcp_active_opens|tcp_passive_opens", ratio=False, unit="cps"
+        "opens", "TCP connections opened a second", "tcp_active_opens", "tcp_passive_opens", unit="short"
     ),
     _signals(
         "faults",
-        "TCP faults",
-        "tcp_retransmits|tcp_retransmit_timeouts|tcp_resets|tcp_in_errors|listen_overflows",
-        ratio=False,
-        unit="cps",
+        "TCP faults a second",
+        "tcp_retransmits",
+        "tcp_retransmit_timeouts",
+        "tcp_resets",
+        "tcp_in_errors",
+        "listen_overflows",
+        unit="short",
     ),
-    _signals(
-        "datagrams", "UDP datagrams", "udp_in_datagrams|udp_out_datagrams|udp_errors", ratio=False, unit="pps"
-    ),
-    _signals("filling", "What fills up", "filesystem|filesystem_inodes|file_handles|threads|conntrack"),
-    _signals("kills", "Processes killed for want of memory", "oom_kills", ratio=False, unit="cps"),
+    _signals("datagrams", "UDP datagrams", "udp_in_datagrams", "udp_out_datagrams", "udp_errors", unit="pps"),
+    _signals("disk_wait", "Time a disk request takes", "disk_wait", unit="s", top=0.01),
+    graph(
+        "own_signals",
+        "Signals of your own",
+        "Signals with names that loadwatch does not measure itself.",
+        Query(f'loadwatch_signal{{$host,signal!~"{"|".join(NAMES)}"}}', "{{signal}}"),
+    ).shown(unknown="none", width=8, height=6),
 )
 
 HOST: Final = Dashboard(
     uid="loadwatch-host",
     description="One host as loadwatch sees it: verdicts, what drives them, and every signal.",
     rows=(
-        Row("Now", _NOW),
-        Row("Verdicts", _VERDICTS),
-        Row("Alerts", _ALERTS),
-        Row("Signals", _SIGNALS),
-        Row(
-            "Further signals (exported where there is room, or with all signals switched on)",
-            _FURTHER,
-            folded=True,
-        ),
+        Row("", _NOW),
+        Row("Why", _WHY),
+        Row("Signals: CPU, memory, pressure, disk", _CPU_AND_MEMORY),
+        Row("Signals: network", _NETWORK),
+        Row("Signals: what fills up", _FILLING),
+        Row("Signals: TCP, UDP, disk waits, your own", _RARE, folded=True),
+        Row("Alert rules", _ALERTS),
     ),
     every_host=False,
     since="now-3h",

@@ -3,9 +3,10 @@
 In a query ``$host`` stands for the matchers of the variables ``$job`` and ``$instance``.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 Json = dict[str, Any]
 
@@ -36,6 +37,21 @@ class Query:
         }
 
 
+# By the default of ``high_load.horizons``, in this order on every legend: as text, 300 stands before 60.
+HORIZONS: Final = {"60": "1 min", "300": "5 min", "900": "15 min"}
+
+
+def by_horizon(query: str, name: str) -> Iterator[tuple[str, str]]:
+    """A query for each horizon after now, and one for others that a host may have; with its name.
+
+    In ``query`` and ``name``, ``$horizon`` stands for the matcher of the label and for its text.
+    """
+    for seconds, text in HORIZONS.items():
+        yield query.replace("$horizon", f'horizon="{seconds}"'), name.replace("$horizon", text)
+    others = "|".join(("0", *HORIZONS))
+    yield query.replace("$horizon", f'horizon!~"{others}"'), name.replace("$horizon", "{{horizon}} s")
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     """A panel before it has a place; ``key`` names it to the alerts, width and height are in grid units.
@@ -56,6 +72,20 @@ class Panel:
     overrides: tuple[Json, ...] = ()
     transformations: tuple[Json, ...] = ()
     points: int | None = None
+
+    def shown(
+        self, *, decimals: int | None = None, unknown: str = "", width: int = 0, height: int = 0
+    ) -> "Panel":
+        """The same panel of this size, with so many decimals; ``unknown`` stands where there is no series."""
+        defaults: Json = ({"noValue": unknown} if unknown else {}) | (
+            {} if decimals is None else {"decimals": decimals}
+        )
+        return replace(
+            self,
+            defaults=self.defaults | defaults,
+            width=width or self.width,
+            height=height or self.height,
+        )
 
     def to_json(self, number: int, x: int, y: int) -> Json:
         """The panel at its place, with its number in the dashboard."""
@@ -93,6 +123,9 @@ def steps(*limits: tuple[float | None, str]) -> Json:
 
 NEUTRAL: Final = steps((None, "text"))
 
+# What stands on the legend of a graph: the names alone, or a table with numbers beside a wide one.
+Legend = Literal["hidden", "names", "table"]
+
 
 def stat(
     key: str,
@@ -101,22 +134,29 @@ def stat(
     query: str,
     *,
     unit: str = "short",
-    legend: str = "",
+    name: str = "",
     mappings: Sequence[Json] = (),
     thresholds: Json = NEUTRAL,
 ) -> Panel:
-    """One number, or one state, as of now; with a ``legend`` the name of the series instead of its value."""
+    """One number, or one state, as of now; colour is in the word, and only where it means something.
+
+    With a ``name``, a template for the name of the series, that is shown: beside the value where there is a
+    unit, in its place where there is none.
+    """
+    text = "auto" if not name else "name" if unit == "short" else "value_and_name"
     options: Json = {
-        "colorMode": "background" if mappings or thresholds is not NEUTRAL else "value",
+        "colorMode": "value",
         "graphMode": "none",
         "justifyMode": "auto",
         "orientation": "auto",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        "textMode": "name" if legend else "auto",
+        "textMode": text,
     }
     defaults: Json = {"mappings": list(mappings), "thresholds": thresholds, "color": {"mode": "thresholds"}}
     defaults["noValue"] = "not known yet"
-    queries = (Query(query, legend, instant=True),)
+    if name:
+        defaults["displayName"] = name
+    queries = (Query(query, instant=True),)
     return Panel(key, title, description, "stat", queries, unit, 4, 4, options, defaults)
 
 
@@ -128,39 +168,58 @@ def graph(
     unit: str = "short",
     ratio: bool = False,
     stacked: bool = False,
-    width: int = 12,
-    height: int = 8,
+    legend: Legend = "names",
+    top: float = 1.0,
 ) -> Panel:
-    """Lines over time; a ``ratio`` is drawn from 0 to 1, ``stacked`` series lie on each other as bars."""
+    """Lines over time from zero; a ``ratio`` is drawn from 0 to 1, ``stacked`` series lie on each other.
+
+    ``top`` is the end of an axis on which all is zero, in the unit.
+    """
     custom: Json = {
-        "drawStyle": "bars" if stacked else "line",
-        "fillOpacity": 60 if stacked else 8,
-        "lineWidth": 0 if stacked else 1,
+        "axisSoftMin": 0,
+        "drawStyle": "line",
+        "fillOpacity": 50 if stacked else 8,
+        "lineInterpolation": "stepAfter" if stacked else "linear",
+        "lineWidth": 1,
         "showPoints": "never",
         "spanNulls": False,
         "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
     }
     defaults: Json = {"custom": custom, "color": {"mode": "palette-classic"}}
     if ratio:
-        defaults |= {"min": 0, "max": 1}
+        unit = "percentunit"
+        defaults |= {"decimals": 0, "min": 0, "max": 1}
+    else:
+        custom["axisSoftMax"] = top
+    table = legend == "table"
     options: Json = {
-        "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom"},
+        "legend": {
+            "calcs": ["lastNotNull", "max"] if table else [],
+            "displayMode": "table" if table else "list",
+            "placement": "right" if table else "bottom",
+            "showLegend": legend != "hidden",
+        },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    unit = "percentunit" if ratio else unit
-    return Panel(key, title, description, "timeseries", queries, unit, width, height, options, defaults)
+    return Panel(key, title, description, "timeseries", queries, unit, 12, 7, options, defaults)
 
 
-def timeline(
-    key: str,
-    title: str,
-    description: str,
-    *queries: Query,
-    mappings: Sequence[Json],
-    special: Mapping[str, Sequence[Json]] | None = None,
-    height: int = 8,
-) -> Panel:
-    """States over time, one lane for each series; ``special`` maps lanes, by a pattern, in their own way."""
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane of a timeline: what is 0 or 1, its name, and the colour of 1."""
+
+    query: str
+    name: str
+    colour: str
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression for the names that the lane's series get."""
+        return f"/^{re.sub('{{.*}}', '.*', self.name)}$/"
+
+
+def timeline(key: str, title: str, description: str, *lanes: Lane) -> Panel:
+    """States over time, one lane for each series; 0 is pale, 1 has the colour of its lane."""
     options: Json = {
         "alignValue": "left",
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
@@ -173,41 +232,57 @@ def timeline(
     defaults: Json = {
         "color": {"mode": "thresholds"},
         "custom": custom,
-        "mappings": list(mappings),
-        "thresholds": steps((None, "green"), (1, "red")),
+        "mappings": states(("0", "no", _PALE), ("1", "yes", "red")),
+        "thresholds": _lane(lanes[0].colour),
     }
+    # Merged values are coloured by thresholds alone, whatever the mappings say.
     overrides = tuple(
         {
-            "matcher": {"id": "byRegexp", "options": pattern},
-            "properties": [{"id": "mappings", "value": list(mapped)}],
+            "matcher": {"id": "byRegexp", "options": lane.pattern},
+            "properties": [{"id": "thresholds", "value": _lane(lane.colour)}],
         }
-        for pattern, mapped in (special or {}).items()
+        for lane in lanes
     )
-    return Panel(
-        key, title, description, "state-timeline", queries, "short", 24, height, options, defaults, overrides
-    )
+    queries = tuple(Query(lane.query, lane.name) for lane in lanes)
+    kind = "state-timeline"
+    return Panel(key, title, description, kind, queries, "short", 24, 7, options, defaults, overrides)
 
 
-def bars(
-    key: str, title: str, description: str, query: Query, *, unit: str = "short", width: int = 8
-) -> Panel:
-    """The present values of several series as horizontal bars."""
+_PALE: Final = "rgba(128, 128, 128, 0.15)"
+
+
+def _lane(colour: str) -> Json:
+    return steps((None, _PALE), (1, colour))
+
+
+def bars(key: str, title: str, description: str, query: str, *, name: str) -> Panel:
+    """The present values of several series as horizontal bars; ``name`` is a template for the name of each.
+
+    The name holds for a single bar too, which Grafana else calls "Value".
+    """
     options: Json = {
-        "displayMode": "gradient",
+        "displayMode": "basic",
         "minVizHeight": 16,
         "minVizWidth": 0,
         "orientation": "horizontal",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        "showUnfilled": True,
+        "showUnfilled": False,
     }
-    defaults: Json = {"color": {"mode": "palette-classic"}, "min": 0, "thresholds": NEUTRAL}
-    return Panel(key, title, description, "bargauge", (query,), unit, width, 8, options, defaults)
+    defaults: Json = {
+        "color": {"fixedColor": "blue", "mode": "fixed"},
+        "displayName": name,
+        "min": 0,
+        "noValue": "none",
+        "thresholds": NEUTRAL,
+    }
+    queries = (Query(query, instant=True),)
+    return Panel(key, title, description, "bargauge", queries, "short", 8, 7, options, defaults)
 
 
-def alert_list(key: str, title: str, description: str, *, quiet_too: bool, width: int = 12) -> Panel:
-    """The alerts that Grafana knows, its own and those of the data source."""
+def alert_list(key: str, title: str, description: str, *, host: bool, quiet_too: bool) -> Panel:
+    """The alerts that Grafana knows, its own and those of the data source; of the chosen ``host`` alone."""
     options: Json = {
-        "alertInstanceLabelFilter": "",
+        "alertInstanceLabelFilter": '{instance=~"$instance"}' if host else "",
         "alertName": "Loadwatch",
         "dashboardAlerts": False,
         "groupBy": [],
@@ -217,4 +292,4 @@ def alert_list(key: str, title: str, description: str, *, quiet_too: bool, width
         "stateFilter": {"error": True, "firing": True, "noData": True, "normal": quiet_too, "pending": True},
         "viewMode": "list",
     }
-    return Panel(key, title, description, "alertlist", (), "short", width, 8, options)
+    return Panel(key, title, description, "alertlist", (), "short", 12, 7, options)

@@ -20,6 +20,7 @@ class Column:
     heading: str
     query: str
     unit: str = "short"
+    decimals: int = 0
 
 
 def host_table(
@@ -49,7 +50,7 @@ def host_table(
         {"id": "organize", "options": {"indexByName": order, "renameByName": shown}},
     ]
     overrides = [_override("Host", links=[HOST_LINK])]
-    overrides += [_override(column.heading, unit=column.unit) for column in columns]
+    overrides += [_override(column.heading, unit=column.unit, decimals=column.decimals) for column in columns]
     options: Json = {"footer": {"show": False}, "showHeader": True}
     options["sortBy"] = [{"desc": True, "displayName": columns[0].heading}]
     queries = tuple(Query(column.query, table=True) for column in columns)

@@ -210,7 +210,7 @@ def start_prometheus(
     to; the rules must hold each of them. The rest is as shipped.
     """
     export(folder, ["prometheus"], project_url=project_url)
-    names = ("loadwatch.rules.yml", "loadwatch.recording.yml")
+    names = ("loadwatch.rules.yml", "loadwatch.recording.yml", "loadwatch.flags.yml")
     unused = set(hurry)
     for path in (folder / "prometheus" / name for name in names):
         rules = path.read_text()
