@@ -13,11 +13,12 @@ from loadwatch.history import History
 from loadwatch.judge import Evidence, Judge, Judgement
 from loadwatch.judge.limits import WATCHED
 from loadwatch.judge.statistics import AlertStatistics, summarise, with_labels
-from loadwatch.labels.rule import Rule
+from loadwatch.labels.rule import Rule, no_such_signal
 from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.bundle import Model
 from loadwatch.pipeline import Scorer, reasons
 from loadwatch.records import Alert, Contribution, Maintenance, Sample, Snapshot, Span, Verdict
+from loadwatch.signals import NAMES
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class LiveJudge:
         self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
         self._reasons_at = -np.inf
         self.needed = _needed(config)
+        self.misnamed: dict[str, str] = {}
         self.is_training = False
         self.alerts: tuple[Alert, ...] = ()
         self.maintenance: tuple[Maintenance, ...] = ()
@@ -141,6 +143,7 @@ class LiveJudge:
         labels = self._history.labels(span)
         self.alerts = tuple(with_labels(alert, labels) for alert in self._history.alerts(span))
         self._show_worth(span)
+        self._find_misnamed()
 
     def remember(self) -> None:
         """Keep what a restart must not forget: flags, open alerts, the spent budget.
@@ -150,6 +153,13 @@ class LiveJudge:
 
         """
         self._history.set_state(STATE, self._judge.to_state())
+
+    def _find_misnamed(self) -> None:
+        """Signals of the rule that this host neither measures nor has stored, each with the nearest name."""
+        known = {*NAMES, *self._history.signals()}
+        self.misnamed = {
+            name: no_such_signal(name, known) for name in sorted(_rule(self._config).signals - known)
+        }
 
     def _restored(self) -> Judge:
         horizons, budget = self._config.high_load.horizons, self._config.alerts.budget_per_week
@@ -214,4 +224,8 @@ def _known(horizons: tuple[int, ...], probabilities: list[float]) -> dict[int, f
 
 def _needed(config: Config) -> frozenset[str]:
     """The signals without which rule and limits say nothing for sure."""
-    return Rule.parse(config.high_load.when).signals | WATCHED
+    return _rule(config).signals | WATCHED
+
+
+def _rule(config: Config) -> Rule:
+    return Rule.parse(config.high_load.when)

@@ -132,7 +132,8 @@ class SamplingLoop:
             snapshot = Snapshot(sample)
         else:
             self._judging_fails = False
-        if unknown := self._unknown.update(sample, self._verdicts.needed):
+        unknown = self._unknown.update(sample, self._verdicts.needed) | self._verdicts.misnamed
+        if unknown:
             snapshot = replace(snapshot, unknown=unknown)
         self.snapshot = snapshot
         self._exporter.publish(snapshot)

@@ -65,6 +65,13 @@ def spelled_out(text: str) -> str:
     return DEFAULT_RULE if text == DEFAULT_WORD else text
 
 
+def no_such_signal(name: str, known: Collection[str]) -> str:
+    """That no signal has this name, and which was probably meant."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
+    return f"no signal is called {quoted(name)}{hint}"
+
+
 _TOKEN: Final = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_]\w*)"
     r"|(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|==|!=|[<>+\-*/(),])",
@@ -306,9 +313,7 @@ class _Parser:
         if token.kind != "word" or token.text in _RESERVED:
             raise self._error(f"expected a signal or a number, not {quoted(token.text)}")
         if self._known is not None and token.text not in self._known:
-            near = difflib.get_close_matches(token.text, self._known, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(self._known))}"
-            raise self._error(f"no signal is called {quoted(token.text)}{hint}")
+            raise self._error(no_such_signal(token.text, self._known))
         self._place += 1
         return token.text
 

@@ -4,6 +4,7 @@ import math
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from loadwatch import config as configuration
@@ -13,7 +14,7 @@ from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.unknown import UnknownSignals
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
-from loadwatch.records import Sample
+from loadwatch.records import Recording, Sample
 from loadwatch.sampling import Sampler
 from loadwatch.web import Board
 
@@ -50,6 +51,41 @@ def test_at_a_long_interval_it_takes_three_samples() -> None:
     """One unknown minute may be a device that came."""
     assert said(math.nan, math.nan, interval=60.0) == {}
     assert said(math.nan, math.nan, math.nan, interval=60.0) == {"cpu": "refused"}
+
+
+@pytest.mark.parametrize("rule", ["cpuu > 0.9", "cpu > 0.1 or io_presure > 0.4"])
+def test_a_misspelled_signal_of_the_rule_is_a_headline(tmp_path: Path, rule: str) -> None:
+    """Half of a rule that can never hold is said at once, with the name that was probably meant."""
+    config = configuration.load(None, environment={}, overrides=[f"high_load.when={rule}"])
+    clock = ManualClock()
+    board, exporter = Board(clock, 5.0), Exporter(clock, 5.0)
+    with closing(History.open(tmp_path / "history.db", clock=clock)) as history:
+        judge = LiveJudge(config, clock, history, exporter)
+        loop = SamplingLoop(clock, Sampler(clock, sources=[Calm()]), history, exporter, board, judge)
+        for _ in range(3):
+            clock.advance(5.0)
+            loop.tick()
+        headline = board.status()["headline"]
+        assert "no signal is called" in headline
+        assert "did you mean 'cpu'?" in headline or "did you mean 'io_pressure'?" in headline
+        assert "loadwatch_ready 0.0" in exporter.render().decode()
+        history.merge(Recording(np.array([1.0]), ("cpuu", "io_presure"), np.array([[0.5, 0.5]])))
+        judge.refresh()
+        assert judge.misnamed == {}
+
+
+class Calm:
+    """A host that does nothing."""
+
+    name = "cpu"
+    signals = ("cpu",)
+    note = ""
+
+    def read(self, now: float) -> dict[str, float]:
+        return {"cpu": 0.1}
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
 
 
 class Unreadable:
