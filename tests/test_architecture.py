@@ -11,8 +11,10 @@ import loadwatch
 PACKAGE = Path(loadwatch.__file__).parent
 
 RANKS: dict[str, int] = {
-    **dict.fromkeys(["errors", "escaping"], -1),  # the other rooms of the ground floor use them
-    **dict.fromkeys(["clock", "times", "signals", "records", "files", "notify", "build", "http_client"], 0),
+    **dict.fromkeys(["errors", "escaping", "files"], -1),  # the other rooms of the ground floor use them
+    **dict.fromkeys(
+        ["clock", "times", "signals", "records", "notify", "build", "http_client", "state_directory"], 0
+    ),
     **dict.fromkeys(["nn", "features", "sampling", "config", "history", "maintenance"], 1),
     **dict.fromkeys(["labels", "model"], 2),
     **dict.fromkeys(["judge", "training"], 3),

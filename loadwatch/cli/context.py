@@ -1,10 +1,11 @@
 """What every command shares: where the configuration and the state are, and how to read them."""
 
+import contextlib
 import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from loadwatch import config as configuration
 from loadwatch.clock import SystemClock
 from loadwatch.config import Config
 from loadwatch.records import Recurrence
+from loadwatch.state_directory import claimed
 
 if TYPE_CHECKING:
     from loadwatch.history import History
@@ -122,12 +124,21 @@ class Context:
 
         return History.read(self.history_path)
 
-    def open_history(self) -> "History":
-        """Open the history beside a running daemon, to add what an operator says."""
+    @contextlib.contextmanager
+    def open_history(self) -> Iterator["History"]:
+        """The history open for writing beside a running daemon, to add what an operator says.
+
+        Raises:
+            ServiceError: the state directory is not for us, see `state_directory.claim`.
+
+        """
         from loadwatch.history import History  # noqa: PLC0415 - see above
 
-        self.state_directory.mkdir(parents=True, exist_ok=True)
-        return History.open(self.history_path, clock=SystemClock(), repair=False)
+        with (
+            claimed(self.state_directory),
+            contextlib.closing(History.open(self.history_path, clock=SystemClock(), repair=False)) as history,
+        ):
+            yield history
 
     def start_logging(self, level: str) -> None:
         """Send log lines to standard error, without a time where the journal adds one."""

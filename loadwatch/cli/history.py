@@ -65,7 +65,7 @@ def forget(context: Context, *, start: float, end: float) -> None:
         raise UsageError(f"--from {show_moment(start)} must be before --to {show_moment(end)}")
     with contextlib.closing(context.read_history()):
         pass  # a state directory without a history is not made one
-    with contextlib.closing(context.open_history()) as history:
+    with context.open_history() as history:
         removed, signals = history.forget(Span(start, end))
     click.echo(f"{count_of(removed, 'row')} removed")
     if signals:

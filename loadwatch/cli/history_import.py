@@ -91,10 +91,10 @@ def import_rows(
     wanted = _labels(labels, server["instance"] if file else None)
     rule = Rule.parse(context.config.high_load.when)
     with contextlib.ExitStack() as stack:
-        history = stack.enter_context(contextlib.closing(context.open_history()))
-        if file is not None:
-            source = _from_file(file, wanted, stack)
-        else:
+        # Before the history, which is opened as the user of the service: that need not be allowed to read it.
+        source = None if file is None else _from_file(file, wanted, stack)
+        history = stack.enter_context(context.open_history())
+        if source is None:
             source = _from_prometheus(history, wanted, allow_gaps=allow_gaps, **server)
         added = _store(history, source, rule, allow_gaps=allow_gaps)
         if added and train:

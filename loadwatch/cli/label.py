@@ -47,7 +47,7 @@ def add(context: Context, *, start: float, end: float, kind: str, why: str) -> N
     span = Span(start, end)
     if span.start >= span.end:
         raise UsageError(f"a label cannot end before it begins: {show_span(span)}; check --from and --to")
-    with contextlib.closing(context.open_history()) as history:
+    with context.open_history() as history:
         overlapping = [label for label in history.labels(span) if label.kind != kind]
         identity = history.add_label(Label(span, cast("LabelKind", kind), why))
     click.echo(f"label {identity}: {kind}, {show_span(span)}")
@@ -79,6 +79,6 @@ def list_labels(context: Context, *, as_json: bool) -> None:
 @with_context
 def remove(context: Context, *, identity: int) -> None:
     """Take a label back."""
-    with contextlib.closing(context.open_history()) as history:
+    with context.open_history() as history:
         history.remove_label(identity)
     click.echo(f"label {identity} removed")

@@ -41,7 +41,7 @@ def start(context: Context, *, length: float, start: float, why: str) -> None:
     span = Span(start, start + length)
     if span.end <= time.time():
         raise UsageError(f"that window is over already: {show_span(span)}; check --at and --for")
-    with contextlib.closing(context.open_history()) as history:
+    with context.open_history() as history:
         others = history.maintenance(span)
         identity = history.add_maintenance(Maintenance(span, why))
     click.echo(f"maintenance {identity}: {show_span(span)}")
@@ -55,7 +55,7 @@ def start(context: Context, *, length: float, start: float, why: str) -> None:
 def stop(context: Context, *, identity: int | None) -> None:
     """End a window early: the one named, or all that are open now."""
     now = time.time()
-    with contextlib.closing(context.open_history()) as history:
+    with context.open_history() as history:
         windows = history.maintenance() if identity else history.maintenance(Span(now, now + 1e-3))
         chosen = [window for window in windows if identity in {None, window.identity}]
         if not chosen:

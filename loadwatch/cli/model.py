@@ -13,6 +13,7 @@ from loadwatch.errors import ModelError
 from loadwatch.labels.rule import spelled_out
 from loadwatch.model.store import ModelStore
 from loadwatch.records import Span
+from loadwatch.state_directory import claimed
 
 
 @click.group("model", no_args_is_help=True)
@@ -78,4 +79,5 @@ def show(context: Context, *, version: str | None, as_json: bool) -> None:
 def rollback(context: Context, *, version: str | None) -> None:
     """Make VERSION, or the one before the current, the current one; a running daemon takes it up."""
     store = ModelStore(context.state_directory / "models")
-    click.echo(f"current model is now {store.roll_back(version)}")
+    with claimed(context.state_directory):
+        click.echo(f"current model is now {store.roll_back(version)}")

@@ -21,6 +21,7 @@ from loadwatch.labels.rule import Rule
 from loadwatch.model.store import ModelStore
 from loadwatch.pictures import check_drawable, draw_training
 from loadwatch.pipeline import Scorer
+from loadwatch.state_directory import claimed
 from loadwatch.training.priority import exit_with_parent, lower_priority
 from loadwatch.training.run import Order, Outcome, train
 
@@ -43,7 +44,8 @@ def command(context: Context, *, as_json: bool, plot: Path | None, by_order: boo
     order = order_for(context.config, context.state_directory, time.time())
     if plot is not None:
         check_drawable(plot)  # now, and not after minutes of training
-    outcome = train_for_a_person(order, quiet=as_json)
+    with claimed(context.state_directory):
+        outcome = train_for_a_person(order, quiet=as_json)
     if as_json:
         click.echo(json.dumps(asdict(outcome)))
     else:

@@ -22,6 +22,7 @@ from loadwatch.files import write_atomically
 from loadwatch.history import History, StateLock
 from loadwatch.notify import Notifier
 from loadwatch.sampling.sampler import Sampler
+from loadwatch.state_directory import claim
 from loadwatch.web import Board, WebServer
 
 log = logging.getLogger(__name__)
@@ -91,8 +92,8 @@ class Daemon:
             HistoryError: the stored history cannot be used.
 
         """
-        _make_directory(self._directory)
-        with StateLock(self._directory):
+        claim(self._directory)
+        with StateLock(self._directory) as self._lock:
             self._open()
             try:
                 self._serve()
@@ -166,6 +167,7 @@ class Daemon:
             return False
         if received == signal.SIGHUP:
             self._take_new_configuration()
+        self._lock.renew()
         self._follow_wall_clock()
         self._feed_watchdog()
         self._keeper.report(self._exporter)
@@ -293,13 +295,3 @@ class Daemon:
         except HistoryError as error:
             log.error("state not saved: %s", error)
         self._history.close()
-
-
-def _make_directory(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ServiceError(
-            f"cannot create state directory {directory}: {error.strerror}; "
-            "choose another with --state-directory"
-        ) from error

@@ -8,13 +8,17 @@ wait: see ``durable``.
 """
 
 import contextlib
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from loadwatch.errors import HistoryError
+from loadwatch.files import kind_of
+from loadwatch.state_directory import FILE_MODE
 
 _CACHE_KIBIBYTES: Final = 512
 _LOG_PAGES: Final = 8000
@@ -81,6 +85,7 @@ def connect_writer(
     ``durable`` makes every commit wait for the disk. ``refuse`` raises where the file is not for us: it is
     asked before anything is set, for the settings below write to the file. One thread at a time may use it.
     """
+    make_file(path)
     connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     try:
         refuse(connection)
@@ -98,6 +103,34 @@ def connect_writer(
         connection.close()
         raise
     return connection
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file for the history, which nobody but us and our group may read, where there is none.
+
+    SQLite would make it as the umask says, and follow a link that lies there.
+
+    Raises:
+        HistoryUnwritableError: it cannot be made, or what lies there is no file.
+
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        # Not opened where it exists: to close it again would end all of this process's locks on it.
+        descriptor = os.open(path, flags, FILE_MODE)
+    except FileExistsError:
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode):
+            raise HistoryUnwritableError(
+                f"cannot open {path}: it is {kind_of(mode)}, not a file; move it away"
+            ) from None
+    except OSError as error:
+        raise HistoryUnwritableError(
+            f"cannot open {path}: {error.strerror}; free space on the disk and check its permissions"
+        ) from error
+    else:
+        os.fchmod(descriptor, FILE_MODE)
+        os.close(descriptor)
 
 
 def checkpoint(path: Path) -> None:

@@ -1,5 +1,6 @@
 """One daemon on one state directory."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from loadwatch.errors import ServiceError
+from loadwatch.state_directory import FILE_MODE
 
 
 class StateLock:
@@ -28,17 +30,21 @@ class StateLock:
             ServiceError: another process has it, or the directory is missing or not writable.
 
         """
+        # Not through a link, and not waiting for the other end of a pipe.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(self._path, flags, FILE_MODE)
         except OSError as error:
             raise ServiceError(
-                f"cannot use state directory {self._path.parent}: {error.strerror}; "
+                f"cannot use state directory {self._path.parent}: {error.strerror} (its file lock); "
                 "create it, make it writable for this user, or choose another with --state-directory"
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fchmod(descriptor, FILE_MODE)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            with contextlib.suppress(OSError):  # a full disk takes the lock but no number
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError as error:
             owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
@@ -65,6 +71,23 @@ class StateLock:
                 return False
             raise
         return True
+
+    def renew(self) -> None:
+        """Take the lock anew where its file was removed or replaced, as with the whole directory.
+
+        Raises:
+            ServiceError: another process has it now, or the directory cannot be used.
+
+        """
+        held = self._descriptor
+        if held is None or not self._path.parent.is_dir():
+            return
+        with contextlib.suppress(FileNotFoundError):
+            found, ours = self._path.lstat(), os.fstat(held)
+            if (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
+                return
+        self.acquire()
+        os.close(held)
 
     def release(self) -> None:
         """Give the lock back; the file stays, because removing it would race with the next owner."""

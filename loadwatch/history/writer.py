@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from loadwatch.errors import ServiceError
 from loadwatch.history import database, rows, schema
 from loadwatch.history.database import HistoryDamagedError, HistoryUnwritableError, translated
 from loadwatch.history.salvage import SalvageReport, salvage
 from loadwatch.records import Sample
+from loadwatch.state_directory import make_folder
 
 log = logging.getLogger(__name__)
 
@@ -149,11 +151,10 @@ class Writer:
         """Write the removed file anew: the open connection still holds all of it."""
         log.error("history file was removed, writing it anew path=%s", self._path)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise HistoryUnwritableError(
-                f"cannot make {self._path.parent} again: {error.strerror}"
-            ) from error
+            make_folder(self._path.parent)
+        except ServiceError as error:
+            raise HistoryUnwritableError(f"cannot write {self._path} anew: {error}") from error
+        database.make_file(self._path)
         with translated(self._path, "write anew"):
             copy = sqlite3.connect(self._path)
             try:

@@ -17,6 +17,7 @@ from loadwatch.errors import ModelError
 from loadwatch.escaping import quoted
 from loadwatch.files import read_bounded, sync_folder, write_atomically
 from loadwatch.model.bundle import Card, Model, read_card
+from loadwatch.state_directory import FILE_MODE, make_folder
 
 SUFFIX: Final = ".model"
 KEPT: Final = 8
@@ -67,8 +68,8 @@ class ModelStore:
             OSError: the folder cannot be written.
 
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._path(model.card.version), model.to_bytes())
+        make_folder(self.folder)
+        write_atomically(self._path(model.card.version), model.to_bytes(), mode=FILE_MODE)
         self._point_at(model.card.version)
         self._remove_old()
 
@@ -152,7 +153,7 @@ class ModelStore:
         return self._path(version)
 
     def _point_at(self, version: str) -> None:
-        write_atomically(self.folder / "current", json.dumps({"version": version}).encode())
+        write_atomically(self.folder / "current", json.dumps({"version": version}).encode(), mode=FILE_MODE)
 
     def _next_best(self, version: str, passed_over: set[str]) -> str | None:
         """The version before ``version``, or the newest one left."""
