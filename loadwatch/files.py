@@ -50,6 +50,15 @@ def _opened(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def lacks_room(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is that of a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return True
+        error = error.__cause__
+    return False
+
+
 def read_bounded(path: Path, limit: int) -> bytes:
     """The content of a regular file of at most ``limit`` bytes.
 

@@ -3,9 +3,15 @@
 Protocol: sd_notify(3). Without ``NOTIFY_SOCKET`` (not started by systemd) every call does nothing.
 """
 
+import contextlib
 import os
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+EXTEND_SECONDS: Final = 10.0
+LONGEST_START_SECONDS: Final = 900.0
 
 
 class Notifier:
@@ -23,6 +29,29 @@ class Notifier:
         supervised = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_seconds = int(microseconds) / 1e6 if microseconds.isdigit() and supervised else None
         self.failures = 0
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[threading.Event]:
+        """Ask for more time, again and again, until the event is set, the block is left or much time passed.
+
+        To read a long history takes longer on a slow host than a unit allows for a start.
+        """
+        ready = threading.Event()
+        if not self._address:
+            yield ready
+            return
+
+        def extend() -> None:
+            for _ in range(int(LONGEST_START_SECONDS / EXTEND_SECONDS)):
+                self.send(f"EXTEND_TIMEOUT_USEC={int(3e6 * EXTEND_SECONDS)}", "STATUS=starting")
+                if ready.wait(EXTEND_SECONDS):
+                    return
+
+        threading.Thread(target=extend, name="start", daemon=True).start()
+        try:
+            yield ready
+        finally:
+            ready.set()
 
     def send(self, *lines: str) -> None:
         """Send lines such as ``READY=1``, ``STATUS=...``, ``WATCHDOG=1``, ``STOPPING=1`` in one datagram."""

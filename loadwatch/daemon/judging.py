@@ -145,6 +145,10 @@ class LiveJudge:
         self._show_worth(span)
         self._find_misnamed()
 
+    def restore(self) -> None:
+        """Go on from what a daemon before this one remembered, now that it can be read."""
+        self._judge = self._restored()
+
     def remember(self) -> None:
         """Keep what a restart must not forget: flags, open alerts, the spent budget.
 

@@ -1,5 +1,7 @@
 """Keeps a model at work: loads the current one, makes the next one when due, swaps them in one step."""
 
+import base64
+import contextlib
 import logging
 from pathlib import Path
 from typing import Final
@@ -13,7 +15,7 @@ from loadwatch.daemon.orders import order_for
 from loadwatch.daemon.retraining import FIRST_RETRY_SECONDS, Retraining
 from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
-from loadwatch.errors import LoadwatchError
+from loadwatch.errors import LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
@@ -21,7 +23,7 @@ from loadwatch.model.bundle import Card, Model
 from loadwatch.model.host import host_identity
 from loadwatch.model.store import ModelStore
 from loadwatch.pipeline import Scorer, warm_up
-from loadwatch.training.run import Order
+from loadwatch.training.run import Order, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class ModelManager:
         self._store = ModelStore(directory / MODELS)
         self._backfills = Backfill(history)
         self._host = host_identity()
+        self._unstored: Model | None = None
         self.card: Card | None = None
         self.set_aside = 0
         self.learning = Retraining(
@@ -60,7 +63,7 @@ class ModelManager:
             history,
             TrainingChild(),
             order=self._order,
-            adopt=self._adopt_newest,
+            adopt=self._adopt,
             suffering=lambda: watch.is_suffering,
         )
 
@@ -101,6 +104,16 @@ class ModelManager:
             log.error("the new settings wait for the next model: %s", error)
         self._schedule.once(JOB, JOB, SETTLE_SECONDS, self._train)
 
+    def restore(self) -> None:
+        """Show the model at work the past, now that it can be read.
+
+        Raises:
+            ModelError: its file is damaged; the model at work goes on.
+
+        """
+        if self.card is not None and self._unstored is None:
+            self._put_to_work(self._store.load(self.card.version))
+
     def follow(self) -> None:
         """Do what other processes ask for: a training, as ``history import`` does, or another model.
 
@@ -110,6 +123,10 @@ class ModelManager:
             ModelError: its file is damaged; the model at work goes on.
 
         """
+        if self._unstored is not None and self._store.current() is None:
+            with contextlib.suppress(OSError, ServiceError):  # still no room: it is tried again
+                self._store.publish(self._unstored)
+                self._unstored = None
         version = self._store.current()
         learning = self.learning.state.running
         if not learning and self.card is not None and self.learning.is_asked_for():
@@ -165,7 +182,12 @@ class ModelManager:
     def _order(self, bootstrap: bool) -> Order:
         return order_for(self._config, self._directory, self._clock.wall(), bootstrap=bootstrap)
 
-    def _adopt_newest(self) -> None:
+    def _adopt(self, outcome: Outcome) -> None:
+        if outcome.unstored:
+            self._unstored = Model.from_bytes(base64.b64decode(outcome.unstored))
+            log.error("the first model waits in memory: the disk has no room for it")
+            self._put_to_work(self._unstored)
+            return
         loaded = self._store.load_current()
         if loaded.model is not None:
             self._put_to_work(loaded.model)

@@ -30,6 +30,7 @@ def collect_facts(
         maintenance=verdicts.maintenance,
         history_rows=history.current_row_count(),
         history_span=history.span(),
+        history_stores=history.stores,
     )
 
 

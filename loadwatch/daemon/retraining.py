@@ -3,10 +3,11 @@
 All of this runs in the training lane; the sampling lane goes on meanwhile.
 """
 
+import contextlib
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,7 +71,7 @@ class Retraining:
         child: TrainingChild,
         *,
         order: Callable[[bool], Order],
-        adopt: Callable[[], None],
+        adopt: Callable[[Outcome], None],
         suffering: Callable[[], bool],
     ) -> None:
         self._config = config.training
@@ -161,16 +162,12 @@ class Retraining:
         # Marked to its latest possible end beforehand, so that a kill leaves no unmarked training.
         start = self._clock.wall()
         try:
-            mark = self._history.add_training(Span(start, start + TIMEOUT_SECONDS))
-            try:
+            with self._marked(Span(start, start + TIMEOUT_SECONDS)):
                 outcome = self._child.run(
                     self._order(first), timeout_seconds=TIMEOUT_SECONDS, progress=log.debug
                 )
-            finally:
-                # Whatever became of it: a mark left open would keep the next half hour from being learned.
-                self._history.end_training(mark, self._clock.wall())
             if outcome.version:
-                self._adopt()
+                self._adopt(outcome)
         except Exception as error:
             if not self._stopped.is_set():
                 state.failures += 1
@@ -182,6 +179,21 @@ class Retraining:
             state.running = False
         self._note(outcome)
         return outcome
+
+    @contextlib.contextmanager
+    def _marked(self, span: Span) -> Iterator[None]:
+        """Mark the time of a training in the history, so that its own load is not learned as usual."""
+        try:
+            mark = self._history.add_training(span)
+        except HistoryError as error:
+            log.warning("the time of this training is not marked: %s", error)
+            yield
+            return
+        try:
+            yield
+        finally:
+            # Whatever became of it: a mark left open would keep the next half hour from being learned.
+            self._history.end_training(mark, self._clock.wall())
 
     def _note(self, outcome: Outcome) -> None:
         self.state.last = outcome

@@ -19,7 +19,7 @@ from loadwatch.daemon.schedule import Schedule
 from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.files import write_atomically
-from loadwatch.history import History, StateLock
+from loadwatch.history import DeferredHistory, StateLock
 from loadwatch.notify import Notifier
 from loadwatch.sampling.sampler import Sampler
 from loadwatch.state_directory import claim
@@ -82,6 +82,7 @@ class Daemon:
         self._hung = False
         self.hangs = False
         self._refreshes = 0
+        self._restored = 0
         self._told: dict[str, str] = {}
 
     def run(self) -> None:
@@ -93,8 +94,14 @@ class Daemon:
 
         """
         claim(self._directory)
-        with StateLock(self._directory) as self._lock:
-            self._open()
+        with StateLock(self._directory) as self._lock, self._notifier.starting() as self._started_up:
+            self._history = DeferredHistory.open(self._directory / "history.db", clock=self._clock)
+            try:
+                self._open()
+            except HistoryError:
+                if not self._history.trouble:
+                    raise
+                self._open()  # damage that the first reading found is being mended now
             try:
                 self._serve()
             finally:
@@ -104,7 +111,6 @@ class Daemon:
         """Build everything in the order in which it can be refused, cheapest first."""
         config = self._config
         self._sampler = Sampler(self._clock, procfs=config.sampling.procfs)
-        self._history = History.open(self._directory / "history.db", clock=self._clock)
         self._exporter = Exporter(self._clock, config.sampling.interval)
         self._board = Board(self._clock, config.sampling.interval)
         self._verdicts = LiveJudge(config, self._clock, self._history, self._exporter)
@@ -125,10 +131,10 @@ class Daemon:
         rate = self._history.state(LARGEST_RATE)
         if isinstance(rate, int | float) and math.isfinite(rate):
             self._sampler.largest_rate = rate
-
-    def _serve(self) -> None:
         self._keeper.load()
         self._board.refill(self._history.recording)
+
+    def _serve(self) -> None:
         self._tell()  # the first look already has the name of the host
         # Before anybody can see that we are there: who then asks us to stop is heard.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -152,6 +158,7 @@ class Daemon:
             log.info(note)
         for source, note in self._sampler.notes.items():
             log.info("source=%s note: %s", source, note)
+        self._started_up.set()
         self._notifier.send("READY=1", f"STATUS=watching, serving {' '.join(self._web.urls)}")
         while self._beat():
             pass
@@ -167,7 +174,7 @@ class Daemon:
             return False
         if received == signal.SIGHUP:
             self._take_new_configuration()
-        self._lock.renew()
+        self._renew_lock()
         self._follow_wall_clock()
         self._feed_watchdog()
         self._keeper.report(self._exporter)
@@ -192,6 +199,14 @@ class Daemon:
             self._hung = True
             log.error("no sample for %.0f s: the sampler hangs", silence)
             self._notifier.send(f"STATUS=no sample for {silence:.0f} s")
+
+    def _renew_lock(self) -> None:
+        try:
+            self._lock.renew()
+        except ServiceError as error:
+            if isinstance(error.__cause__, BlockingIOError):
+                raise  # another daemon uses the directory now: two would train and prune beside each other
+            self._say_once("lock", str(error))
 
     def _follow_wall_clock(self) -> None:
         offset = self._clock.wall() - self._clock.boottime()
@@ -234,14 +249,18 @@ class Daemon:
 
     def _refresh(self) -> None:
         """Bring the samples onto the disk, take in what operators said, renew what is told of the daemon."""
-        if self._refreshes % REFRESHES_A_CHECKPOINT == 0:
-            self._history.checkpoint()
-        self._refreshes += 1
+        if self._history.salvages != self._restored:
+            self._restored = self._history.salvages
+            self._verdicts.restore()
+            self._keeper.restore()
         self._verdicts.is_training = self._keeper.learning.state.running
         with self._history.at_once():
             self._verdicts.refresh()
             self._keeper.follow()
             self._tell()
+        if self._refreshes % REFRESHES_A_CHECKPOINT == 0 and not self._history.trouble:
+            self._history.checkpoint()
+        self._refreshes += 1
 
     def _learning_stands(self) -> tuple[object, ...]:
         """What somebody who watches a first model come should not hear of ten seconds late."""
@@ -250,9 +269,12 @@ class Daemon:
 
     def _tell(self) -> None:
         self._learning_told = self._learning_stands()
-        self._board.facts = collect_facts(
-            self._clock, self._started, self._history, self._keeper, self._verdicts
-        )
+        try:
+            self._board.facts = collect_facts(
+                self._clock, self._started, self._history, self._keeper, self._verdicts
+            )
+        except HistoryError as error:
+            self._say_once("facts", f"what is told of the daemon is not renewed: {error}")
 
     def _textfile_seconds(self) -> float:
         return max(TEXTFILE_SECONDS, self._config.sampling.interval)
@@ -277,11 +299,13 @@ class Daemon:
 
     def _job_failed(self, job: str, error: BaseException) -> None:
         self._exporter.scheduler_missed.inc(job)
-        words = f"{type(error).__name__}: {error}"
-        # A full disk fails the same job every minute: one line tells it, the metric counts on.
-        if self._told.get(job) != words:
-            self._told[job] = words
-            log.error("job %s failed: %s", job, words)
+        self._say_once(job, f"job {job} failed: {type(error).__name__}: {error}")
+
+    def _say_once(self, what: str, words: str) -> None:
+        """A full disk fails the same job every minute: one line tells it, the metric counts on."""
+        if self._told.get(what) != words:
+            self._told[what] = words
+            log.error("%s", words)
 
     def _close(self) -> None:
         """Stop in the order that loses nothing: no new work, the child, the server, the file."""

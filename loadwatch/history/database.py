@@ -8,6 +8,7 @@ wait: see ``durable``.
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -23,6 +24,8 @@ from loadwatch.state_directory import FILE_MODE
 _CACHE_KIBIBYTES: Final = 512
 _LOG_PAGES: Final = 8000
 _CHECK_STEPS: Final = 10_000
+_LEAST_ROOM: Final = 32_768
+"""Bytes that SQLite's shared memory takes."""
 
 
 class HistoryDamagedError(HistoryError):
@@ -35,6 +38,10 @@ class HistoryBusyError(HistoryError):
 
 class HistoryUnwritableError(HistoryError):
     """The disk is full, read-only or failing, or the file may not be written."""
+
+
+class HistoryFullError(HistoryUnwritableError):
+    """The disk has no room."""
 
 
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -70,10 +77,23 @@ def translated(path: Path, attempt: str) -> Iterator[None]:
                 f"cannot {attempt} {path}: another process keeps it locked; try again, or end that process"
             ) from error
         if primary in _UNWRITABLE:
-            raise HistoryUnwritableError(
+            kind = HistoryFullError if _is_full(error, path) else HistoryUnwritableError
+            raise kind(
                 f"cannot {attempt} {path}: {error}; free space on the disk and check its permissions"
             ) from error
         raise HistoryError(f"cannot {attempt} {path}: {error}") from error
+
+
+def _is_full(error: sqlite3.Error, path: Path) -> bool:
+    """Whether there is no room; SQLite calls it a fault of the disk where it makes its shared memory."""
+    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        return True
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    free = disk.f_bfree if os.geteuid() == 0 else disk.f_bavail
+    return free * disk.f_frsize < _LEAST_ROOM
 
 
 def connect_writer(
@@ -125,7 +145,8 @@ def make_file(path: Path) -> None:
                 f"cannot open {path}: it is {kind_of(mode)}, not a file; move it away"
             ) from None
     except OSError as error:
-        raise HistoryUnwritableError(
+        kind = HistoryFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else HistoryUnwritableError
+        raise kind(
             f"cannot open {path}: {error.strerror}; free space on the disk and check its permissions"
         ) from error
     else:
@@ -173,11 +194,18 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA schema_version").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        if path.with_name(f"{path.name}-wal").exists():
+        if _size(path.with_name(f"{path.name}-wal")):
             raise
         connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None)
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
     return connection
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 @contextlib.contextmanager

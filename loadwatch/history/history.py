@@ -16,6 +16,7 @@ from loadwatch.clock import Clock, SystemClock
 from loadwatch.errors import HistoryError
 from loadwatch.history import bulk, database, rows, schema
 from loadwatch.history.annotations import Annotations
+from loadwatch.history.belief import BelievedClock
 from loadwatch.history.database import HistoryDamagedError, transaction, translated
 from loadwatch.history.salvage import SalvageReport
 from loadwatch.history.writer import Writer
@@ -29,7 +30,6 @@ UNSAVED_LIMIT: Final = 3600
 
 ALWAYS: Final = Span(-math.inf, math.inf)
 _BATCH_ROWS: Final = 500
-_BELIEF_SECONDS: Final = 86_400.0
 _ALERTS_KEPT_SECONDS: Final = 400 * 86_400.0
 
 
@@ -58,8 +58,7 @@ class History(Annotations):
         self._unsaved: deque[Sample] = deque()
         self._storing_fails = False
         self._counted: tuple[float, int] | None = None  # how many rows lie before a time
-        self._offset = clock.wall() - clock.boottime()
-        self._new_offset = (self._offset, clock.boottime())
+        self._believed = BelievedClock(clock)
 
     @classmethod
     def open(cls, path: Path, *, clock: Clock, signals: Sequence[str] = NAMES, repair: bool = True) -> Self:
@@ -95,6 +94,11 @@ class History(Annotations):
         return history
 
     @property
+    def stores(self) -> bool:
+        """Whether the newest sample could be written; where not, it waits in memory."""
+        return not self._storing_fails
+
+    @property
     def unsaved(self) -> int:
         """Samples waiting in memory because they could not be written."""
         return len(self._unsaved)
@@ -120,14 +124,17 @@ class History(Annotations):
                     self._write_unsaved()
             except HistoryError as error:
                 self.failures += 1
-                if not self._storing_fails:
-                    self._storing_fails = True
-                    log.error("samples cannot be stored, keeping them in memory error=%s", error)
+                self._tell_failure(error)
                 return False
             if self._storing_fails:
                 self._storing_fails = False
                 log.info("samples are stored again lost=%d", self.lost)
             return True
+
+    def _tell_failure(self, error: HistoryError) -> None:
+        if not self._storing_fails:
+            self._storing_fails = True
+            log.error("samples cannot be stored, keeping them in memory error=%s", error)
 
     def merge(
         self, recordings: Recording | Iterable[Recording], *, annotations_of: "History | None" = None
@@ -248,7 +255,7 @@ class History(Annotations):
             HistoryError: the file cannot be written.
 
         """
-        now = self._believed_now()
+        now = self._believed.now()
         removed = 0
         while batch := self._prune_batch(now - keep_seconds):
             removed += batch
@@ -358,16 +365,6 @@ class History(Annotations):
                     writer.insert(connection, sample)
             for _ in batch:
                 self._unsaved.popleft()
-
-    def _believed_now(self) -> float:
-        """The wall clock, or the time that really passed where that is less and the difference is young."""
-        boottime = self._clock.boottime()
-        offset = self._clock.wall() - boottime
-        if abs(offset - self._new_offset[0]) > 1.0:
-            self._new_offset = (offset, boottime)
-        if boottime - self._new_offset[1] > _BELIEF_SECONDS:
-            self._offset = offset
-        return boottime + min(offset, self._offset)
 
     def _prune_batch(self, before: float) -> int:
         with self._writing("prune") as connection:

@@ -107,6 +107,17 @@ class Writer:
 
         """
         self.close()
+        report = self.salvage(timestamp, damage)
+        self._open()
+        return report
+
+    def salvage(self, timestamp: float, damage: HistoryDamagedError) -> SalvageReport:
+        """The same while nobody writes: no connection is open, and none is opened.
+
+        Raises:
+            HistoryError: the new file cannot be written.
+
+        """
         try:
             with translated(self._path, "salvage"):
                 report = salvage(
@@ -118,7 +129,6 @@ class Writer:
         except OSError as error:
             raise HistoryUnwritableError(f"cannot salvage {self._path}: {error.strerror}") from error
         log.error("%s", report)
-        self._open()
         return report
 
     def close(self) -> None:

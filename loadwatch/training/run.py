@@ -1,13 +1,15 @@
 """One training from order to outcome: read the history, learn, judge, publish or refuse."""
 
+import base64
 import contextlib
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from loadwatch.errors import TrainingError
+from loadwatch.errors import ServiceError, TrainingError
+from loadwatch.files import lacks_room
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
@@ -50,7 +52,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a training."""
+    """What came of a training; ``unstored`` is a first model, as base64, that the disk had no room for."""
 
     result: Result
     why: str
@@ -59,6 +61,7 @@ class Outcome:
     rows: int = 0
     losses: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    unstored: str = ""
 
 
 def train(order: Order, progress: Progress) -> Outcome:
@@ -98,7 +101,14 @@ def _bootstrap(order: Order, store: ModelStore, started: float, progress: Progre
         thresholds=_thresholds(forecast),
         why="published: the first model, from synthetic metrics",
     )
-    store.publish(Model(card, forecast))
+    model = Model(card, forecast)
+    try:
+        store.publish(model)
+    except (OSError, ServiceError) as error:
+        if not lacks_room(error):
+            raise
+        # A daemon that starts on a full disk has a verdict all the same, and stores the model later.
+        return replace(_outcome("published", card), unstored=base64.b64encode(model.to_bytes()).decode())
     return _outcome("published", card)
 
 

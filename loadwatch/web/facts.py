@@ -62,3 +62,4 @@ class Facts:
     maintenance: tuple[Maintenance, ...] = ()
     history_rows: int | None = None
     history_span: Span | None = None
+    history_stores: bool = True

@@ -55,7 +55,7 @@ def build_status(
 ) -> dict[str, Any]:
     """The document for this snapshot, ``age`` seconds after its sample, at wall time ``now``."""
     fresh = snapshot is not None and age <= STALE_AFTER_INTERVALS * interval
-    words = in_words(snapshot, fresh=fresh, age=age)
+    words = in_words(snapshot, fresh=fresh, age=age, stores=facts.history_stores)
     return {
         "schema": SCHEMA,
         "host": facts.host,

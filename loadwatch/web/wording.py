@@ -11,6 +11,7 @@ _NAMED: Final = 3
 _WORTH_NAMING: Final = 0.005
 _BESIDE_STRONGEST: Final = 0.05
 """A signal with less than this share of the strongest one's contribution explains nothing."""
+_WAITING: Final = "Samples cannot be stored and wait in memory: see the log of the daemon."
 _HELD_BELOW: Final = 0.2
 """A raised flag with less than this is only held by its minimum duration; naming drivers would mislead."""
 _SPELLED: Final = {"cpu": "CPU", "cpu_pressure": "CPU pressure", "io_pressure": "I/O pressure"}
@@ -25,8 +26,18 @@ class Words:
     detail: str
 
 
-def in_words(snapshot: Snapshot | None, *, fresh: bool, age: float) -> Words:
-    """Say the gravest thing that is true; a stale verdict is never repeated."""
+def in_words(snapshot: Snapshot | None, *, fresh: bool, age: float, stores: bool = True) -> Words:
+    """Say the gravest thing that is true; a stale verdict is never repeated.
+
+    stores: whether samples can be written to the history.
+    """
+    words = _in_words(snapshot, fresh=fresh, age=age)
+    if stores:
+        return words
+    return Words(words.state, words.headline, f"{words.detail} {_WAITING}")
+
+
+def _in_words(snapshot: Snapshot | None, *, fresh: bool, age: float) -> Words:
     if snapshot is None:
         return Words("unknown", "No verdict yet", "The first samples are being taken.")
     if not fresh:

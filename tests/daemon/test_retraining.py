@@ -38,7 +38,7 @@ def learning_of(
         history,
         child,
         order=lambda _: pytest.fail("a training was ordered") if suffering else None,  # type: ignore[arg-type,return-value]
-        adopt=lambda: None,
+        adopt=lambda _: None,
         suffering=lambda: suffering,
     )
 

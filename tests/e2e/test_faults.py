@@ -161,6 +161,35 @@ def test_a_full_disk_and_back(small_disk: Path) -> None:
         assert daemon.terminate(seconds=5) == 0
 
 
+@pytest.mark.parametrize("past", [False, True], ids=["first start", "with a past"])
+def test_a_full_disk_does_not_stop_the_start(small_disk: Path, *, past: bool) -> None:
+    """Verdicts are served, samples wait in memory, the page says so; once there is room all is stored."""
+    state, filler = small_disk / "state", small_disk / "filler"
+    if past:
+        with Daemon(state, *FAST).until_ready() as daemon:
+            samples_go_on(daemon, 20)
+            assert daemon.terminate(seconds=5) == 0
+    fill(filler)
+    with Daemon(state, *FAST).until_ready(seconds=60) as daemon:
+        samples_go_on(daemon, 20)
+        assert len(probabilities(daemon)) == 4
+        assert (daemon.value("loadwatch_history_unsaved_samples") or 0) > 0
+        eventually(
+            lambda: "wait in memory" in json.loads(daemon.get("/api/v1/status"))["detail"],
+            seconds=30,
+            what="the page says that samples wait",
+        )
+        filler.unlink()
+        eventually(
+            lambda: daemon.value("loadwatch_history_unsaved_samples") == 0 and models(state),
+            seconds=40,
+            what="samples and model are stored",
+        )
+        assert stored(state) >= int(daemon.value("loadwatch_samples_total") or 0) - 5
+        assert "Traceback" not in daemon.output()
+        assert daemon.terminate(seconds=5) == 0
+
+
 @pytest.fixture
 def failing_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk with ext4, of the kind that the kernel makes read-only when it fails."""
