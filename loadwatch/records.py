@@ -12,7 +12,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["high_load", "anomaly"]
 LabelKind = Literal["high", "normal", "incident"]
-FlagSource = Literal["rule", "model", "guard"]
+FlagSource = Literal["rule", "model", "limit"]
 Confirmation = Literal["rule", "pressure", "label"]
 Stage = Literal["expected", "present"]
 """Of an alert: high load that a forecast announces, or trouble that is there."""
@@ -163,7 +163,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One stretch of trouble that somebody was called for, from its first sign to its last.
+    """One stretch of trouble worth somebody's time, from its first sign to half an hour after its last.
 
     ``horizon`` is how far ahead it was seen: 0 if it was there already, else the seconds of the forecast that
     opened it. ``end`` is None while it is open. ``peak`` is the highest probability or anomaly score in it,
@@ -178,7 +178,7 @@ class Alert:
     start: float
     end: float | None = None
     horizon: int = 0
-    raised_by: FlagSource = "model"
+    flagged_by: FlagSource = "model"
     peak: float | None = None
     excess_seconds: float = 0.0
     lead_seconds: float | None = None
@@ -200,13 +200,22 @@ class Alert:
             KeyError, TypeError: a field is missing or unknown.
 
         """
-        signals = tuple(Contribution(**signal) for signal in plain["signals"])
-        return cls(**{**plain, "signals": signals})
+        fields = dict(plain)
+        fields["signals"] = tuple(Contribution(**signal) for signal in plain["signals"])
+        if "raised_by" in fields:  # as it was stored until 2026-11
+            fields["flagged_by"] = flag_source(fields.pop("raised_by"))
+        return cls(**fields)
 
     @property
     def foretold(self) -> bool:
         """Whether a forecast opened it, before there was anything to see."""
         return self.verdict == "high_load" and self.horizon > 0
+
+
+def flag_source(stored: str) -> FlagSource:
+    """What flagged, as it is named now; plain limits were stored as the guard once."""
+    names: Mapping[str, FlagSource] = {"rule": "rule", "model": "model", "limit": "limit", "guard": "limit"}
+    return names[stored]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +232,7 @@ class Snapshot:
     """Everything known after one sample, immutable: what ``/metrics``, the page and ``status`` read.
 
     ``probabilities`` and ``high_load`` map horizon (whole seconds, 0 is now) to probability and flag. A value
-    that is not known is absent or None, never 0. ``raised_by`` says who raised the flag for now while it is
+    that is not known is absent or None, never 0. ``flagged_by`` says who raised the flag for now while it is
     up: the rule, the model, or the static guard on the raw signals. ``load_level`` is how near the operator's
     rule is to its limit, high above 1; ``deciding`` names the signals of the comparison that set it.
     ``unknown`` has the signals that the rule or the limits need and that stay unknown, each with the reason:
@@ -240,7 +249,7 @@ class Snapshot:
     contributions: Mapping[Verdict, tuple[Contribution, ...]] = field(default_factory=dict)
     model: ModelInfo | None = None
     maintenance: bool = False
-    raised_by: FlagSource | None = None
+    flagged_by: FlagSource | None = None
     load_level: float | None = None
     deciding: tuple[str, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)

@@ -191,18 +191,21 @@ def header(horizons: tuple[int, ...]) -> str:
     columns = ["timestamp"]
     columns += [f"high_load_probability_{horizon}" for horizon in horizons]
     columns += [f"high_load_{horizon}" for horizon in horizons]
-    return ",".join([*columns, "anomaly_score", "anomaly", "model"]) + "\n"
+    return (
+        ",".join([*columns, "anomaly_score", "anomaly", "alert_high_load", "alert_anomaly", "model"]) + "\n"
+    )
 
 
 def score_lines(judged: Judged) -> str:
     """The rows of the scores, one a line; what is unknown is empty."""
     scores, judgements = judged.scores, judged.judgements
     count = len(judgements.high_load.T)
-    line = ",".join(["%s", *["%.6g"] * count, *["%s"] * count, "%.6g", "%s"]) + "\n"
+    line = ",".join(["%s", *["%.6g"] * count, *["%s"] * count, "%.6g", "%s", "%s", "%s"]) + "\n"
     columns: list[Iterable[str | float]] = [_timestamps(judged.recording.timestamps)]
     columns += scores.probabilities.T.tolist()
     columns += [map(_FLAGS.__getitem__, column) for column in judgements.high_load.T.tolist()]
     columns += [scores.anomaly.tolist(), map(_FLAGS.__getitem__, judgements.anomaly.tolist())]
+    columns += [judgements.alerts[verdict].tolist() for verdict in ("high_load", "anomaly")]
     text = "".join([line % cells for cells in zip(*columns, strict=True)])
     return text.replace("nan", "").replace("\n", f",{judged.model}\n")
 

@@ -1,6 +1,7 @@
 """From scores to what people are told: judge, maintenance, reasons, and the log of alerts."""
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -52,6 +53,7 @@ class LiveJudge:
         self.calendar = MaintenanceCalendar(config.maintenance.windows)
         self.worth: dict[Verdict, AlertStatistics] = {}
         self.raised_bars: dict[Verdict, float] = dict.fromkeys(VERDICTS, 0.0)
+        self._end_forgotten()
         self._show_open()
         self.refresh()
         exporter.is_maintenance = lambda timestamp: self.calendar.active(timestamp) is not None
@@ -113,6 +115,7 @@ class LiveJudge:
         self._log_alerts(judgement, scorer.model)
         if judgement.alerts != before.alerts:
             self._show_open()
+            self._keep_open()
         return Snapshot(
             sample,
             _known(scorer.model.forecast.horizons, scores.shown[0].tolist()),
@@ -122,7 +125,7 @@ class LiveJudge:
             self._reasons,
             scorer.model.card.info,
             window is not None,
-            judgement.raised_by.get(0),
+            judgement.flagged_by.get(0),
             None if np.isnan(level) else level,
             scorer.deciding,
             limits={
@@ -201,6 +204,24 @@ class LiveJudge:
         stages = self._judge.stages
         for verdict, stage in ALERT_STAGES:
             self._exporter.alert.set(stages.get(verdict) == stage, verdict, stage)
+
+    def _keep_open(self) -> None:
+        """Bring what changed onto the disk at once: no kill may leave an alert that nobody ever closes."""
+        for alert in self._judge.open_alerts:  # one that maintenance had closed is open again
+            self._keep(alert)
+        try:
+            self.remember()
+        except HistoryError as error:
+            log.error("open alerts not stored: %s", error)
+
+    def _end_forgotten(self) -> None:
+        """Close what the history holds as open and the judge, after a kill or without its state, does not."""
+        stored = self._history.span()
+        known = {(alert.verdict, alert.start) for alert in self._judge.open_alerts}
+        for alert in self._history.alerts(Span(-np.inf, np.inf)):
+            if alert.end is None and (alert.verdict, alert.start) not in known:
+                last = alert.start if stored is None else max(alert.start, stored.end)
+                self._keep(replace(alert, end=last))
 
     def _keep(self, alert: Alert) -> None:
         try:

@@ -24,7 +24,6 @@ from loadwatch.exporter.pages import PageCache
 from loadwatch.exporter.selection import (
     ALERT_STAGES,
     PROCESS_METRICS,
-    SOURCES,
     VERDICTS,
     StrongestContributions,
     most_telling,
@@ -182,15 +181,15 @@ class Exporter(Collector):
 
     def _verdicts(self, published: _Published) -> dict[table.Metric, dict[Labels, float]]:
         snapshot = published.snapshot
-        source = snapshot.raised_by
+        source = snapshot.flagged_by
         flags: dict[Labels, float] = {
             (str(horizon),): float(flag) for horizon, flag in snapshot.high_load.items()
         }
         return {
             table.HIGH_LOAD_PROBABILITY: {(str(h),): p for h, p in snapshot.probabilities.items()},
             table.HIGH_LOAD: flags,
-            table.HIGH_LOAD_BY_GUARD: {(): float(snapshot.raised_by == "guard")} if flags else {},
-            table.HIGH_LOAD_SOURCE: {(SOURCES[source],): 1.0} if source else {},
+            table.HIGH_LOAD_BY_GUARD: {(): float(snapshot.flagged_by == "limit")} if flags else {},
+            table.HIGH_LOAD_SOURCE: {(source,): 1.0} if source else {},
             table.LIMIT_EXCEEDED: {(signal,): value for signal, value in snapshot.limits.items()},
             table.ANOMALY_SCORE: {} if snapshot.anomaly_score is None else {(): snapshot.anomaly_score},
             table.ANOMALY: {} if snapshot.anomaly is None else {(): float(snapshot.anomaly)},

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from loadwatch.exporter import table
-from loadwatch.records import Contribution, FlagSource, Stage, Verdict
+from loadwatch.records import Contribution, Stage, Verdict
 from loadwatch.signals import NAMES
 
 SERIES_LIMIT: Final = 100
@@ -23,7 +23,6 @@ PROCESS_METRICS: Final = (
 FEWEST_SIGNALS: Final = 4
 TOP: Final = 3
 VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
-SOURCES: Final[dict[FlagSource, str]] = {"rule": "rule", "model": "model", "guard": "limit"}
 ALERT_STAGES: Final[tuple[tuple[Verdict, Stage], ...]] = (
     ("high_load", "present"),
     ("high_load", "expected"),

@@ -1,15 +1,22 @@
-"""Alerts: of all trouble, foretold or present, the few stretches a week that somebody should be called for.
+"""Alerts: of all trouble, foretold or present, the few stretches a week that are worth somebody's time.
 
-There are three reasons to call, each with a severity of its own and a line below which it never counts:
+There are three reasons for one, each with a severity of its own and a line below which it never counts:
 
 forecast   log odds of the probability over its line, less what the clock alone foretells (`seasonality`)
 present    seconds of high load beyond what this half hour is used to, weighted by how far over the rule
 anomaly    log odds of the anomaly score
 
 What passes its line must also pass the bar of its severity history (`budget`). What then opens an alert
-keeps it open; shorter interruptions belong to the same alert. A forecast only calls out of calm: during
-trouble it tells nobody anything new. Where the other verdict has just called for the same trouble, a second
-call would be one too many: it joins.
+keeps it open; shorter interruptions belong to the same alert, maintenance and gaps too. A forecast alerts
+only out of calm: during trouble it tells nobody anything new. Where an alert of the other verdict is open for
+the same trouble, a second would be one too many: it joins.
+
+The budget is one for all three, and there is what it never silences, whatever was spent:
+
+- high load that is worse, half as much again, than all of the last four weeks;
+- the kernel's own distress: memory at its end, memory or storage stalled (`limits`), for its time and beyond
+  what this half hour is used to. Where it comes back within hours and the budget is overdrawn, that is the
+  same alert.
 """
 
 import dataclasses
@@ -18,15 +25,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from loadwatch.judge.budget import SeverityHistory, TokenBucket, finite_or_none, value_or
-from loadwatch.judge.limits import is_suffering
+from loadwatch.judge.budget import TokenBucket, finite_or_none, value_or
+from loadwatch.judge.limits import DISTRESS, is_suffering
 from loadwatch.judge.seasonality import Seasonality, log_odds
+from loadwatch.judge.trigger import MERGE_SECONDS, AlertTrigger
 from loadwatch.records import Alert, Confirmation, Contribution, FlagSource, Stage, Verdict
 
-MERGE_SECONDS: Final = 1800.0
-"""Interruptions up to this belong to the same trouble."""
-HOLD_SECONDS: Final = 30.0
-"""How long a severity must stay over the bar: one odd sample calls nobody."""
+DISTRESS_MERGE_SECONDS: Final = 6 * 3600.0
+"""The same for distress while the budget is overdrawn: memory that fills every hour is one trouble."""
 JOIN_SECONDS: Final = 3600.0
 SETTLED_SECONDS: Final = 900.0
 PRESENT_LINE: Final = 600.0  # Netdata, too, averages CPU over ten minutes before it says anything
@@ -36,75 +42,11 @@ LOWEST_LINE: Final = 0.2
 HIGHEST_LINE: Final = 0.5
 
 
-class AlertTrigger:
-    """One kind of reason to call: follows its troubles, and knows whether this one is worth it.
-
-    ``share``: of the budget, how much this kind may use while the others use theirs. ``margin``: by how much
-    a trouble must stand out above those that the budget lets pass.
-    """
-
-    def __init__(self, line: float, share: float, margin: float = 0.0) -> None:
-        self.severities = SeverityHistory()
-        self._line, self._share, self._margin = line, share, margin
-        self._worst = self._last = -math.inf
-        self._held_seconds = 0.0
-
-    @property
-    def resting(self) -> bool:
-        """No trouble of this kind is going on."""
-        return self._worst == -math.inf
-
-    def bar(self, now: float, tokens: TokenBucket) -> float:
-        """The severity to exceed for an alert now: the line, or what the budget makes of it."""
-        # Twice the share while the bucket is full, nothing but records once it is empty; half is balance.
-        per_week = 2.0 * self._share * tokens.per_week * tokens.fullness(now)
-        return max(self._line, self.severities.bar(now, per_week) + self._margin)
-
-    def raise_of_bar(self, now: float, tokens: TokenBucket) -> float:
-        """How far the budget has raised the bar above the line."""
-        return self.bar(now, tokens) - self._line
-
-    def calls(self, now: float, elapsed: float, severity: float, tokens: TokenBucket) -> bool:
-        """Follow the trouble; whether it has been over the bar long enough to call somebody."""
-        if severity > self._line:
-            self._worst = max(self._worst, severity)
-            self._last = now
-            if severity > self.bar(now, tokens):
-                self._held_seconds += elapsed
-                return self._held_seconds >= HOLD_SECONDS
-        elif self._worst > -math.inf and now - self._last > MERGE_SECONDS:
-            self.end(now)
-        self._held_seconds = 0.0
-        return False
-
-    def end(self, now: float) -> None:
-        """The trouble is over: into the severity history with it."""
-        if not self.resting:
-            self.severities.add(now, self._worst)
-        self.drop()
-
-    def drop(self) -> None:
-        """Forget the trouble that is going on: it was maintenance."""
-        self._worst = self._last = -math.inf
-        self._held_seconds = 0.0
-
-    def to_state(self) -> dict[str, Any]:
-        """What a restart must not forget."""
-        running = None if self.resting else [self._worst, self._last, self._held_seconds]
-        return {"ledger": self.severities.to_state(), "running": running}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what `to_state` gave."""
-        self.severities.restore(state["ledger"])
-        if state["running"] is not None:
-            self._worst, self._last, self._held_seconds = state["running"]
-
-
 class AlertInput(NamedTuple):
     """What one sample shows, as far as alerts care.
 
-    probabilities: for each horizon of the alerter, in its order; origin: who raised the flag of
-    now, None where it is not up; values: the raw signals.
+    probabilities: for each horizon of the alerter, in its order; origin: what raised the flag of
+    now, None where it is not up; values: the raw signals; limits: those over their plain limits.
     """
 
     level: float
@@ -113,6 +55,7 @@ class AlertInput(NamedTuple):
     anomaly_flag: bool
     origin: FlagSource | None
     values: Mapping[str, float]
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -122,6 +65,7 @@ class OpenAlert:
     alert: Alert
     active: float
     stage: Stage = "present"
+    distressed: bool = False
 
     def observe(self, now: float, peak: float | None, excess: float, seen: AlertInput, reach: float) -> None:
         """Take in what one more sample shows; ``reach`` is how far the forecasts look ahead, in seconds."""
@@ -147,20 +91,25 @@ class OpenAlert:
                 alert, confirmed_by=confirmed, lead_seconds=lead, peak=worst, excess_seconds=excess
             )
 
+    def to_state(self) -> list[Any]:
+        """What a restart must not forget."""
+        return [self.alert.to_plain(), self.active, self.stage, self.distressed]
+
 
 class Alerter:
-    """Decides who is called for what; see the module."""
+    """Decides what is an alert; see the module."""
 
     def __init__(self, per_week: float) -> None:
         self.tokens = TokenBucket(per_week)
         self.seasonality = Seasonality()
         # Shares and margin were measured on Bitbrains and SMD (bench_alerts.py). Forecasts come first, for
-        # they come in time. Odd scores creep: without a margin every small record of a drift would call.
+        # they come in time. Odd scores creep: without a margin every small record of a drift would alert.
         self.forecast = AlertTrigger(0.0, share=1.0)
         self.present = AlertTrigger(PRESENT_LINE, share=0.25)
         self.anomaly = AlertTrigger(0.0, share=0.4, margin=math.log(2.0))
         self.lines: tuple[float, ...] = ()
         self.open: dict[Verdict, OpenAlert] = {}
+        self.suspended: dict[Verdict, OpenAlert] = {}
         self.joined: set[Verdict] = set()
         self._looks: tuple[tuple[float, float, int], ...] = ()  # line, its log odds, horizon
         self._excess = 0.0
@@ -216,25 +165,42 @@ class Alerter:
         else:
             self._recover(now)
         odd = log_odds(seen.anomaly_score) if seen.anomaly_flag else -math.inf
-        calls = (
-            self.present.calls(now, elapsed, -math.inf if seen.origin is None else self._excess, self.tokens),
-            self.forecast.calls(now, elapsed, foretold, self.tokens),
-            self.anomaly.calls(now, elapsed, odd, self.tokens),
+        excess = -math.inf if seen.origin is None else self._excess
+        wanted = (
+            self.present.update(now, elapsed, excess, self.tokens),
+            self.forecast.update(now, elapsed, foretold, self.tokens),
+            self.anomaly.update(now, elapsed, odd, self.tokens),
         )
+        must = self._must_alert(now, seen)
         opened: list[Alert] = []
         closed: list[Alert] = []
+        active: dict[Verdict, bool] = {
+            "high_load": seen.origin is not None or foretold > 0.0,
+            "anomaly": seen.anomaly_flag,
+        }
+        if self.suspended:
+            self._resume(now, active)
         if self.open:
-            self._observe(now, seen, keep_high=seen.origin is not None or foretold > 0.0)
+            self._observe(now, seen, active)
             closed = self._close(now)
-        if calls[0] and seen.origin is not None:
+        if seen.origin is not None and (wanted[0] or must):
             confirmation: Confirmation | None = "rule" if seen.origin == "rule" else None
-            alert = Alert(0, "high_load", now, raised_by=seen.origin, confirmed_by=confirmation)
-            self._call(now, alert, seen, opened)
-        elif calls[1]:
-            self._call(now, Alert(0, "high_load", now, horizon=horizon), seen, opened)
-        if calls[2]:
-            self._call(now, Alert(0, "anomaly", now), seen, opened)
+            alert = Alert(0, "high_load", now, flagged_by=seen.origin, confirmed_by=confirmation)
+            self._open(now, alert, seen, opened, must=must)
+        elif wanted[1]:
+            self._open(now, Alert(0, "high_load", now, horizon=horizon), seen, opened)
+        if wanted[2]:
+            self._open(now, Alert(0, "anomaly", now), seen, opened)
+        if "high_load" in self.open:
+            self.present.note_alert()
         return opened, closed
+
+    def _must_alert(self, now: float, seen: AlertInput) -> bool:
+        """Whether this is what no budget silences."""
+        if seen.origin is None:
+            return False
+        distressed = any(self._excess >= DISTRESS[name] for name in seen.limits if name in DISTRESS)
+        return distressed or self.present.is_worst(now, self._excess)
 
     def _recover(self, now: float) -> None:
         """Forget excess for the calm since the last sample that came here; quiet ones do not."""
@@ -255,51 +221,79 @@ class Alerter:
                     worst, horizon = severity, ahead
         return worst, horizon
 
-    def _observe(self, now: float, seen: AlertInput, keep_high: bool) -> None:
+    def _observe(self, now: float, seen: AlertInput, active: Mapping[Verdict, bool]) -> None:
         # A forecast that stood for hours until it came true was wrong first: no hit, no lead to be proud of.
         reach = max((ahead for _, _, ahead in self._looks), default=0)
         for verdict, running in self.open.items():
             if verdict == "high_load":
                 peak = 1.0 if seen.level > 1.0 else max(filter(_known, seen.probabilities), default=None)
-                if keep_high:
-                    running.active = now
+                running.distressed = running.distressed or not DISTRESS.keys().isdisjoint(seen.limits)
             else:
                 peak = seen.anomaly_score if _known(seen.anomaly_score) else None
-                if seen.anomaly_flag:
-                    running.active = now
+            if active[verdict]:
+                running.active = now
             running.observe(now, peak, self._excess, seen, reach)
             if seen.origin is not None:
                 running.stage = "present"
 
     def _close(self, now: float) -> list[Alert]:
-        over = [verdict for verdict, running in self.open.items() if now - running.active > MERGE_SECONDS]
-        return [self._end(verdict) for verdict in over]
+        over = [verdict for verdict, running in self.open.items() if now > self._closes_at(now, running)]
+        return [self._end(verdict, now) for verdict in over]
 
-    def _end(self, verdict: Verdict) -> Alert:
+    def _closes_at(self, now: float, running: OpenAlert) -> float:
+        overdrawn = running.distressed and self.tokens.content(now) < 0.0
+        return running.active + (DISTRESS_MERGE_SECONDS if overdrawn else MERGE_SECONDS)
+
+    def _end(self, verdict: Verdict, end: float) -> Alert:
         running = self.open.pop(verdict)
         self.joined.clear()
-        return dataclasses.replace(running.alert, end=running.active)
+        return dataclasses.replace(running.alert, end=end)
 
-    def _call(self, now: float, alert: Alert, seen: AlertInput, opened: list[Alert]) -> None:
-        """Open this alert, unless one for the same trouble is open, or nothing is left to pay it."""
-        if alert.verdict in self.open or alert.verdict in self.joined:
+    def _resume(self, now: float, active: Mapping[Verdict, bool]) -> None:
+        """Open again what maintenance or a gap closed in the middle of a trouble that still goes on."""
+        for verdict, running in list(self.suspended.items()):
+            goes_on = running.alert.start <= now <= self._closes_at(now, running)
+            if not goes_on or verdict in self.open:
+                del self.suspended[verdict]
+            elif active[verdict]:
+                self.open[verdict] = self.suspended.pop(verdict)
+
+    def _open(
+        self, now: float, alert: Alert, seen: AlertInput, opened: list[Alert], *, must: bool = False
+    ) -> None:
+        """Open this alert, unless one for the same trouble is open, or nothing is left to pay it.
+
+        must: whatever was spent, and whatever it could join.
+        """
+        if alert.verdict in self.open or not self.tokens.capacity:
             return
-        for running in self.open.values():
-            # High load explains whatever is odd meanwhile. But an anomaly may stand for days, at a new level
-            # not yet learned, and must not swallow the high load that comes then.
-            if running.alert.verdict == "high_load" or now - running.alert.start <= JOIN_SECONDS:
-                running.alert = dataclasses.replace(running.alert, joined=True)
-                self.joined.add(alert.verdict)
-                return
-        if not self.tokens.can_pay(now):
+        if not must and (self._joins(now, alert.verdict) or not self._may_open(now, alert.verdict)):
             return
         self.tokens.pay(now)
         stage: Stage = "expected" if alert.foretold else "present"
         running = OpenAlert(dataclasses.replace(alert, identity=self._next_identity), now, stage)
         self._next_identity += 1
         self.open[alert.verdict] = running
-        self._observe(now, seen, keep_high=False)
+        self.joined.discard(alert.verdict)
+        self._observe(now, seen, dict.fromkeys(self.open, False))
         opened.append(running.alert)
+
+    def _joins(self, now: float, verdict: Verdict) -> bool:
+        """Whether an alert of the other verdict is open for the same trouble; it then knows."""
+        if verdict in self.joined:
+            return True
+        for running in self.open.values():
+            # High load explains whatever is odd meanwhile. But an anomaly may stand for days, at a new level
+            # not yet learned, and must not swallow the high load that comes then.
+            if running.alert.verdict == "high_load" or now - running.alert.start <= JOIN_SECONDS:
+                running.alert = dataclasses.replace(running.alert, joined=True)
+                self.joined.add(verdict)
+                return True
+        return False
+
+    def _may_open(self, now: float, verdict: Verdict) -> bool:
+        # Every hour of a first day is unlike all that was seen before it.
+        return self.tokens.can_pay(now) and (verdict == "high_load" or self.seasonality.has_seen_a_day)
 
     def stages(self) -> dict[Verdict, Stage]:
         """The verdicts of which an alert is open, each with its stage."""
@@ -313,9 +307,10 @@ class Alerter:
         running.alert = dataclasses.replace(running.alert, signals=signals, model=model)
         return running.alert
 
-    def silence(self) -> list[Alert]:
-        """Maintenance, or a long gap: end what is open, forget what is going on."""
-        closed = [self._end(verdict) for verdict in list(self.open)]
+    def suspend(self, end: float) -> list[Alert]:
+        """Maintenance, or a gap: close what is open until it proves to go on, forget what is going on."""
+        self.suspended |= self.open
+        closed = [self._end(verdict, end) for verdict in list(self.open)]
         for reason in (self.forecast, self.present, self.anomaly):
             reason.drop()
         self._excess = 0.0
@@ -329,9 +324,8 @@ class Alerter:
             "forecast": self.forecast.to_state(),
             "present": self.present.to_state(),
             "anomaly": self.anomaly.to_state(),
-            "open": [
-                [running.alert.to_plain(), running.active, running.stage] for running in self.open.values()
-            ],
+            "open": [running.to_state() for running in self.open.values()],
+            "suspended": [running.to_state() for running in self.suspended.values()],
             "joined": sorted(self.joined),
             "excess": [self._excess, self._recovered_until],
             "last_flagged": finite_or_none(self._last_flagged),
@@ -345,13 +339,18 @@ class Alerter:
         self.forecast.restore(state["forecast"])
         self.present.restore(state["present"])
         self.anomaly.restore(state["anomaly"])
-        # What was stored before stages were has none: taken for present, as the load that matters more.
-        running = [OpenAlert(Alert.from_plain(plain), *rest) for plain, *rest in state["open"]]
-        self.open = {one.alert.verdict: one for one in running}
+        self.open = _by_verdict(state["open"])
+        self.suspended = _by_verdict(state.get("suspended", ()))
         self.joined = set(state["joined"])
         self._excess, self._recovered_until = state["excess"]
         self._last_flagged = value_or(state["last_flagged"], -math.inf)
         self._next_identity = state["next_identity"]
+
+
+def _by_verdict(states: Sequence[Sequence[Any]]) -> dict[Verdict, OpenAlert]:
+    # What was stored before stages were has none: taken for present, as the load that matters more.
+    running = [OpenAlert(Alert.from_plain(plain), *rest) for plain, *rest in states]
+    return {one.alert.verdict: one for one in running}
 
 
 def _known(value: float) -> bool:

@@ -5,7 +5,7 @@ severity that the host's own last four weeks exceeded only as often as the budge
 week that are worth an alert, on a calm host and on a busy one. How often that is depends on the token
 bucket, which fills by the budget and pays one token for each alert: spend fast and the threshold rises, be
 quiet and it comes down again. An empty bucket still gives one alert on credit, for trouble worse than any of
-the past.
+the past. What no budget may silence (`alerting`) is paid all the same, and leaves a debt to be filled first.
 """
 
 import bisect
@@ -23,12 +23,14 @@ CREDIT: Final = 1.0
 class TokenBucket:
     """Alerts that may be spent: fills by ``per_week`` up to a week's worth, starts half full.
 
-    Whatever happens, T weeks see at most ``per_week * (T + 1) + CREDIT`` alerts.
+    T weeks see at most ``per_week * (T + 1) + CREDIT`` alerts that heed `can_pay`. The debt of those that do
+    not ends at four weeks' worth: a month of disaster does not silence the months after it.
     """
 
     def __init__(self, per_week: float) -> None:
         self.per_week = per_week
         self.capacity = max(per_week, 1.0) if per_week > 0.0 else 0.0
+        self._floor = -max(CREDIT, per_week * MEMORY_SECONDS / WEEK)
         self._content = self.capacity / 2.0
         self._counted_at = math.inf
 
@@ -37,7 +39,7 @@ class TokenBucket:
         self._counted_at = min(self._counted_at, now)
 
     def content(self, now: float) -> float:
-        """What is in the tokens, from -CREDIT to ``capacity``."""
+        """What is in the bucket: at most ``capacity``, below 0 where it was overdrawn."""
         filled = self.per_week * max(0.0, now - self._counted_at) / WEEK
         return min(self._content + filled, self.capacity)
 
@@ -46,8 +48,8 @@ class TokenBucket:
         return self.capacity > 0.0 and self.content(now) >= 1.0 - CREDIT
 
     def pay(self, now: float) -> None:
-        """Take out one alert."""
-        self._content = self.content(now) - 1.0
+        """Take out one alert, whether it is there or not."""
+        self._content = max(self.content(now) - 1.0, self._floor)
         self._counted_at = now
 
     def fullness(self, now: float) -> float:
@@ -60,7 +62,7 @@ class TokenBucket:
 
     def restore(self, state: Sequence[float | None]) -> None:
         """Take up what `to_state` gave, within what this budget allows."""
-        self._content = min(max(value_or(state[0], 0.0), -CREDIT), self.capacity)
+        self._content = min(max(value_or(state[0], 0.0), self._floor), self.capacity)
         self._counted_at = value_or(state[1], math.inf)
 
 
@@ -97,6 +99,10 @@ class SeverityHistory:
         # One less, for the one that passes makes it so many.
         allowed = max(0, int(per_week * weeks) - 1)
         return self._ordered[-1 - allowed] if allowed < len(self._ordered) else -math.inf
+
+    def worst(self, now: float) -> float:
+        """The highest severity of the last four weeks, -infinity where there is none."""
+        return self.bar(now, 0.0)
 
     def _drop(self) -> None:
         _, severity = self._entries.popleft()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from loadwatch.records import FlagSource
+from loadwatch.records import FlagSource, flag_source
 
 CLEAR_ODDS: Final = 1.0 / 3.0
 """A flag clears once the odds are a third of those that raise it: 0.5 raises, 0.25 clears."""
@@ -85,10 +85,10 @@ class Hysteresis:
 
 
 class NowFlag:
-    """High load now. The rule raises it at once; so does the guard, and the model after a minute of its own.
+    """High load now. The rule raises it at once; so do the limits, and the model after a minute of its own.
 
     The rule is the definition, so it needs no proof and its end is the end: the flag falls ``CLEAR_SECONDS``
-    later unless guard or model have reason of their own. That the model may raise it at all is for what
+    later unless limits or model have reason of their own. That the model may raise it at all is for what
     operators labelled and no rule describes.
     """
 
@@ -97,47 +97,47 @@ class NowFlag:
 
     def __init__(self, raise_at: float) -> None:
         self.model = Hysteresis(raise_at, clear_line(raise_at), self.MODEL_SECONDS, self.CLEAR_SECONDS)
-        self.raised_by: FlagSource | None = None
+        self.flagged_by: FlagSource | None = None
         self._calm_seconds = 0.0
 
     @property
     def resting(self) -> bool:
         """Nothing is up and nothing is on its way up."""
-        return self.raised_by is None and self.model.resting
+        return self.flagged_by is None and self.model.resting
 
-    def update(self, level: float, probability: float, guarded: bool, elapsed: float) -> bool | None:
-        """The flag after a sample; None where neither rule nor model nor guard know anything."""
+    def update(self, level: float, probability: float, limited: bool, elapsed: float) -> bool | None:
+        """The flag after a sample; None where neither rule nor model nor limits know anything."""
         # While the rule holds the model gathers no time: it must have its minute after the rule's end.
         holding = level > 1.0
         claimed = self.model.update(0.0 if holding else probability, elapsed)
         origin: FlagSource | None = (
-            "rule" if holding else "model" if claimed else "guard" if guarded else None
+            "rule" if holding else "model" if claimed else "limit" if limited else None
         )
         if origin is not None:
-            self.raised_by = origin
+            self.flagged_by = origin
             self._calm_seconds = 0.0
             return True
-        if self.raised_by is not None:
+        if self.flagged_by is not None:
             self._calm_seconds += elapsed
             if self._calm_seconds < self.CLEAR_SECONDS:
                 return True
-            self.raised_by = None
+            self.flagged_by = None
         return None if claimed is None and math.isnan(level) else False
 
     def reset(self) -> None:
         """Forget everything but the lines."""
         self.model.reset()
-        self.raised_by = None
+        self.flagged_by = None
         self._calm_seconds = 0.0
 
     def to_state(self) -> dict[str, Any]:
         """What a restart must not forget."""
-        return {"model": self.model.to_state(), "by": self.raised_by, "calm": self._calm_seconds}
+        return {"model": self.model.to_state(), "by": self.flagged_by, "calm": self._calm_seconds}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what `to_state` gave."""
         self.model.restore(state["model"])
-        self.raised_by = state["by"]
+        self.flagged_by = None if state["by"] is None else flag_source(state["by"])
         self._calm_seconds = state["calm"]
 
 

@@ -11,7 +11,7 @@ from loadwatch.judge.batch import GAP_SECONDS, BatchReader
 from loadwatch.judge.budget import TokenBucket
 from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
 from loadwatch.judge.limits import StaticLimits
-from loadwatch.judge.types import Evidence, EvidenceBatch, Judgement, Judgements
+from loadwatch.judge.types import Evidence, EvidenceBatch, Flags, Judgement, Judgements
 from loadwatch.records import Alert, Contribution, FlagSource, Stage, Verdict
 
 STATE_VERSION: Final = 1
@@ -76,6 +76,10 @@ class Judge:
         rows = len(batch)
         high_load = np.zeros((rows, len(self.horizons)), np.int8)
         anomaly = np.zeros(rows, np.int8)
+        alerts: dict[Verdict, Flags] = {
+            "high_load": np.zeros(rows, np.int8),
+            "anomaly": np.zeros(rows, np.int8),
+        }
         opened: list[Alert] = []
         closed: list[Alert] = []
         reader = BatchReader(batch, self._last, self._limits, self._limit_checks, self._anomaly.raise_at)
@@ -101,10 +105,12 @@ class Judge:
                 flags = np.array([_flag(told.high_load.get(horizon)) for horizon in self.horizons], np.int8)
                 odd = _flag(told.anomaly)
             high_load[row], anomaly[row] = flags, odd
+            for verdict in judgement.alerts:
+                alerts[verdict][row] = 1
             opened += judgement.opened
             closed += judgement.closed
             row += 1
-        return Judgements(high_load, anomaly, tuple(opened), tuple(closed))
+        return Judgements(high_load, anomaly, alerts, tuple(opened), tuple(closed))
 
     def backfill(self, batch: EvidenceBatch) -> None:
         """Learn from a past that comes before all samples judged so far what is ordinary; nobody is called.
@@ -190,7 +196,7 @@ class Judge:
         self._alerter.seasonality.enter(now, self._last)
         self._last = now
         said = self._judgement
-        self._conclude(said.high_load, said.raised_by, said.anomaly, [], [])
+        self._conclude(said.high_load, said.flagged_by, said.anomaly, [], [])
 
     def _judge(self, evidence: Evidence) -> Judgement:
         now = evidence.timestamp
@@ -199,10 +205,10 @@ class Judge:
             self._quiet = False
             self._alerter.seasonality.lose(elapsed)
             self._reset_flags()
-            closed += self._alerter.silence()
+            closed += self._alerter.suspend(now)
             return self._conclude(dict.fromkeys(self.horizons, False), {}, False, [], closed)
         chances = dict(zip(self.horizons, evidence.probabilities, strict=True))
-        high_load, raised_by = self._flag_high_load(evidence, chances, elapsed)
+        high_load, flagged_by = self._flag_high_load(evidence, chances, elapsed)
         score = math.nan if evidence.training else evidence.anomaly_score
         anomaly = self._anomaly.update(score, elapsed)
         seen = AlertInput(
@@ -210,34 +216,35 @@ class Judge:
             probabilities=tuple(chances[horizon] for horizon in self._ahead),
             anomaly_score=score,
             anomaly_flag=bool(anomaly),
-            origin=self._now.raised_by,
+            origin=self._now.flagged_by,
             values=evidence.values,
+            limits=self._limit_checks.raised,
         )
         opened, over = self._alerter.update(now, elapsed, seen)
         known = len(high_load) == len(self.horizons) and not math.isnan(evidence.level)
         self._quiet = known and self._alerter.resting and all(part.resting for part in self._parts())
-        return self._conclude(high_load, raised_by, anomaly, opened, closed + over)
+        return self._conclude(high_load, flagged_by, anomaly, opened, closed + over)
 
     def _flag_high_load(
         self, evidence: Evidence, chances: Mapping[int, float], elapsed: float
     ) -> tuple[dict[int, bool], dict[int, FlagSource]]:
         high_load: dict[int, bool] = {}
-        raised_by: dict[int, FlagSource] = {}
-        guarded = self._limit_checks.update(evidence.values, elapsed)
-        now = self._now.update(evidence.level, chances.get(0, math.nan), guarded, elapsed)
-        origin = self._now.raised_by
+        flagged_by: dict[int, FlagSource] = {}
+        limited = self._limit_checks.update(evidence.values, elapsed)
+        now = self._now.update(evidence.level, chances.get(0, math.nan), limited, elapsed)
+        origin = self._now.flagged_by
         if now is not None and 0 in self.horizons:
             high_load[0] = now
             if origin is not None:
-                raised_by[0] = origin
+                flagged_by[0] = origin
         # From near to far: high within a minute is high within a quarter of an hour, whoever says so.
         for horizon, flag in self._ahead.items():
             ahead = flag.update(chances[horizon], elapsed, implied=origin is not None)
             if ahead is not None:
                 high_load[horizon] = ahead
             if ahead:
-                raised_by[horizon] = origin = origin or "model"
-        return high_load, raised_by
+                flagged_by[horizon] = origin = origin or "model"
+        return high_load, flagged_by
 
     def _parts(self) -> Iterator[NowFlag | Hysteresis | StaticLimits]:
         """Everything that has a flag of its own."""
@@ -253,7 +260,7 @@ class Judge:
         if not 0.0 <= elapsed <= GAP_SECONDS:  # also at the first sample, where it is NaN
             alerter.begin(now)
             self._reset_flags()
-            closed = alerter.silence()
+            closed = alerter.suspend(self._last)
             if seasonality.is_within(now):
                 seasonality.lose(elapsed)
             elapsed = 0.0
@@ -269,7 +276,7 @@ class Judge:
     def _conclude(
         self,
         high_load: Mapping[int, bool],
-        raised_by: Mapping[int, FlagSource],
+        flagged_by: Mapping[int, FlagSource],
         anomaly: bool | None,
         opened: list[Alert],
         closed: list[Alert],
@@ -280,14 +287,14 @@ class Judge:
         alerts = alerter.stages()
         key = (
             tuple(high_load.items()),
-            tuple(raised_by.items()),
+            tuple(flagged_by.items()),
             anomaly,
             tuple(alerts.items()),
             self._spent,
         )
         if opened or closed or key != self._key:
             self._judgement = Judgement(
-                high_load, raised_by, anomaly, alerts, self._spent, tuple(opened), tuple(closed)
+                high_load, flagged_by, anomaly, alerts, self._spent, tuple(opened), tuple(closed)
             )
             self._key = key
         if opened or closed:

@@ -1,4 +1,4 @@
-"""The static guard: plain lines on the raw signals, beside whatever any model says."""
+"""Plain limits on the raw signals, beside whatever any model says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +40,15 @@ LIMITS: Final[tuple[Limit, ...]] = (
     Limit("cpu_pressure", 0.80, 0.50, 300.0, ("cpu",), 0.85),
 )
 
+DISTRESS: Final[Mapping[str, float]] = {
+    "memory": 60.0,
+    "swap": 60.0,
+    "memory_pressure": 60.0,
+    "io_pressure": 300.0,
+}
+"""Limits at which the kernel itself suffers, with the seconds of unusual high load after which no budget
+keeps them from alerting. A backup may stall storage for minutes; memory at its end is near the killer."""
+
 SUFFERING: Final[Mapping[str, float]] = {"cpu_pressure": 0.50, "memory_pressure": 0.10, "io_pressure": 0.30}
 """Pressure that confirms an alert, for tasks did wait: psi-notify's lines, storage at twice that for full."""
 
@@ -59,7 +68,7 @@ class StaticLimits:
         self.resting = True
 
     def is_quiet(self, values: Mapping[str, float]) -> bool:
-        """No signal is at its line, so that a resting guard goes on resting."""
+        """No signal is at its line, so that limits at rest go on resting."""
         get = values.get
         for signal, raise_at in self._watched:  # noqa: SIM110 - NaN is quiet; all() takes twice the time
             if get(signal, 0.0) >= raise_at:
@@ -90,6 +99,8 @@ class StaticLimits:
     @property
     def raised(self) -> tuple[str, ...]:
         """The signals over their lines now."""
+        if self.resting:
+            return ()
         return tuple(line.signal for line, flag in zip(self._lines, self._flags, strict=True) if flag.raised)
 
     def reset(self) -> None:

@@ -79,6 +79,11 @@ class Seasonality:
         self._ends = 0.0
         self._entered = self._lost_seconds = self._high_seconds = self._allowance = 0.0
 
+    @property
+    def has_seen_a_day(self) -> bool:
+        """Whether as many half hours as a day has were seen well enough."""
+        return self._learned + (self._pending is not None) >= DAY_SLOTS
+
     def is_within(self, timestamp: float) -> bool:
         """Whether this moment lies in the half hour that is being watched."""
         return self._ends - SLOT_SECONDS <= timestamp < self._ends

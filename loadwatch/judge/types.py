@@ -34,14 +34,14 @@ class Judgement:
     """What the judge says at one sample.
 
     ``high_load`` maps horizon to flag; a horizon of which nothing is known is absent, and a flag that is up
-    has those of all longer horizons up with it. ``raised_by`` tells for each raised flag who raised it, for
+    has those of all longer horizons up with it. ``flagged_by`` tells for each raised flag who raised it, for
     one that follows a shorter horizon who raised that. ``anomaly`` is None while unknown. ``alerts`` has the
     verdicts of which an alert is open, each with its stage. ``budget_spent``: the alerts of late have used up
     the budget, so that for now only what is worse than anything in the host's memory opens one.
     """
 
     high_load: Mapping[int, bool] = field(default_factory=dict)
-    raised_by: Mapping[int, FlagSource] = field(default_factory=dict)
+    flagged_by: Mapping[int, FlagSource] = field(default_factory=dict)
     anomaly: bool | None = None
     alerts: Mapping[Verdict, Stage] = field(default_factory=dict)
     budget_spent: bool = False
@@ -51,10 +51,14 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgements:
-    """The same for N samples: flags are 1, 0, or -1 where unknown; high_load (N, H), anomaly (N,)."""
+    """The same for N samples: flags are 1, 0, or -1 where unknown; high_load (N, H), anomaly (N,).
+
+    alerts: (N,) for each verdict, 1 while one is open.
+    """
 
     high_load: Flags
     anomaly: Flags
+    alerts: Mapping[Verdict, Flags]
     opened: tuple[Alert, ...]
     closed: tuple[Alert, ...]
 

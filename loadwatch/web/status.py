@@ -13,7 +13,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
     verdict                null before the first sample, else
       timestamp, age_seconds, fresh
       high_load            [{horizon_seconds, probability, flag}], now first; empty unless fresh
-      raised_by            rule | model | guard | null
+      flagged_by            rule | model | guard | null
       rule                 null or {level, deciding}: how near the rule is to its limit, high above 1, and the
                            signals of the comparison that set it
       anomaly              {score, flag}
@@ -96,7 +96,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
             }
             for horizon in sorted(known)
         ],
-        "raised_by": snapshot.raised_by if fresh else None,
+        "flagged_by": snapshot.flagged_by if fresh else None,
         "rule": _rule(snapshot) if fresh else None,
         "unknown": [{"signal": name, "why": why} for name, why in snapshot.unknown.items() if fresh],
         "anomaly": {

@@ -100,7 +100,7 @@ def _unknown(signals: Mapping[str, str]) -> str:
 
 
 def _why_now(snapshot: Snapshot) -> str:
-    by = "limits on the signals were passed" if snapshot.raised_by == "guard" else ""
+    by = "limits on the signals were passed" if snapshot.flagged_by == "limit" else ""
     if by or snapshot.probabilities.get(0, 1.0) >= _HELD_BELOW:
         return _because(snapshot, "high_load", by)
     if (snapshot.load_level or 0.0) > 1.0:

@@ -26,8 +26,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from loadwatch.judge.alerting import MERGE_SECONDS
 from loadwatch.judge.statistics import is_false
+from loadwatch.judge.trigger import MERGE_SECONDS
 from loadwatch.records import Alert, Floats, Recording
 from loadwatch.replay import Replay, Settings
 

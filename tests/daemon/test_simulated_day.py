@@ -17,7 +17,7 @@ from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
-from loadwatch.records import Maintenance, Span
+from loadwatch.records import Alert, Maintenance, Span
 from loadwatch.sampling.sampler import Sampler
 from loadwatch.web import Board
 
@@ -227,3 +227,52 @@ def test_an_imported_past_is_learned_and_backfilled_while_the_daemon_runs(tmp_pa
     finally:
         bench.models.stop()
         bench.history.close()
+
+
+def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(bench: Bench, tmp_path: Path) -> None:
+    """The metric is 1 exactly while the history holds an open alert; a kill forgets nothing of it."""
+    name = 'loadwatch_alert{stage="present",verdict="high_load"}'
+    bench.models.learning.bootstrap()
+    for _ in bench.pass_seconds(60):
+        pass
+    bench.host.extra_cpu = 0.9
+
+    def live(host: Bench, seconds: int) -> None:
+        for _ in host.pass_seconds(seconds):
+            is_open = [alert.end is None for alert in host.history.alerts()]
+            assert f"{name} {float(any(is_open))}" in host.exporter.render().decode()
+
+    live(bench, 900)
+    (alert,) = bench.history.alerts()
+    bench.history.add_maintenance(Maintenance(Span(bench.clock.wall(), bench.clock.wall() + 15.0)))
+    bench.verdicts.refresh()
+    live(bench, 14)
+    assert [each.end is None for each in bench.history.alerts()] == [False]
+    live(bench, 60)
+    assert [(each.start, each.end) for each in bench.history.alerts()] == [(alert.start, None)]
+
+    bench.history.close()  # and nothing else: as a kill leaves it
+    again = Bench(tmp_path, training__minimum="10m")
+    again.clock.set_wall(bench.clock.wall())
+    again.models.load()
+    try:
+        live(again, 1)
+        again.host.extra_cpu = 0.9
+        live(again, 60)
+        again.host.extra_cpu = 0.0
+        live(again, 2000)
+        ((start, end),) = [(each.start, each.end) for each in again.history.alerts()]
+        assert (start, end is None) == (alert.start, False)
+    finally:
+        again.history.close()
+
+
+def test_an_alert_that_nobody_remembers_is_closed_at_the_start(bench: Bench) -> None:
+    """Without the state of the judge an open alert would stay in the list for ever."""
+    bench.history.keep_alert(Alert(1, "high_load", bench.clock.wall()))
+    LiveJudge(
+        configuration.load(None, environment={}, overrides=[]), bench.clock, bench.history, bench.exporter
+    )
+    (alert,) = bench.history.alerts()
+    assert alert.end == alert.start
+    assert b'loadwatch_alert{stage="present",verdict="high_load"} 0.0' in bench.exporter.render()

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from loadwatch.clock import ManualClock
 from loadwatch.exporter import METRICS, Exporter
 from loadwatch.exporter.selection import PROCESS_METRICS, SERIES_LIMIT
-from loadwatch.records import Sample, Snapshot
+from loadwatch.records import FlagSource, Sample, Snapshot
 
 GOLDEN = Path(__file__).with_name("metrics.txt")
 UPDATE = "LOADWATCH_UPDATE_GOLDEN" in os.environ  # now: no test sees the environment's settings
@@ -171,12 +171,13 @@ def test_unknown_values_are_absent(exporter: Exporter, snapshot: Snapshot) -> No
 
 def test_the_page_says_who_raised_the_flag(exporter: Exporter, snapshot: Snapshot) -> None:
     """Rule, model and plain limits are told apart, and which limit was passed, with its value."""
-    for raised_by, source in (("guard", "limit"), ("model", "model"), ("rule", "rule"), (None, None)):
-        exporter.publish(replace(snapshot, raised_by=raised_by))
+    sources: tuple[FlagSource | None, ...] = ("limit", "model", "rule", None)
+    for source in sources:
+        exporter.publish(replace(snapshot, flagged_by=source))
         found = series(exporter.render())
-        assert found["loadwatch_high_load_by_guard"] == (raised_by == "guard")
-        sources = {name for name in found if name.startswith("loadwatch_high_load_source")}
-        assert sources == ({f'loadwatch_high_load_source{{source="{source}"}}'} if source else set())
+        assert found["loadwatch_high_load_by_guard"] == (source == "limit")
+        shown = {name for name in found if name.startswith("loadwatch_high_load_source")}
+        assert shown == ({f'loadwatch_high_load_source{{source="{source}"}}'} if source else set())
     exporter.publish(replace(snapshot, limits={"memory": 0.985}))
     assert series(exporter.render())['loadwatch_limit_exceeded{signal="memory"}'] == 0.985
     exporter.publish(snapshot)
@@ -328,7 +329,7 @@ def test_the_textfile_page_leaves_process_metrics_out(exporter: Exporter) -> Non
 def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot: Snapshot) -> None:
     """The table promises nothing that the code does not keep, and the code exports nothing beside it."""
     exporter.publish(
-        replace(snapshot, unknown={"cpu": "refused"}, raised_by="guard", limits={"memory": 0.985})
+        replace(snapshot, unknown={"cpu": "refused"}, flagged_by="limit", limits={"memory": 0.985})
     )
     exporter.sample_failures.inc("cpu")
     exporter.scheduler_missed.inc("train")

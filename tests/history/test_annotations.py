@@ -68,7 +68,7 @@ def test_an_alert_is_followed_to_its_end(history: History) -> None:
         100.0,
         end=160.0,
         horizon=300,
-        raised_by="guard",
+        flagged_by="limit",
         peak=0.9,
         excess_seconds=30.0,
         lead_seconds=40.0,
@@ -81,6 +81,14 @@ def test_an_alert_is_followed_to_its_end(history: History) -> None:
     history.keep_alert(ended)
 
     assert history.alerts() == [replace(ended, identity=1)]
+
+
+def test_an_alert_stored_under_an_older_name_is_read() -> None:
+    """What flagged it was stored as who raised it, and plain limits as the guard."""
+    plain = Alert(1, "high_load", 100.0, flagged_by="limit").to_plain()
+    del plain["flagged_by"]
+    assert Alert.from_plain({**plain, "raised_by": "guard"}).flagged_by == "limit"
+    assert Alert.from_plain({**plain, "raised_by": "rule"}).flagged_by == "rule"
 
 
 def test_alerts_are_found_by_span_verdict_and_number(history: History) -> None:

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from judge.evidence import CALM, HORIZONS, START, WEEK, evidence, opened, run, samples_of
 from loadwatch.judge import EvidenceBatch, Judge
+from loadwatch.judge.trigger import MERGE_SECONDS
 from loadwatch.records import Contribution
 
 
 def test_an_alert_tells_its_lead_its_witness_and_its_end() -> None:
-    """A forecast that comes true: opened ahead, confirmed by the rule, closed after calm."""
+    """A forecast that comes true: opened ahead, confirmed by the rule, closed half an hour after."""
     judge = Judge(HORIZONS)
     spans = [(3600, 0.2, 0.0), (300, 0.5, 0.95), (600, 1.3, 0.99), (3600, 0.2, 0.0)]
     rows = [(level, p) for seconds, level, p in spans for _ in range(seconds // 5)]
@@ -27,12 +28,12 @@ def test_an_alert_tells_its_lead_its_witness_and_its_end() -> None:
     assert last.identity == first.identity
     assert last.lead_seconds == pytest.approx(270, abs=10)
     assert last.confirmed_by == "rule"
-    assert START + 4500 <= last.end <= START + 4560
+    assert START + 4500 + MERGE_SECONDS <= last.end <= START + 4560 + MERGE_SECONDS
     assert last.peak == 1.0
 
 
 def test_an_anomaly_during_high_load_joins_its_alert() -> None:
-    """One trouble, one call; both verdicts show as alerted."""
+    """One trouble, one alert, and it knows that the other verdict saw it too."""
     judge = Judge(HORIZONS)
     judgements = run(
         judge, (evidence(START + 5.0 * row, 1.9, CALM, 0.3 if row < 200 else 0.9) for row in range(600))

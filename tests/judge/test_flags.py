@@ -22,7 +22,7 @@ def test_the_flag_for_now_follows_the_rule(interval: float) -> None:
     end = begin + count * interval
     down = run(judge, (evidence(end + row * interval) for row in range(count)))
     assert all(judgement.high_load[0] for judgement in up[2:])
-    assert up[2].raised_by[0] == "rule"
+    assert up[2].flagged_by[0] == "rule"
     late = [row * interval for row, judgement in enumerate(down) if judgement.high_load[0]]
     assert max(late, default=0.0) < 60.0
 
@@ -80,7 +80,7 @@ def test_a_forecast_must_last_before_it_is_flagged_and_clears_at_a_lower_line() 
     assert not any(flags[:160])
     assert all(flags[180:520])
     assert not any(flags[565:])
-    assert judgements[200].raised_by == {900: "model"}
+    assert judgements[200].flagged_by == {900: "model"}
 
 
 def test_what_is_unknown_is_absent() -> None:
@@ -108,7 +108,7 @@ def test_the_guard_raises_the_flag_whatever_the_model_says() -> None:
     flags = [judgement.high_load[0] for judgement in judgements]
     assert not any(flags[:119])
     assert all(flags[121:])
-    assert judgements[-1].raised_by == dict.fromkeys(HORIZONS, "guard")
+    assert judgements[-1].flagged_by == dict.fromkeys(HORIZONS, "limit")
     assert judge.limits_reached == ("cpu",)
 
 
@@ -117,7 +117,7 @@ def test_the_model_may_raise_the_flag_for_now_where_no_rule_holds() -> None:
     judge = Judge(HORIZONS)
     judgements = run(judge, (evidence(START + 5.0 * row, 0.3, (0.9, 0, 0, 0)) for row in range(30)))
     assert not any(judgement.high_load[0] for judgement in judgements[:12])
-    assert judgements[-1].raised_by == dict.fromkeys(HORIZONS, "model")
+    assert judgements[-1].flagged_by == dict.fromkeys(HORIZONS, "model")
 
 
 def test_own_training_makes_the_anomaly_unknown() -> None:
@@ -139,7 +139,7 @@ def test_a_flag_that_is_up_has_all_longer_horizons_up_with_it(
         flags = [judgement.high_load.get(horizon) for horizon in HORIZONS]
         first = flags.index(True) if True in flags else len(flags)
         assert all(flags[first:])
-        assert set(judgement.raised_by) == {h for h, flag in judgement.high_load.items() if flag}
+        assert set(judgement.flagged_by) == {h for h, flag in judgement.high_load.items() if flag}
 
 
 def test_a_longer_horizon_follows_in_the_name_of_the_shorter_and_only_as_long() -> None:
@@ -147,7 +147,7 @@ def test_a_longer_horizon_follows_in_the_name_of_the_shorter_and_only_as_long() 
     judge = Judge(HORIZONS)
     levels = [0.2] * 60 + [1.2] * 30 + [0.2] * 200
     judgements = run(judge, (evidence(START + second, level) for second, level in enumerate(levels)))
-    assert judgements[60].raised_by == dict.fromkeys(HORIZONS, "rule")
+    assert judgements[60].flagged_by == dict.fromkeys(HORIZONS, "rule")
     assert not any(judgements[59].high_load.values())
     assert all(judgements[100].high_load.values())
     assert not any(judgements[90 + 120].high_load.values())

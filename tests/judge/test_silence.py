@@ -5,12 +5,12 @@ from loadwatch.judge import Judge
 
 
 def test_maintenance_silences_everything_and_closes_what_is_open() -> None:
-    """No flag, no alert; the one that was open ends where it last had reason."""
+    """No flag, no alert; the one that was open ends with the first sample in the window."""
     judge = Judge(HORIZONS)
     before = run(judge, (evidence(START + 5.0 * row, level=1.8) for row in range(400)))
     during = run(judge, (evidence(START + 2000 + 5.0 * row, 1.8, maintenance=True) for row in range(400)))
     assert len(opened(before)) == 1
-    assert during[0].closed[0].end == START + 5.0 * 399
+    assert during[0].closed[0].end == START + 2000
     assert not any(any(judgement.high_load.values()) or judgement.anomaly for judgement in during)
     assert opened(during) == []
 

@@ -76,7 +76,7 @@ def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Sna
         contributions={"high_load": contributions} | ({} if young else {"anomaly": odd}),
         model=ModelInfo("20260412T031500-12", "bootstrap" if young else "trained", now - 5 * 3_600),
         maintenance=scene == "maintenance",
-        raised_by="guard" if scene == "busy" else None,
+        flagged_by="limit" if scene == "busy" else None,
         load_level=load / 0.9,
         deciding=("cpu",),
     )

@@ -81,7 +81,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "age_seconds": 15.001,
         "fresh": False,
         "high_load": [],
-        "raised_by": None,
+        "flagged_by": None,
         "rule": None,
         "unknown": [],
         "anomaly": {"score": None, "flag": None},
@@ -129,7 +129,7 @@ def test_a_graver_verdict_says_what_is_unknown_beside_it() -> None:
 def test_the_words_name_what_drives_the_verdict() -> None:
     """Signals that speak for the verdict, strongest first; not those that speak against it."""
     parts = (Contribution("cpu", -0.9), Contribution("memory", 0.22), Contribution("cpu_pressure", 0.41))
-    snapshot = replace(CALM, high_load={0: True}, contributions={"high_load": parts}, raised_by="guard")
+    snapshot = replace(CALM, high_load={0: True}, contributions={"high_load": parts}, flagged_by="limit")
     assert in_words(snapshot, fresh=True, age=1.0).detail == (
         "Limits on the signals were passed; driven by cpu_pressure +0.41, memory +0.22."
     )
@@ -155,7 +155,7 @@ def test_a_flag_that_is_only_held_says_so() -> None:
     assert in_words(held, fresh=True, age=1.0).detail == (
         "It has just become unlikely; the flag stays until that has lasted."
     )
-    guarded = in_words(replace(held, raised_by="guard"), fresh=True, age=1.0)
+    guarded = in_words(replace(held, flagged_by="limit"), fresh=True, age=1.0)
     assert guarded.detail == "Limits on the signals were passed; driven by cpu +0.23."
 
 
