@@ -105,6 +105,20 @@ def read_texts(value: object) -> tuple[str, ...]:
     return tuple(read_name(item) for item in items)
 
 
+def read_hosts(value: object) -> tuple[str, ...]:
+    """Names of hosts without a port, ``.suffix`` for all below it, ``*`` for any; possibly none."""
+    names = () if value == [] else read_texts(value)
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise ValueError(
+                'expected names such as "web-3.example.com", ".example.com" or "*", without a port'
+            )
+    return names
+
+
+_HOST: Final = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+
+
 def read_horizons(value: object) -> tuple[int, ...]:
     """Whole seconds in rising order."""
     read = duration("0s", "1d")

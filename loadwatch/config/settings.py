@@ -21,6 +21,7 @@ from loadwatch.config.readers import (
     number,
     read_flag,
     read_horizons,
+    read_hosts,
     read_optional_path,
     read_path,
     read_recurrences,
@@ -101,6 +102,12 @@ class Web:
 
     listen_address: tuple[str, ...] = _setting(
         "127.0.0.1:10074", read_texts, 'host:port, or a list of them; "[::1]:10074" for IPv6'
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        [],
+        read_hosts,
+        'names by which this server may be asked beside its own, such as "web-3.example.com", or '
+        '".example.com" for all below; not needed with TLS or a password',
     )
     config_file: Path | None = _setting(
         "", read_optional_path, "TLS and passwords, in the format of Prometheus' exporter-toolkit"

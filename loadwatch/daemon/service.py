@@ -127,6 +127,7 @@ class Daemon:
             config_file=config.web.config_file,
             systemd_socket=config.web.systemd_socket,
             route_prefix=config.web.route_prefix,
+            allowed_hosts=config.web.allowed_hosts,
         )
         rate = self._history.state(LARGEST_RATE)
         if isinstance(rate, int | float) and math.isfinite(rate):

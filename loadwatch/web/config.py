@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from loadwatch.config.layers import shown_key
 from loadwatch.errors import ConfigurationError, TimeFormatError
+from loadwatch.escaping import quoted
+from loadwatch.files import read_bounded
 from loadwatch.times import parse_duration
 
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -25,6 +28,10 @@ _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # The salt's 128 bits take 22 characters of six bits: of the last one only two bits may be set.
 _BCRYPT: Final = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
+_MOST_BYTES: Final = 2**20  # a certificate and its chain are some kilobytes
+_MOST_FAULTS: Final = 50
+# What the library lets through for a value that its tag does not allow, or that is nested too deeply.
+_YAML_SLIPS: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _HIGHEST_COST: Final = 16  # some four seconds a check; each step doubles it
 
 
@@ -68,11 +75,11 @@ class _Section:
         if isinstance(content, Mapping):
             self._left = {str(key): value for key, value in content.items()}
         elif content is not None:
-            self.fault("", f"expected a mapping, found {content!r}")
+            self.fault("", f"expected a mapping, found {quoted(content)}")
         self._known: list[str] = []
 
     def fault(self, key: str, what: str) -> None:
-        path = ".".join(part for part in (self._name, key) if part)
+        path = ".".join(part for part in (self._name, shown_key(key)) if part)
         self._faults.append(f"{path or 'the file'}: {what}")
 
     def take(self, key: str, kind: type | tuple[type, ...], expected: str, default: Any) -> Any:
@@ -82,7 +89,7 @@ class _Section:
             return default
         # bool is an int in Python, and 'yes' where a number belongs is a slip.
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            self.fault(key, f"expected {expected}, found {value!r}")
+            self.fault(key, f"expected {expected}, found {quoted(value)}")
             return default
         return value
 
@@ -92,14 +99,14 @@ class _Section:
     def texts(self, key: str) -> tuple[str, ...]:
         values = self.take(key, list, "a list of texts", [])
         if not all(isinstance(value, str) for value in values):
-            self.fault(key, f"expected a list of texts, found {values!r}")
+            self.fault(key, f"expected a list of texts, found {quoted(values)}")
             return ()
         return tuple(values)
 
     def choice(self, key: str, choices: Sequence[str], default: str) -> str:
         value = self.text(key, default)
         if value not in choices:
-            self.fault(key, f"expected one of {', '.join(choices)}, found {value!r}")
+            self.fault(key, f"expected one of {', '.join(choices)}, found {quoted(value)}")
             return default
         return value
 
@@ -144,7 +151,10 @@ def read_config(path: Path) -> WebConfig:
     interval, burst = _rate(file.section("rate_limit"))
     file.close()
     if faults:
-        raise ConfigurationError("\n".join([f"wrong web configuration {path}:", *(f"  {f}" for f in faults)]))
+        shown = faults[:_MOST_FAULTS]
+        if len(faults) > len(shown):
+            shown.append(f"and {len(faults) - len(shown)} more")
+        raise ConfigurationError("\n".join([f"wrong web configuration {path}:", *(f"  {f}" for f in shown)]))
     return WebConfig(tls, headers, users, interval, burst)
 
 
@@ -156,10 +166,10 @@ def _parsed(path: Path) -> Any:
             f"cannot read web configuration {path}: PyYAML is missing; install loadwatch[secure]"
         ) from error
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(read_bounded(path, _MOST_BYTES).decode())
     except OSError as error:
         raise ConfigurationError(f"cannot read web configuration {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, *_YAML_SLIPS) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
         raise ConfigurationError(f"web configuration {path} is not valid YAML{where}") from error
@@ -235,7 +245,7 @@ def _headers(section: _Section | None) -> dict[str, str]:
         if name not in _HEADERS:
             inner.fault(name, f"cannot be set; known are {', '.join(_HEADERS)}")
         elif _HEADERS[name] and value not in _HEADERS[name]:
-            inner.fault(name, f"expected one of {', '.join(_HEADERS[name])}, found {value!r}")
+            inner.fault(name, f"expected one of {', '.join(_HEADERS[name])}, found {quoted(value)}")
         elif not value.isprintable() or not value.isascii():
             inner.fault(name, "must be one line of plain text")
     return headers

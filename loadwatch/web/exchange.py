@@ -4,21 +4,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
 from tornado import httputil
 
 from loadwatch.web.connections import Connection
+from loadwatch.web.logs import BOUNDED
 from loadwatch.web.responses import SECURITY_HEADERS, Response, plain
-
-log: Final = logging.getLogger(__name__)
 
 
 class Site(Protocol):
     """What an exchange needs of the server."""
 
     def admit(
-        self, connection: Connection, headers: httputil.HTTPHeaders
+        self, connection: Connection, version: str, headers: httputil.HTTPHeaders
     ) -> Response | Awaitable[Response | None] | None:
         """A refusal, at once or later; None lets the request pass."""
         ...
@@ -43,7 +42,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._site = site
         self._connection = connection
         self._wire = wire
-        self._method = self._target = ""
+        self._method = self._target = self._version = ""
         self._headers = httputil.HTTPHeaders()
         self._later: asyncio.Future[None] | None = None
 
@@ -53,7 +52,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         headers: httputil.HTTPHeaders,
     ) -> None:
         """Keep what matters."""
-        self._method, self._target, _ = cast("httputil.RequestStartLine", start_line)
+        self._method, self._target, self._version = cast("httputil.RequestStartLine", start_line)
         self._headers = headers
 
     def data_received(self, chunk: bytes) -> None:
@@ -67,7 +66,7 @@ class Exchange(httputil.HTTPMessageDelegate):
     def finish(self) -> None:
         """The request is complete: answer it, or first find out whether the client may ask."""
         self._site.began(self._connection)
-        refusal = self._site.admit(self._connection, self._headers)
+        refusal = self._site.admit(self._connection, self._version, self._headers)
         if refusal is None or isinstance(refusal, Response):
             self._write(refusal or self._answer())
         else:
@@ -84,7 +83,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         try:
             return self._site.answer(self._target, self._headers.get("Accept", ""))
         except Exception as error:  # noqa: BLE001 - a bug behind one page must not take the others down
-            log.error("event=page_failed path=%r error=%r", self._target[:80], error)
+            BOUNDED.write(logging.ERROR, "page_failed", path=self._target, error=error)
             return plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _write(self, response: Response) -> None:

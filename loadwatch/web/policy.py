@@ -57,6 +57,11 @@ class Policy:
             known: RequestLimit(config.rate_interval, config.rate_burst) for known in (True, False)
         }
 
+    @property
+    def guarded(self) -> bool:
+        """Whether it takes a password, or a certificate of the name asked for, to read anything."""
+        return bool(self.tls or self.config.users)
+
     def admit(
         self, connection: Connection, headers: HTTPHeaders
     ) -> Response | Awaitable[Response | None] | None:

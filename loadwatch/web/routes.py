@@ -15,6 +15,7 @@ from loadwatch.web.responses import Response, plain
 _FRESH_SECONDS: Final = 0.25
 # A curve of an hour moves by one point in ten seconds.
 _SERIES_FRESH_SECONDS: Final = 2.0
+_MOST_FIELDS: Final = 4
 SPANS: Final = ("hour", "day")
 
 
@@ -72,7 +73,10 @@ class Routes:
         return self._keep(("metrics", wanted), _FRESH_SECONDS, page)
 
     def _status(self, query: str, _accept: str) -> Response:
-        wanted = parse_qs(query, max_num_fields=4).get("series", [""])[-1] if query else ""
+        try:
+            wanted = parse_qs(query, max_num_fields=_MOST_FIELDS).get("series", [""])[-1]
+        except ValueError:
+            return plain(HTTPStatus.BAD_REQUEST, f"a query has at most {_MOST_FIELDS} fields")
         if wanted and wanted not in SPANS:
             return plain(HTTPStatus.BAD_REQUEST, f"series is one of: {', '.join(SPANS)}")
 

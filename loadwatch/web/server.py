@@ -17,13 +17,13 @@ from tornado.iostream import IOStream
 from loadwatch.errors import ServiceError
 from loadwatch.web.connections import Acceptor, Connection, Connections, Limits, Lingering
 from loadwatch.web.exchange import Exchange
+from loadwatch.web.hosts import AllowedHosts
 from loadwatch.web.listen import bind_all, close_all, passed_by_systemd, url_of
-from loadwatch.web.logs import route_tornado_logs
+from loadwatch.web.logs import BOUNDED, route_tornado_logs
 from loadwatch.web.policy import PolicyFile
 from loadwatch.web.responses import Response
 from loadwatch.web.routes import Providers, Routes
 
-log: Final = logging.getLogger(__name__)
 _REFRESH_MILLISECONDS: Final = 2_000
 _CLOSE_SECONDS: Final = 1.0
 
@@ -33,7 +33,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
 
     ``addresses`` as ``parse_address`` reads them, or with ``systemd_socket`` the sockets that systemd passed;
     ``route_prefix`` such as ``/loadwatch`` goes before every path; ``config_file`` is the web configuration
-    with TLS and authentication, looked at every two seconds. Port 0 takes a free one, see ``urls``.
+    with TLS and authentication, looked at every two seconds; ``allowed_hosts`` are names by which it may
+    be asked, beside its own. Port 0 takes a free one, see ``urls``.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         config_file: Path | None = None,
         systemd_socket: bool = False,
         route_prefix: str = "/",
+        allowed_hosts: Sequence[str] = (),
         limits: Limits | None = None,
     ) -> None:
         self._addresses = addresses
@@ -61,6 +63,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
             max_body_size=self._limits.body_bytes,
             body_timeout=self._limits.answer,
         )
+        self._hosts = AllowedHosts(allowed_hosts, addresses)
+        self._foreign_hosts = 0
         self._exhausted = 0
         self._sockets: list[socket.socket] = []
         self._thread: threading.Thread | None = None
@@ -98,6 +102,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
             "connection_turned_away": self._acceptor.turned_away if self._acceptor else 0,
             "connection_expired": self._connections.expired,
             "descriptors_exhausted": self._exhausted,
+            "host_refused": self._foreign_hosts,
             "config_refused": self._policy_file.failures if self._policy_file else 0,
         }
 
@@ -122,6 +127,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._loop.set_exception_handler(self._report)
         self._stop = asyncio.Event()
         route_tornado_logs()
+        self._hosts.look_up_own_name()
         self._acceptor = Acceptor(
             self._sockets,
             self._tls,
@@ -157,7 +163,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
             self._policy_file.refresh()
 
     def _report(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        log.error("event=web_bug what=%r error=%r", context.get("message"), context.get("exception"))
+        error = context.get("exception")
+        BOUNDED.write(logging.ERROR, "web_bug", what=context.get("message"), error=error)
 
     def _is_welcome(self, host: str) -> bool:
         """Whether a connection from there may, where all are taken, have the place of another."""
@@ -187,10 +194,20 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._connections.answer(connection)
 
     def admit(
-        self, connection: Connection, headers: httputil.HTTPHeaders
+        self, connection: Connection, version: str, headers: httputil.HTTPHeaders
     ) -> Response | Awaitable[Response | None] | None:
         """Whether the client may ask."""
-        return self._policy_file.policy.admit(connection, headers) if self._policy_file else None
+        hosts = headers.get_list("Host")
+        if refusal := self._hosts.malformed(version, hosts):
+            return refusal
+        policy = self._policy_file.policy if self._policy_file else None
+        if policy and policy.guarded:
+            return policy.admit(connection, headers)
+        if refusal := self._hosts.foreign(hosts):
+            self._foreign_hosts += 1
+            BOUNDED.write(logging.WARNING, "host_refused", host=hosts[0], setting="web.allowed_hosts")
+            return refusal
+        return policy.admit(connection, headers) if policy else None
 
     def answer(self, target: str, accept: str) -> Response:
         """The answer to a GET."""

@@ -275,7 +275,7 @@ def test_a_scrape_that_comes_before_the_daemon_is_answered(tmp_path: Path) -> No
         port, descriptor = listener.getsockname()[1], listener.fileno()
         command = [sys.executable, "-c", SYSTEMD, str(descriptor), "run", "--web.systemd-socket"]
         early = socket.create_connection(("127.0.0.1", port), timeout=30)
-        early.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: here\r\n\r\n")
+        early.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with subprocess.Popen(
             [*command, "--state-directory", str(tmp_path / "state")], pass_fds=[descriptor]
         ) as daemon:

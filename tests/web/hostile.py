@@ -44,12 +44,12 @@ class _Slow:
 
     def push(self) -> bool:
         """Be a nuisance once more; False when the server has had enough."""
-        text = b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: " + b"a" * 4000
+        text = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"a" * 4000
         try:
             if self.reads:
                 self.sent += self.socket.send(text[self.sent : self.sent + 1])
                 return self.socket.recv(1) != b""
-            self.socket.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+            self.socket.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 50)
         except BlockingIOError:
             return True
         except OSError:

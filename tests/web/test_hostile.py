@@ -72,7 +72,7 @@ def test_malformed_requests_get_4xx_or_nothing(
 def test_path_tricks_are_not_found(server: WebServer, target: str) -> None:
     """Paths are compared as they are written; nothing of the file system can be reached or guessed."""
     with raw(server) as rude:
-        rude.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        rude.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answer = everything(rude)
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert answer.split(b"\r\n\r\n", 1)[1] == b"Not Found\n"
@@ -93,7 +93,9 @@ def test_random_bytes_never_break_the_server(server: WebServer, garbage: bytes) 
 def test_a_body_is_refused(server: WebServer) -> None:
     """A GET that brings a body is told so, a small body is dropped, a large one not even read."""
     with raw(server) as rude:
-        rude.sendall(b"GET /metrics HTTP/1.1\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        rude.sendall(
+            b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+        )
         assert everything(rude).startswith(b"HTTP/1.1 413 ")
     with raw(server) as rude:
         rude.sendall(b"POST /metrics HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
@@ -126,7 +128,7 @@ def test_a_client_that_never_reads_is_dropped(start: Starter, answers: Answers) 
     answers.page = b"x" * 500_000
     server = start(limits=IMPATIENT)
     with raw(server) as deaf:
-        deaf.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 40)
+        deaf.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40)
         assert eventually(lambda: len(server._connections) == 1)
         assert eventually(lambda: len(server._connections) == 0, seconds=3.0)
     assert server.faults()["connection_expired"] == 1
@@ -137,7 +139,7 @@ def test_a_scraper_may_keep_its_connection(start: Starter) -> None:
     server = start(limits=Limits(first_request=0.3, idle=3.0))
     with raw(server) as scraper:
         for _ in range(2):
-            scraper.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            scraper.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             received = b""
             while b"loadwatch_ready" not in received:
                 received += scraper.recv(65536)
