@@ -23,6 +23,7 @@ _NAMES: Final = {
     "ms": ("ms", "millisecond", "milliseconds"),
 }
 _UNITS: Final = {name: unit for unit, names in _NAMES.items() for name in names}
+_DAY: Final = 86_400.0
 _ORDER: Final = {unit: place for place, unit in enumerate(_SECONDS)}
 
 # The digits are ASCII on purpose: \d would take any script's, and a lookalike in a setting should be refused.
@@ -31,7 +32,8 @@ _TIME_OF_DAY: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _NAMED_DAY: Final = re.compile(r"(today|yesterday|tomorrow)(?:\s+(?:at\s+)?(\S+))?")
 _EPOCH: Final = re.compile(r"@?([0-9]{9,11}(?:\.[0-9]+)?)|@([0-9]+(?:\.[0-9]+)?)")
 _ISO_LIKE: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}([T ].*)?", re.IGNORECASE)
-_LAST_MOMENT: Final = 253_402_300_799.0
+LAST_MOMENT: Final = 253_402_300_799.0
+"""The end of the year 9999: beyond it calendars fail."""
 _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 DURATION_FORMS: Final = '"250ms", "5s", "15m", "2h", "14d", "1w", "1h30m" or "90 minutes"'
@@ -116,7 +118,7 @@ def parse_moment(text: str, *, now: float, zone: tzinfo, toward: Toward = "past"
     if moment is None:
         moment = _on_a_day(words, text, now, zone, toward)
     # Beyond these, calendars and databases fail in ways nobody could trace back to a slip on the keyboard.
-    if not 0 <= moment <= _LAST_MOMENT:
+    if not 0 <= moment <= LAST_MOMENT:
         raise _outside(text)
     return moment
 
@@ -206,9 +208,13 @@ def _outside(text: str) -> TimeFormatError:
 def format_moment(timestamp: float, zone: tzinfo) -> str:
     """The moment to the second with its offset, as ``parse_moment`` reads it back in any zone.
 
+    One that no calendar has is shown in epoch seconds.
+
     >>> format_moment(1_700_000_000.0, UTC)
     '2023-11-14 22:13:20+00:00'
     """
+    if not 0 <= timestamp <= LAST_MOMENT - _DAY:  # a day less, for zones east of UTC
+        return f"@{timestamp:.0f}"
     return datetime.fromtimestamp(timestamp, zone).isoformat(" ", "seconds")
 
 

@@ -16,6 +16,7 @@ import click
 from loadwatch import config as configuration
 from loadwatch.clock import SystemClock
 from loadwatch.config import Config
+from loadwatch.escaping import printable
 from loadwatch.records import Recurrence
 from loadwatch.state_directory import claimed
 
@@ -69,6 +70,16 @@ CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
 
 DAEMON_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {**CHECKS, "web.config_file": _check_web_file}
 """With what other commands may have no right to read."""
+
+
+class OneLine(logging.Formatter):
+    """Each message is one line of printable text: no name and no path in it makes another line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name in the library
+        """The line before a traceback, if there is one."""
+        lines = super().formatMessage(record).split("\n  ")  # as our own messages list faults
+        return " | ".join(map(printable, lines))
+
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -143,11 +154,11 @@ class Context:
     def start_logging(self, level: str) -> None:
         """Send log lines to standard error, without a time where the journal adds one."""
         under_systemd = "JOURNAL_STREAM" in os.environ
-        logging.basicConfig(
-            stream=sys.stderr,
-            level=level.upper(),
-            format="%(levelname)s %(message)s" if under_systemd else "%(asctime)s %(levelname)s %(message)s",
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(
+            OneLine("%(levelname)s %(message)s" if under_systemd else "%(asctime)s %(levelname)s %(message)s")
         )
+        logging.basicConfig(level=level.upper(), handlers=[handler])
         # APScheduler reports each run of each job; we log what went wrong ourselves.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 

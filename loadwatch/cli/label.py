@@ -8,8 +8,9 @@ from typing import cast
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.time_options import MOMENT, show_span
+from loadwatch.cli.time_options import IDENTITY, MOMENT, show_span
 from loadwatch.errors import UsageError
+from loadwatch.escaping import printable
 from loadwatch.records import Label, LabelKind, Span
 
 
@@ -71,11 +72,11 @@ def list_labels(context: Context, *, as_json: bool) -> None:
     if not labels:
         click.echo("no labels")
     for label in labels:
-        click.echo(f"{label.identity:>5}  {label.kind:<8}  {show_span(label.span)}  {label.why}")
+        click.echo(f"{label.identity:>5}  {label.kind:<8}  {show_span(label.span)}  {printable(label.why)}")
 
 
 @command.command("remove")
-@click.argument("identity", type=int)
+@click.argument("identity", type=IDENTITY)
 @with_context
 def remove(context: Context, *, identity: int) -> None:
     """Take a label back."""

@@ -2,10 +2,12 @@
 
 import difflib
 import importlib
+import io
+import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import click
@@ -13,7 +15,8 @@ from click.shell_completion import CompletionItem
 
 from loadwatch import __version__
 from loadwatch.cli.context import Context, shared_options
-from loadwatch.errors import LoadwatchError
+from loadwatch.errors import LoadwatchError, UsageError
+from loadwatch.escaping import printable
 
 # Name of each command, the module that holds it, and the help line. Modules are imported only when their
 # command runs: the daemon must not carry what only a terminal needs.
@@ -114,7 +117,9 @@ def cli(context: click.Context, /, **options: Any) -> None:
 def main() -> NoReturn:
     """Run the command line; every error ends in one or two lines and the exit code of its class."""
     debug = "--debug" in sys.argv
+    _prepare_streams()
     try:
+        _refuse_undecodable(sys.argv[1:])
         cli.main(prog_name="loadwatch", standalone_mode=False, auto_envvar_prefix=None)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
@@ -128,9 +133,36 @@ def main() -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"loadwatch: {_in_words(error)}", err=True)
+        words = "\n".join(map(printable, _in_words(error).split("\n")))
+        click.echo(f"loadwatch: {words}", err=True)
         sys.exit(error.exit_code if isinstance(error, LoadwatchError) else 1)
     sys.exit(0)
+
+
+def _prepare_streams() -> None:
+    """Make sure that there is something to print to, and that no text can fail there.
+
+    Whoever starts a program with a closed standard stream makes its next file take that number: what is
+    printed would be written into it, and that may be the history.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse_undecodable(arguments: Sequence[str]) -> None:
+    """Refuse words that are no text: neither the history nor a name can hold them."""
+    for word in arguments:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"the argument {printable(word)!r} is not UTF-8; write it in UTF-8") from None
 
 
 def _refuse(error: click.ClickException) -> int:
@@ -140,7 +172,7 @@ def _refuse(error: click.ClickException) -> int:
         return error.exit_code
     command = error.ctx.command_path if error.ctx else "loadwatch"
     # One line, also where click lists the choices below each other.
-    message = re.sub(r"\s+", " ", error.format_message()).strip().rstrip(".")
+    message = printable(re.sub(r"\s+", " ", error.format_message()).strip().rstrip("."))
     click.echo(f"loadwatch: {message[:1].lower()}{message[1:]}\nTry: {command} --help", err=True)
     return error.exit_code
 

@@ -8,9 +8,11 @@ from dataclasses import asdict
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.time_options import LENGTH, MOMENT_AHEAD, show_span
+from loadwatch.cli.time_options import IDENTITY, LENGTH, MOMENT_AHEAD, show_span
 from loadwatch.errors import UsageError
+from loadwatch.escaping import printable
 from loadwatch.records import Maintenance, Span
+from loadwatch.times import LAST_MOMENT
 
 
 @click.group("maintenance", no_args_is_help=True)
@@ -39,6 +41,8 @@ def start(context: Context, *, length: float, start: float, why: str) -> None:
     A running daemon knows of it within ten seconds.
     """
     span = Span(start, start + length)
+    if span.end > LAST_MOMENT:
+        raise UsageError("that window would last beyond the year 9999; check --at and --for")
     if span.end <= time.time():
         raise UsageError(f"that window is over already: {show_span(span)}; check --at and --for")
     with context.open_history() as history:
@@ -50,7 +54,7 @@ def start(context: Context, *, length: float, start: float, why: str) -> None:
 
 
 @command.command("stop")
-@click.argument("identity", type=int, required=False)
+@click.argument("identity", type=IDENTITY, required=False)
 @with_context
 def stop(context: Context, *, identity: int | None) -> None:
     """End a window early: the one named, or all that are open now."""
@@ -88,7 +92,7 @@ def list_windows(context: Context, *, as_json: bool) -> None:
     now = time.time()
     for window in windows:
         state = "open" if now in window.span else "over" if window.span.end <= now else "to come"
-        click.echo(f"{window.identity:>5}  {state:<7}  {show_span(window.span)}  {window.why}")
+        click.echo(f"{window.identity:>5}  {state:<7}  {show_span(window.span)}  {printable(window.why)}")
     for each in recurring:
         click.echo(
             f"    -  recurs   {each.cron} ({each.timezone}) for {each.seconds / 60:.0f} min  {each.why}"

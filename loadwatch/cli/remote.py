@@ -13,6 +13,7 @@ import click
 
 from loadwatch.cli.context import Context
 from loadwatch.errors import ServiceError
+from loadwatch.escaping import printable
 from loadwatch.http_client import Access, Address, HttpClient, HttpError
 
 _DEADLINE_SECONDS: Final = 5.0
@@ -36,7 +37,7 @@ class Remote:
         """
         query = "" if series is None else f"?series={series}"
         try:
-            document = self._client.get_json(f"/api/v1/status{query}")
+            document = _printable(self._client.get_json(f"/api/v1/status{query}"))
         except HttpError as error:
             raise ServiceError(f"{error}; {self._advice(error)}") from error
         if not isinstance(document, dict) or "verdict" not in document:
@@ -57,6 +58,17 @@ class Remote:
 
 
 _STRANGER: Final = "not as a loadwatch does; check --url"
+
+
+def _printable(document: Any) -> Any:
+    """What a server answered, with every text safe to show: it may be anybody's."""
+    if isinstance(document, str):
+        return printable(document)
+    if isinstance(document, list):
+        return [_printable(each) for each in document]
+    if isinstance(document, dict):
+        return {printable(str(name)): _printable(each) for name, each in document.items()}
+    return document
 
 
 def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from loadwatch.cli.formatting import show_age, show_horizon, show_share
-from loadwatch.times import local_zone
+from loadwatch.times import LAST_MOMENT, format_moment, local_zone
 
 Document = Mapping[str, Any]
 """What ``/api/v1/status`` answers; ``loadwatch.web.status`` defines it."""
@@ -126,4 +126,6 @@ def _span(span: Document, now: float) -> str:
 
 
 def _clock(timestamp: float) -> str:
+    if not 0 <= timestamp <= LAST_MOMENT:
+        return format_moment(timestamp, local_zone())
     return datetime.fromtimestamp(timestamp, local_zone()).strftime("%a %H:%M")

@@ -8,7 +8,6 @@ import termios
 import time
 import tty
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from loadwatch.cli.formatting import show_share
 from loadwatch.cli.remote import Remote, remote_of, remote_options
 from loadwatch.cli.time_options import DURATION
 from loadwatch.errors import ServiceError
-from loadwatch.times import local_zone
+from loadwatch.times import format_moment, local_zone
 
 LEAST_INTERVAL: Final = 0.2
 SERIES_SECONDS: Final = 5.0
@@ -153,8 +152,7 @@ def _print_lines(remote: Remote, seconds: float, count: int | None) -> None:
 def line(document: dict[str, Any]) -> str:
     """The verdict in one line: time, state, probability by horizon, anomaly score, the words of it."""
     verdict = document["verdict"]
-    moment = datetime.fromtimestamp(verdict["timestamp"], local_zone()).isoformat(" ", "seconds")
-    parts = [moment, f"{document['state']:<11}"]
+    parts = [format_moment(verdict["timestamp"], local_zone()), f"{document['state']:<11}"]
     for each in verdict["high_load"]:
         horizon = each["horizon_seconds"]
         name = "now" if horizon == 0 else f"{horizon}s"

@@ -11,6 +11,7 @@ from typing import Final
 from loadwatch.clock import Clock, SystemClock
 from loadwatch.config import Config
 from loadwatch.daemon.container import container_note
+from loadwatch.daemon.exposure import exposure_notes
 from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.daemon.reporting import collect_facts
@@ -157,6 +158,8 @@ class Daemon:
         log.info("watching, serving %s, state in %s", " ".join(self._web.urls), self._directory)
         if note := container_note(procfs=self._config.sampling.procfs):
             log.info(note)
+        for note in exposure_notes(self._config, self._directory):
+            log.warning(note)
         for source, note in self._sampler.notes.items():
             log.info("source=%s note: %s", source, note)
         self._started_up.set()

@@ -11,6 +11,7 @@ from loadwatch.errors import HistoryError
 from loadwatch.history import schema
 from loadwatch.history.database import transaction
 from loadwatch.records import Alert, Label, LabelKind, Maintenance, Span, Verdict
+from loadwatch.times import LAST_MOMENT
 
 
 class Annotations(ABC):
@@ -187,4 +188,6 @@ class Annotations(ABC):
 def _ordered(span: Span) -> tuple[float, float]:
     if not span.start <= span.end:
         raise HistoryError(f"a span cannot end ({span.end}) before it begins ({span.start})")
+    if not 0 <= span.start <= span.end <= LAST_MOMENT:
+        raise HistoryError("a span lies within the years 1970 to 9999, or no calendar could show it")
     return span.start, span.end

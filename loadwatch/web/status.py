@@ -39,6 +39,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from loadwatch import __version__
+from loadwatch.escaping import printable
 from loadwatch.judge.statistics import outcome
 from loadwatch.records import STALE_AFTER_INTERVALS, Alert, Contribution, Snapshot, Span
 from loadwatch.signals import BY_NAME
@@ -74,7 +75,7 @@ def build_status(
         "worth": _renamed(asdict(facts.worth), forecast_lead_time="forecast_lead_time_seconds"),
         "alerts": [_alert(alert) for alert in sorted(facts.alerts, key=lambda each: -each.start)],
         "maintenance": [
-            {"identity": window.identity, **_span(window.span), "why": window.why}
+            {"identity": window.identity, **_span(window.span), "why": printable(window.why)}
             for window in facts.maintenance
         ],
         "history": {"rows": facts.history_rows, **_span(facts.history_span)},
