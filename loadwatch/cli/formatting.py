@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+SHOWN_NAMES: Final = 60
+
 Values = Sequence[float | None]
 
 _BINARY: Final = ("B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s")
@@ -109,6 +111,16 @@ def count_of(number: int, thing: str) -> str:
     ('no alerts', '1 alert', '1,234 rows')
     """
     return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names after each other, no more than a person reads.
+
+    >>> listed(["cpu", "memory"])
+    'cpu, memory'
+    """
+    more = f" and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else ""
+    return f"{', '.join(names[:SHOWN_NAMES])}{more}"
 
 
 def show_age(seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import Final, TextIO
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.formatting import count_of
+from loadwatch.cli.formatting import count_of, listed
 from loadwatch.cli.history_import import import_rows
 from loadwatch.cli.time_options import MOMENT, SINCE, Since, show_moment, show_span, span_since
 from loadwatch.errors import HistoryError, UsageError
@@ -69,7 +69,7 @@ def forget(context: Context, *, start: float, end: float) -> None:
         removed, signals = history.forget(Span(start, end))
     click.echo(f"{count_of(removed, 'row')} removed")
     if signals:
-        click.echo(f"signals without values removed: {', '.join(signals)}")
+        click.echo(f"signals without values removed: {listed(signals)}")
     if removed:
         click.echo(
             "loadwatch train makes a model without them; the daemon does when its next training is due"

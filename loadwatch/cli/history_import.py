@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.formatting import count_of, show_age, show_share
+from loadwatch.cli.formatting import SHOWN_NAMES, count_of, listed, show_age, show_share
 from loadwatch.cli.learning import learn_from_import
 from loadwatch.cli.progress import Bar
 from loadwatch.cli.prometheus_import import prometheus_options, recordings_from
@@ -30,7 +30,6 @@ from loadwatch.signals import BY_NAME, NAMES
 
 _SQLITE: Final = b"SQLite format 3\x00"
 _NEARLY_ALL: Final = 0.99
-_SHOWN_NAMES: Final = 20
 
 
 @dataclass(slots=True)
@@ -135,12 +134,11 @@ def _from_file(file: Path, labels: Mapping[str, str], stack: contextlib.ExitStac
 
 def _foreign(names: Sequence[str]) -> str:
     """Names that are none of ours, with the nearest of ours: a slip of the pen would never meet the rule."""
-    shown = []
-    for name in names[:_SHOWN_NAMES]:
-        near = get_close_matches(name.casefold(), NAMES, n=1, cutoff=0.75)
+    shown: list[str] = []
+    for name in names:
+        near = get_close_matches(name.casefold(), NAMES, n=1, cutoff=0.75) if len(shown) < SHOWN_NAMES else ()
         shown.append(repr(printable(name)) + (f" (did you mean {near[0]}?)" if near else ""))
-    more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
-    return f"signals of names that loadwatch does not know are kept under them: {', '.join(shown)}{more}"
+    return f"signals of names that loadwatch does not know are kept under them: {listed(shown)}"
 
 
 def _store(history: History, source: ImportSource, rule: Rule, *, allow_gaps: bool) -> int:
@@ -186,14 +184,14 @@ def _report(history: History, screening: Screening, added: int) -> None:
     gaps = screening.gap_seconds()
     without = f"; {show_age(gaps)} of that have no rows" if gaps else ""
     click.echo(f"{show_span(span)}{without}")
-    shares = {name: screening.share(name) for name in screening.known}
+    shares = {name: screening.share(name) for name, count in screening.known.items() if count}
     whole = [name for name, share in shares.items() if share >= _NEARLY_ALL]
-    click.echo(f"known in at least {_NEARLY_ALL:.0%} of the rows: {', '.join(whole) or 'none'}")
+    click.echo(f"known in at least {_NEARLY_ALL:.0%} of the rows: {listed(whole) or 'none'}")
     for name, share in sorted(shares.items(), key=lambda each: -each[1]):
         if share < _NEARLY_ALL:
             click.echo(f"known in {show_share(share)}: {name}")
     if absent := [name for name in NAMES if name not in shares]:
-        click.echo(f"not there: {', '.join(absent)}")
+        click.echo(f"not there: {listed(absent)}")
     undo = Span(math.floor(span.start), math.floor(span.end) + 1.0)
     others = history.row_count(undo.start, undo.end) - added
     beside = f" (and {count_of(others, 'row')} that were there before)" if others else ""

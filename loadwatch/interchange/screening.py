@@ -69,7 +69,7 @@ class Screening:
         return [
             f"{name} ({self.share(name):.0%} of the rows)"
             for name in sorted(needed)
-            if (name in self.known or name in always) and self.share(name) < _MOSTLY
+            if (self.known[name] or name in always) and self.share(name) < _MOSTLY
         ]
 
     def share(self, signal: str) -> float:

@@ -95,9 +95,9 @@ def test_a_signal_of_the_rule_that_is_mostly_missing_is_named() -> None:
     """One that the host never had is no fault, unless every host has it."""
     memory = np.full(100, math.nan)
     memory[:40] = 0.5
-    screening, _ = screened(recording(minutes(100), memory=memory))
+    screening, _ = screened(recording(minutes(100), memory=memory, disk=math.nan))
 
-    assert screening.missing({"cpu", "memory", "io_pressure"}) == ["memory (40% of the rows)"]
+    assert screening.missing({"cpu", "memory", "disk", "io_pressure"}) == ["memory (40% of the rows)"]
     assert screening.missing({"cpu", "iowait"}, always={"iowait"}) == ["iowait (0% of the rows)"]
 
 
