@@ -62,6 +62,13 @@ _REQUESTS: Final = (
     " + sum(irate(node_disk_writes_completed_total{$host,device=~$disks}[$window])))"
 )
 
+# Of a type that lives on this machine's disks, and writable, as the sampler takes them.
+_LOCAL: Final = (
+    '{$host,fstype=~"bcachefs|btrfs|exfat|ext[234]|f2fs|hfsplus|jfs|nilfs2|ntfs3|reiserfs|vfat|xfs|zfs"}'
+)
+_WRITABLE: Final = f"unless node_filesystem_readonly{_LOCAL} == 1"
+_USED: Final = f"(node_filesystem_size_bytes{_LOCAL} - node_filesystem_free_bytes{_LOCAL})"
+
 _COUNTERS: Final = {
     "tcp_in_segments": ("Tcp_InSegs",),
     "tcp_out_segments": ("Tcp_OutSegs",),
@@ -106,6 +113,17 @@ EXPRESSIONS: Final[Mapping[str, str]] = {
         signal: " + ".join(f"max(irate(node_netstat_{field}{{$host}}[$window]))" for field in fields)
         for signal, fields in _COUNTERS.items()
     },
+    "filesystem": f"max({_USED} / ({_USED} + node_filesystem_avail_bytes{_LOCAL} > 0) {_WRITABLE})",
+    "filesystem_inodes": (
+        f"max(1 - node_filesystem_files_free{_LOCAL} / (node_filesystem_files{_LOCAL} > 0) {_WRITABLE})"
+    ),
+    "file_handles": "max(node_filefd_allocated{$host}) / max(node_filefd_maximum{$host} > 0)",
+    "threads": (
+        "max(node_processes_threads{$host})"
+        ' / min({__name__=~"node_processes_max_(threads|processes)",$host} > 0)'
+    ),
+    "conntrack": "max(node_nf_conntrack_entries{$host}) / max(node_nf_conntrack_entries_limit{$host} > 0)",
+    "oom_kills": "max(irate(node_vmstat_oom_kill{$host}[$window]))",
     **{
         signal: f"max(irate(node_pressure_{resource}_waiting_seconds_total{{$host}}[$window]))"
         for signal, resource in _PRESSURES.items()

@@ -93,7 +93,8 @@ def test_what_is_refused_leaves_nothing(invoke: Invoke, tmp_path: Path, content:
     end = invoke("history", "import", file, "--state-directory", tmp_path)
 
     assert message in str(end.exception)
-    assert (len(rows_of(tmp_path)), rows_of(tmp_path).signals) == (0, NAMES)
+    if (tmp_path / "history.db").exists():
+        assert (len(rows_of(tmp_path)), rows_of(tmp_path).signals) == (0, NAMES)
 
 
 def test_forgetting_needs_a_history_and_a_span(invoke: Invoke, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Re
             running(
                 "prometheus-node-exporter",
                 f"--web.listen-address={node}",
+                "--collector.processes",
                 ready_url=f"http://{node}/",
                 log=folder / "node.log",
             )
