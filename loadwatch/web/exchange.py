@@ -10,6 +10,7 @@ from tornado import httputil
 
 from loadwatch.web.connections import Connection
 from loadwatch.web.logs import BOUNDED
+from loadwatch.web.negotiation import takes_gzip
 from loadwatch.web.responses import SECURITY_HEADERS, Response, plain
 
 
@@ -98,7 +99,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             headers["ETag"] = response.etag
             if response.etag in self._headers.get("If-None-Match", ""):
                 status, body = HTTPStatus.NOT_MODIFIED, None
-        if body is not None and "gzip" in self._headers.get("Accept-Encoding", ""):
+        if body is not None and takes_gzip(self._headers.get("Accept-Encoding", "")):
             body = response.compressed or body
             if body is response.compressed:
                 headers["Content-Encoding"] = "gzip"

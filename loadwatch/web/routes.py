@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from loadwatch.web.negotiation import prefers
 from loadwatch.web.pages import static_pages
 from loadwatch.web.responses import Response, plain
 
@@ -15,6 +16,7 @@ from loadwatch.web.responses import Response, plain
 _FRESH_SECONDS: Final = 0.25
 # A curve of an hour moves by one point in ten seconds.
 _SERIES_FRESH_SECONDS: Final = 2.0
+_OPENMETRICS: Final = "application/openmetrics-text"
 _MOST_FIELDS: Final = 4
 SPANS: Final = ("hour", "day")
 
@@ -64,7 +66,7 @@ class Routes:
 
     def _metrics(self, _query: str, accept: str) -> Response:
         # Two formats, whatever a client writes, so that nobody can fill the cache.
-        wanted = "application/openmetrics-text" if "application/openmetrics-text" in accept else ""
+        wanted = _OPENMETRICS if prefers(accept, _OPENMETRICS, "text/plain") else ""
 
         def page() -> Response:
             body, content_type = self._providers.metrics(wanted)
