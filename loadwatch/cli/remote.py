@@ -4,7 +4,8 @@ Everything that shows the present asks the daemon and reads no file of it, so it
 nothing.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +14,12 @@ import click
 
 from loadwatch.cli.context import Context
 from loadwatch.errors import ServiceError
-from loadwatch.escaping import printable
+from loadwatch.escaping import printable, quoted
 from loadwatch.http_client import Access, Address, HttpClient, HttpError
 
 _DEADLINE_SECONDS: Final = 5.0
 _MOST_BYTES: Final = 8 * 2**20
+_LONGEST_TEXT: Final = 500
 
 
 class Remote:
@@ -37,17 +39,34 @@ class Remote:
         """
         query = "" if series is None else f"?series={series}"
         try:
-            document = _printable(self._client.get_json(f"/api/v1/status{query}"))
+            document = self._client.get_json(f"/api/v1/status{query}")
         except HttpError as error:
             raise ServiceError(f"{error}; {self._advice(error)}") from error
         if not isinstance(document, dict) or "verdict" not in document:
             raise ServiceError(f"{self._client.address} answers, but {_STRANGER}")
-        return document
+        with self.understood():
+            return {name: _printable(each) for name, each in document.items()}
+
+    @contextlib.contextmanager
+    def understood(self) -> Iterator[None]:
+        """Whoever reads a document in here may take it for what a loadwatch answers.
+
+        Raises:
+            ServiceError: in place of what goes wrong where a document is anything else.
+
+        """
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            said = quoted(f"{type(error).__name__}: {error}")
+            raise ServiceError(f"{self._client.address} answers, but {_STRANGER} ({said})") from error
 
     def _advice(self, error: HttpError) -> str:
         if error.status == 401:
             given = f"the password of {self._user!r} is not accepted" if self._user else "it wants a password"
             return f"{given}; write it into the URL: --url https://user:password@host:port"
+        if error.status == 421:
+            return "its web.allowed_hosts does not name this host; add it there, or ask by its address"
         if error.kind == "certificate":
             return "name its authority with --cacert, or accept any with --insecure"
         if error.kind == "tls":
@@ -63,7 +82,7 @@ _STRANGER: Final = "not as a loadwatch does; check --url"
 def _printable(document: Any) -> Any:
     """What a server answered, with every text safe to show: it may be anybody's."""
     if isinstance(document, str):
-        return printable(document)
+        return printable(document[:_LONGEST_TEXT])
     if isinstance(document, list):
         return [_printable(each) for each in document]
     if isinstance(document, dict):

@@ -23,14 +23,16 @@ def command(
     context: Context, *, url: str | None, cacert: Path | None, insecure: bool, as_json: bool, check: bool
 ) -> None:
     """Show the verdict per horizon, what drives it, and how far to trust it."""
-    document = remote_of(context, url, cacert, insecure=insecure).status()
-    if check:
-        verdict = document["verdict"]
-        sys.exit(0 if verdict and verdict["fresh"] and not verdict["unknown"] else 1)
+    remote = remote_of(context, url, cacert, insecure=insecure)
+    document = remote.status()
     if as_json:
         click.echo(json.dumps(document))
         return
-    # Here and not above: scripts that ask for JSON or an exit code need not load a terminal library.
-    from loadwatch.cli.screen import new_console, show_status  # noqa: PLC0415
+    with remote.understood():
+        if check:
+            verdict = document["verdict"]
+            sys.exit(0 if verdict and verdict["fresh"] else 1)
+        # Here and not above: scripts that ask for JSON or an exit code need not load a terminal library.
+        from loadwatch.cli.screen import new_console, show_status  # noqa: PLC0415
 
-    show_status(document, new_console())
+        show_status(document, new_console())

@@ -55,15 +55,16 @@ def command(
     """
     remote = remote_of(context, url, cacert, insecure=insecure)
     document = remote.status(span)
-    seconds = max(LEAST_INTERVAL, document["interval_seconds"] if interval is None else interval)
-    from loadwatch.cli.screen import new_console, show_status  # noqa: PLC0415 - rich costs a moment
+    with remote.understood():
+        seconds = max(LEAST_INTERVAL, document["interval_seconds"] if interval is None else interval)
+        if once:
+            from loadwatch.cli.screen import new_console, show_status  # noqa: PLC0415 - rich costs a moment
 
-    if once:
-        show_status(document, new_console())
-    elif sys.stdout.isatty() and sys.stdin.isatty():
-        LiveView(remote, document, span, seconds).run()
-    else:
-        _print_lines(remote, seconds, count)
+            show_status(document, new_console())
+        elif sys.stdout.isatty() and sys.stdin.isatty():
+            LiveView(remote, document, span, seconds).run()
+        else:
+            _print_lines(remote, seconds, count)
 
 
 class LiveView:
