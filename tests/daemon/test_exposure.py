@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from loadwatch.daemon.exposure import exposure_notes
 
 from loadwatch import config as configuration
+from loadwatch.daemon.exposure import exposure_notes
 
 PASSWORD = "basic_auth_users:\n  scraper: $2b$10$abcdefghijklmnopqrstuuVGkxaCYnzdEJfO7kHAHRJSvVnTDyRUW\n"
 
