@@ -228,6 +228,18 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Filling:
+    """Something that is full, or soon will be.
+
+    what: as people call it; share: in use, 0 to 1; full_in_seconds: None where nothing says when.
+    """
+
+    what: str
+    share: float
+    full_in_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything known after one sample, immutable: what ``/metrics``, the page and ``status`` read.
 
@@ -236,7 +248,7 @@ class Snapshot:
     up: the rule, the model, or the static guard on the raw signals. ``load_level`` is how near the operator's
     rule is to its limit, high above 1; ``deciding`` names the signals of the comparison that set it.
     ``unknown`` has the signals that the rule or the limits need and that stay unknown, each with the reason:
-    the verdict was made without them.
+    the verdict was made without them. ``filling`` is what is full or soon will be, the most urgent first.
     ``limits`` are the signals over their plain limits, with their values. ``alerts`` are the verdicts of
     which an alert is open, each with its stage.
     """
@@ -253,5 +265,6 @@ class Snapshot:
     load_level: float | None = None
     deciding: tuple[str, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)
+    filling: tuple[Filling, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     alerts: Mapping[Verdict, Stage] = field(default_factory=dict)

@@ -151,7 +151,45 @@ ANOMALY: Final = AlertRule(
     unless=(OUTDATED, IN_MAINTENANCE),
 )
 
-VERDICT_ALERTS: Final = (HIGH_LOAD, HIGH_LOAD_EXPECTED, ANOMALY)
+FILLING: Final = AlertRule(
+    name="LoadwatchFilling",
+    group="loadwatch-verdicts",
+    severity="warning",
+    value=f"max without (resource) (last_over_time(loadwatch_filling[{_BRIDGE}]))",
+    comparison=">",
+    threshold=0,
+    wait="10m",
+    summary="Something on the host is full or soon will be.",
+    description=(
+        "On {instance} something fills up.",
+        Lookup(
+            name="filling",
+            opening=" In use: ",
+            query="loadwatch_filling{$host}",
+            label="resource",
+            show_value="humanizePercentage",
+        ),
+        Lookup(
+            name="full",
+            opening=". Full in: ",
+            query="loadwatch_full_in_seconds{$host}",
+            label="resource",
+            show_value="humanizeDuration",
+            smallest_first=True,
+        ),
+        ".",
+    ),
+    panel=("loadwatch-host", "filesystems"),
+    meaning="A local file system, its inodes, or what the kernel hands out (file handles, threads, tracked "
+    "connections) is 95 % in use, or will be full within a day if it goes on as in the last hours.",
+    action="`loadwatch status` says what and when. File system: `du -x --max-depth=2` from its mount point, "
+    "`journalctl --vacuum-size=`, `lsof +L1` for deleted files that are still open. Handles and threads: "
+    "which process has most (`ls /proc/*/fd`, `ps -eLf`). Connections: raise `nf_conntrack_max`.",
+    clearing="Below 93 %, and when nothing says any more that it will be full within a day and a half.",
+    unless=(OUTDATED, IN_MAINTENANCE),
+)
+
+VERDICT_ALERTS: Final = (HIGH_LOAD, HIGH_LOAD_EXPECTED, ANOMALY, FILLING)
 
 
 def _flag(alert: AlertRule, flag: str, label: str, summary: str, meaning: str) -> AlertRule:

@@ -176,4 +176,18 @@ VERDICT_SCENARIOS: Final[tuple[Scenario, ...]] = (
         {series_of("loadwatch_anomaly"): "0+0x19 1+0x19 0+0x40", ODD: "0+0x80"},
         {"4m45s": None, "5m": "web-1:10074 behaves unlike itself.", "10m": None},
     ),
+    Scenario(
+        "LoadwatchFilling",
+        {
+            series_of("loadwatch_filling", 'resource="file system /var"'): "_x20 0.98+0x80 stale",
+            series_of("loadwatch_full_in_seconds", 'resource="file system /var"'): "_x20 10800+0x80 stale",
+            series_of("loadwatch_filling", 'resource="inodes of /var"'): "_x20 0.96+0x80 stale",
+        },
+        {
+            "14m": None,
+            "15m15s": "On web-1:10074 something fills up. In use: file system /var 98%, inodes of /var 96%. "
+            "Full in: file system /var 3h 0m 0s.",
+            "28m": None,
+        },
+    ),
 )

@@ -21,6 +21,7 @@ STYLES: Final = {
     "expected": "yellow",
     "high_load": "red",
     "anomaly": "magenta",
+    "filling": "yellow",
     "maintenance": "blue",
     "stale": "yellow",
     "unknown": "default",

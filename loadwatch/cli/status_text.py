@@ -29,6 +29,8 @@ def facts(document: Document) -> Iterator[Fact]:
     now = document["now_timestamp"]
     if document["verdict"] and document["verdict"].get("rule"):
         yield Fact("rule", _rule(document["verdict"]["rule"]))
+    for filling in (document["verdict"] or {}).get("filling", ()):
+        yield Fact("filling", filling["words"], urgent=True)
     yield Fact("model", _model(document["model"], now))
     yield Fact("training", _training(document["training"], now))
     yield Fact("alerts", _alerts(document))

@@ -16,6 +16,7 @@ from loadwatch.daemon.unknown import UnknownSignals
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
 from loadwatch.judge import Judge
+from loadwatch.judge.filling import FillingWatch
 from loadwatch.pipeline import Scorer
 from loadwatch.records import Sample, Snapshot
 from loadwatch.sampling.sampler import Sampler
@@ -47,6 +48,7 @@ class SamplingLoop:
         self._board = board
         self._verdicts = verdicts
         self._unknown = UnknownSignals(sampler.why_unknown)
+        self._filling = FillingWatch()
         self._scorer: Scorer | None = None
         self._waiting: tuple[Scorer, float, Judge | None] | None = None
         self._recent: deque[Sample] = deque(maxlen=CATCH_UP_SAMPLES)
@@ -133,8 +135,9 @@ class SamplingLoop:
         else:
             self._judging_fails = False
         unknown = self._unknown.update(sample, self._verdicts.needed) | self._verdicts.misnamed
-        if unknown:
-            snapshot = replace(snapshot, unknown=unknown)
+        filling = self._filling.update(sample.monotonic, self._sampler.levels)
+        if unknown or filling:
+            snapshot = replace(snapshot, unknown=unknown, filling=filling)
         self.snapshot = snapshot
         self._exporter.publish(snapshot)
         self._board.publish(snapshot)

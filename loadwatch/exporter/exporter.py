@@ -195,6 +195,12 @@ class Exporter(Collector):
             table.ANOMALY: {} if snapshot.anomaly is None else {(): float(snapshot.anomaly)},
             table.CONTRIBUTION: published.contributions,
             table.SIGNAL: self._signals(snapshot),
+            table.FILLING: {(one.what,): one.share for one in snapshot.filling},
+            table.FULL_IN: {
+                (one.what,): one.full_in_seconds
+                for one in snapshot.filling
+                if one.full_in_seconds is not None
+            },
             table.UNKNOWN_SIGNALS: {(): float(len(snapshot.unknown))} if snapshot.unknown else {},
         }
 

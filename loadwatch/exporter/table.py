@@ -49,6 +49,21 @@ UNKNOWN_SIGNALS: Final = Metric(
     series=None,
 )
 
+FILLING: Final = Metric(
+    "loadwatch_filling",
+    "gauge",
+    "Share in use, 0 to 1, of what is full or soon will be, such as a file system: the three most urgent.",
+    ("resource",),
+    series=3,
+)
+FULL_IN: Final = Metric(
+    "loadwatch_full_in_seconds",
+    "gauge",
+    "Forecast of the time until what fills up is full, in seconds; absent where nothing says when.",
+    ("resource",),
+    series=3,
+)
+
 HIGH_LOAD_PROBABILITY: Final = Metric(
     "loadwatch_high_load_probability",
     "gauge",

@@ -8,7 +8,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
     build                  {commit, timestamp, changed} of what runs, null where it is not known
     now_timestamp          when this document was made, by the daemon's clock
     started_timestamp, interval_seconds
-    state                  fine | expected | high_load | anomaly | maintenance | stale | unknown
+    state                  fine | expected | high_load | anomaly | filling | maintenance | stale | unknown
     headline, detail       the same in words
     verdict                null before the first sample, else
       timestamp, age_seconds, fresh
@@ -18,6 +18,8 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
                            signals of the comparison that set it
       anomaly              {score, flag}
       unknown              [{signal, why}] that rule or limits need and that stay unknown; empty unless fresh
+      filling              [{what, share, full_in_seconds, words}] that is full or soon will be, the most
+                           urgent first; empty unless fresh
       contributions        {high_load: [{signal, value}], anomaly: [...]}, strongest first; empty unless fresh
     signals                [{name, value, unit, help}] of the last sample
     model                  null or {version, origin, trained_timestamp, rows, span, losses, brier, thresholds}
@@ -41,10 +43,10 @@ from typing import Any, Final
 from loadwatch import __version__
 from loadwatch.escaping import printable
 from loadwatch.judge.statistics import outcome
-from loadwatch.records import STALE_AFTER_INTERVALS, Alert, Contribution, Snapshot, Span
+from loadwatch.records import STALE_AFTER_INTERVALS, Alert, Contribution, Filling, Snapshot, Span
 from loadwatch.signals import BY_NAME
 from loadwatch.web.facts import Facts
-from loadwatch.web.wording import in_words
+from loadwatch.web.wording import filling_words, in_words
 
 SCHEMA: Final = 1
 DOCUMENTATION: Final = "static/manual.html"
@@ -104,6 +106,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
             "score": _number(snapshot.anomaly_score) if fresh else None,
             "flag": snapshot.anomaly if fresh else None,
         },
+        "filling": [_filling(one) for one in snapshot.filling if fresh],
         "contributions": {
             verdict: _contributions(parts) for verdict, parts in snapshot.contributions.items() if fresh
         },
@@ -113,6 +116,15 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
 def _rule(snapshot: Snapshot) -> dict[str, Any] | None:
     level = _number(snapshot.load_level)
     return None if level is None else {"level": level, "deciding": list(snapshot.deciding)}
+
+
+def _filling(filling: Filling) -> dict[str, Any]:
+    return {
+        "what": filling.what,
+        "share": _number(filling.share),
+        "full_in_seconds": _number(filling.full_in_seconds),
+        "words": filling_words(filling),
+    }
 
 
 def _signals(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """The verdict in words: one short headline, and one sentence that says why."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from loadwatch.records import Contribution, Snapshot, Verdict
+from loadwatch.records import Contribution, Filling, Snapshot, Verdict
 
-State = Literal["fine", "expected", "high_load", "anomaly", "maintenance", "stale", "unknown"]
+State = Literal["fine", "expected", "high_load", "anomaly", "filling", "maintenance", "stale", "unknown"]
 _NAMED: Final = 3
 _WORTH_NAMING: Final = 0.005
 _BESIDE_STRONGEST: Final = 0.05
@@ -46,12 +47,45 @@ def _in_words(snapshot: Snapshot | None, *, fresh: bool, age: float) -> Words:
     if snapshot.maintenance:
         return Words("maintenance", "Maintenance", "Nothing is flagged and nothing is learned.")
     words = _judged(snapshot)
-    if not snapshot.unknown:
+    if snapshot.filling:
+        words = _beside(words, "filling", [_sentence(filling_words(one)) for one in snapshot.filling])
+    if snapshot.unknown:
+        words = _beside(words, "unknown", [_unknown(snapshot.unknown), "There may be load that nobody sees"])
+    return words
+
+
+def _beside(words: Words, state: State, sentences: Sequence[str]) -> Words:
+    """The first sentence as the headline where there is none that is graver, all others in the detail."""
+    if words.state in {"fine", "filling", "unknown"}:
+        headline, *others = sentences
+        others += [words.headline] if words.state == "filling" else []
+        return Words(state, headline, " ".join([*(f"{other}." for other in others), words.detail]))
+    return Words(words.state, words.headline, " ".join([words.detail, *(f"{one}." for one in sentences)]))
+
+
+def filling_words(filling: Filling) -> str:
+    """How full something is, and when it will be quite full.
+
+    >>> filling_words(Filling("file system /var", 0.98, 10_800.0))
+    'file system /var is 98 % full; at this rate full in 3 hours'
+    >>> filling_words(Filling("open file handles", 0.971))
+    'open file handles are at 97 % of their limit'
+    """
+    # Rounded down: what is not quite full is not said to be 100 % full.
+    share = f"{math.floor(filling.share * 100)} %"
+    if filling.what.startswith("file system"):
+        words, end = f"{filling.what} is {share} full", "full"
+    elif filling.what.startswith("inodes"):
+        words, end = f"{filling.what} are {share} in use", "used up"
+    else:
+        words, end = f"{filling.what} are at {share} of their limit", "at it"
+    if filling.full_in_seconds is None:
         return words
-    headline = _unknown(snapshot.unknown)
-    if words.state in {"fine", "unknown"}:
-        return Words("unknown", headline, f"There may be high load that nobody sees. {words.detail}")
-    return Words(words.state, words.headline, f"{words.detail} {headline}.")
+    return f"{words}; at this rate {end} in {duration(max(filling.full_in_seconds, 60.0))}"
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def strongest(parts: Sequence[Contribution], most: int = _NAMED) -> list[Contribution]:
@@ -94,9 +128,8 @@ def _unknown(signals: Mapping[str, str]) -> str:
     'CPU and I/O pressure are unknown: no such file'
     """
     names = [_SPELLED.get(name, name.replace("_", " ")) for name in signals]
-    names[0] = names[0][0].upper() + names[0][1:]
     verb = "is" if len(names) == 1 else "are"
-    return f"{' and '.join(names)} {verb} unknown: {next(iter(signals.values()))}"
+    return _sentence(f"{' and '.join(names)} {verb} unknown: {next(iter(signals.values()))}")
 
 
 def _why_now(snapshot: Snapshot) -> str:

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from loadwatch.clock import ManualClock
 from loadwatch.exporter import METRICS, Exporter
 from loadwatch.exporter.selection import PROCESS_METRICS, SERIES_LIMIT
-from loadwatch.records import FlagSource, Sample, Snapshot
+from loadwatch.records import Filling, FlagSource, Sample, Snapshot
 
 GOLDEN = Path(__file__).with_name("metrics.txt")
 UPDATE = "LOADWATCH_UPDATE_GOLDEN" in os.environ  # now: no test sees the environment's settings
@@ -214,6 +214,19 @@ def test_a_healthy_host_has_at_most_a_hundred_series(exporter: Exporter, snapsho
         assert {name for name in found if not name.startswith("loadwatch_")} == set(PROCESS_METRICS)
 
 
+def test_what_fills_up_is_named_while_it_does(exporter: Exporter, snapshot: Snapshot) -> None:
+    """With its share, and the time that is left where something says so."""
+    exporter.publish(
+        replace(snapshot, filling=(Filling("file system /", 0.98, 10_800.0), Filling("inodes of /", 0.96)))
+    )
+    found = series(exporter.render())
+
+    assert found['loadwatch_filling{resource="file system /"}'] == 0.98
+    assert found['loadwatch_filling{resource="inodes of /"}'] == 0.96
+    assert found['loadwatch_full_in_seconds{resource="file system /"}'] == 10_800.0
+    assert 'loadwatch_full_in_seconds{resource="inodes of /"}' not in found
+
+
 def test_maintenance_is_asked_at_the_scrape(
     exporter: Exporter, snapshot: Snapshot, clock: ManualClock
 ) -> None:
@@ -329,7 +342,13 @@ def test_the_textfile_page_leaves_process_metrics_out(exporter: Exporter) -> Non
 def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot: Snapshot) -> None:
     """The table promises nothing that the code does not keep, and the code exports nothing beside it."""
     exporter.publish(
-        replace(snapshot, unknown={"cpu": "refused"}, flagged_by="limit", limits={"memory": 0.985})
+        replace(
+            snapshot,
+            unknown={"cpu": "refused"},
+            filling=(Filling("file system /var", 0.98, 10_800.0),),
+            flagged_by="limit",
+            limits={"memory": 0.985},
+        )
     )
     exporter.sample_failures.inc("cpu")
     exporter.scheduler_missed.inc("train")

@@ -8,7 +8,7 @@ import pytest
 
 from loadwatch.build import Build
 from loadwatch.clock import ManualClock
-from loadwatch.records import Alert, Contribution, Maintenance, ModelInfo, Sample, Snapshot, Span
+from loadwatch.records import Alert, Contribution, Filling, Maintenance, ModelInfo, Sample, Snapshot, Span
 from loadwatch.web import Board, Facts, ModelCard, TrainingStatus, Worth, build_status
 from loadwatch.web.wording import in_words
 
@@ -31,6 +31,9 @@ FACTS = Facts(
     alerts=(Alert(1, "high_load", start=10.0, end=20.0), Alert(2, "anomaly", start=30.0)),
     maintenance=(Maintenance(Span(100.0, math.inf), "disk"),),
 )
+
+
+FULL = (Filling("file system /var", 0.98, 10_800.0), Filling("tracked connections", 0.999))
 
 
 def document(snapshot: Snapshot | None = CALM, age: float = 1.0) -> dict:
@@ -84,6 +87,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "flagged_by": None,
         "rule": None,
         "unknown": [],
+        "filling": [],
         "anomaly": {"score": None, "flag": None},
         "contributions": {},
     }
@@ -108,6 +112,9 @@ def test_the_document_is_strict_json(snapshot: Snapshot | None, age: float) -> N
         ({"anomaly": True, "high_load": {0: True}}, "high_load", "Under high load"),
         ({"maintenance": True, "anomaly": True}, "maintenance", "Maintenance"),
         ({"unknown": {"cpu": "refused"}}, "unknown", "CPU is unknown: refused"),
+        ({"filling": FULL}, "filling", "File system /var is 98 % full; at this rate full in 3 hours"),
+        ({"filling": FULL, "anomaly": True}, "anomaly", "Unlike itself"),
+        ({"filling": FULL, "unknown": {"cpu": "refused"}}, "unknown", "CPU is unknown: refused"),
         ({"unknown": {"cpu": "refused"}, "high_load": {}}, "unknown", "CPU is unknown: refused"),
         ({"unknown": {"cpu": "refused"}, "high_load": {0: True}}, "high_load", "Under high load"),
     ],
@@ -118,11 +125,21 @@ def test_the_gravest_truth_is_the_headline(changes: dict, state: str, headline: 
     assert (words.state, words.headline) == (state, headline)
 
 
+@pytest.mark.parametrize("changes", [{}, {"anomaly": True}, {"unknown": {"cpu": "refused"}}])
+def test_all_that_fills_up_is_said_whatever_the_headline(changes: dict) -> None:
+    """Nobody looks for a full disk in vain because something graver goes on; nothing is rounded up."""
+    words = in_words(replace(CALM, filling=FULL, **changes), fresh=True, age=1.0)
+    said = f"{words.headline}. {words.detail}"
+    assert "File system /var is 98 % full; at this rate full in 3 hours." in said
+    assert "Tracked connections are at 99 % of their limit." in said
+    assert document(replace(CALM, filling=FULL))["verdict"]["filling"][0]["full_in_seconds"] == 10_800
+
+
 def test_a_graver_verdict_says_what_is_unknown_beside_it() -> None:
     """Whoever looks for the cause of high load hears that one signal cannot be read."""
     snapshot = replace(CALM, anomaly=True, unknown={"cpu": "refused", "io_pressure": "refused"})
     words = in_words(snapshot, fresh=True, age=1.0)
-    assert words.detail.endswith("CPU and I/O pressure are unknown: refused.")
+    assert "CPU and I/O pressure are unknown: refused." in words.detail
     assert document(snapshot)["verdict"]["unknown"][0] == {"signal": "cpu", "why": "refused"}
 
 
