@@ -17,9 +17,9 @@ from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.daemon.reporting import collect_facts
 from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
+from loadwatch.daemon.textfile import Textfile
 from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
-from loadwatch.files import write_atomically
 from loadwatch.history import DeferredHistory, StateLock
 from loadwatch.notify import Notifier
 from loadwatch.sampling.sampler import Sampler
@@ -113,6 +113,8 @@ class Daemon:
         config = self._config
         self._sampler = Sampler(self._clock, procfs=config.sampling.procfs)
         self._exporter = Exporter(self._clock, config.sampling.interval)
+        folder = config.web.textfile_directory
+        self._textfile = None if folder is None else Textfile(folder, self._exporter.render)
         self._board = Board(self._clock, config.sampling.interval)
         self._verdicts = LiveJudge(config, self._clock, self._history, self._exporter)
         self._watch = SamplingLoop(
@@ -147,8 +149,8 @@ class Daemon:
         if self._config.sampling.interval > FIRST_SAMPLE_SECONDS:
             self._schedule.once("first sample", "sampling", FIRST_SAMPLE_SECONDS, self._watch.tick)
         self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
-        if self._config.web.textfile_directory is not None:
-            self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._write_textfile)
+        if self._textfile is not None:
+            self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._textfile.write)
         self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
         self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
@@ -283,12 +285,6 @@ class Daemon:
     def _textfile_seconds(self) -> float:
         return max(TEXTFILE_SECONDS, self._config.sampling.interval)
 
-    def _write_textfile(self) -> None:
-        """Leave the metrics where node_exporter collects them; a half-written page is never seen."""
-        folder = self._config.web.textfile_directory
-        if folder is not None:
-            write_atomically(folder / "loadwatch.prom", self._exporter.render())
-
     def _retain(self) -> None:
         """Keep the history within its retention, and what a restart wants to know."""
         removed = self._history.prune(self._config.history.keep)
@@ -316,6 +312,7 @@ class Daemon:
         self._notifier.send("STOPPING=1")
         self._keeper.stop()
         self._schedule.stop(wait=False)
+        self._remove_textfile()
         self._web.close()
         self.hangs = not self._watch.rest()
         try:
@@ -323,3 +320,11 @@ class Daemon:
         except HistoryError as error:
             log.error("state not saved: %s", error)
         self._history.close()
+
+    def _remove_textfile(self) -> None:
+        """Its verdicts would be served for as long as node_exporter runs."""
+        try:
+            if self._textfile is not None:
+                self._textfile.remove()
+        except OSError as error:
+            log.error("the page for node_exporter stays: %s", error)

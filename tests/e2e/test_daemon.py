@@ -241,14 +241,16 @@ def test_metrics_also_go_to_a_textfile(tmp_path: Path) -> None:
     folder = tmp_path / "textfile"
     folder.mkdir()
     options = ("--set", "sampling.interval=1s", "--write-textfile", str(folder))
-    with Daemon(tmp_path / "state", *options).until_ready():
+    with Daemon(tmp_path / "state", *options).until_ready() as daemon:
         path = folder / "loadwatch.prom"
         eventually(
             lambda: path.exists() and "loadwatch_high_load_probability{" in path.read_text(),
             seconds=20,
             what="the page is in the folder",
         )
-    assert [left.name for left in folder.iterdir()] == ["loadwatch.prom"]
+        assert [left.name for left in folder.iterdir()] == ["loadwatch.prom"]
+        assert daemon.terminate() == 0
+    assert list(folder.iterdir()) == [], "of a daemon that was stopped, nothing is told"
 
 
 def test_exporter_flags_are_those_of_every_exporter(tmp_path: Path) -> None:

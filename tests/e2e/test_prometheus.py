@@ -62,6 +62,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     hosts = [
         Host("loaded", probability=0.97),
         Host("rising", probability=0.3),
+        Host("coming", probability=0.3),
         Host("limited", probability=0.00006, outlook=0.01, limits={"memory": 0.985}),
         Host("strange", anomaly=True),
         Host("well", all_signals=True),
@@ -207,6 +208,40 @@ def test_alert_arrives_with_its_text_and_resolves(stack: Stack) -> None:
     assert wait_for("Down", lambda: stack.hook.told("LoadwatchDown", "dead:10074", "firing"))
     stack.hosts["dead"].down = False
     assert wait_for("the end of Down", lambda: stack.hook.told("LoadwatchDown", "dead:10074", "resolved"))
+
+
+def test_one_trouble_is_one_message_and_one_end(stack: Stack) -> None:
+    """High load that was foretold: the forecast, the load, its end; and nobody hears "resolved" before."""
+    host, instance = stack.hosts["coming"], "coming:10074"
+
+    def told() -> list[tuple[str, str]]:
+        alerts = [
+            alert
+            for alert in stack.hook.alerts()
+            if alert["labels"].get("instance") == instance and alert["receiver"] != "nobody"
+        ]
+        words = [(alert["labels"]["alertname"], alert["status"]) for alert in alerts]
+        return [word for place, word in enumerate(words) if word not in words[:place]]
+
+    ahead, there = "LoadwatchHighLoadExpected", "LoadwatchHighLoad"
+    wait_for("the forecast", lambda: stack.hook.told(ahead, instance, "firing"))
+    host.probability = 0.97
+    wait_for("the load", lambda: stack.hook.told(there, instance, "firing"))
+    # Alertmanager looks through its groups every second here; the forecast's end has passed many a look.
+    wait_for(
+        "ten seconds of high load",
+        lambda: (
+            _samples(
+                stack,
+                f'count_over_time((loadwatch_alert{{instance="{instance}",verdict="high_load",'
+                f'stage="present"}} == 1)[1m:1s])',
+            )
+            >= 10
+        ),
+    )
+    host.probability, host.outlook = 0.02, 0.0
+    wait_for("the end", lambda: stack.hook.told(there, instance, "resolved"))
+    assert told() == [(ahead, "firing"), (there, "firing"), (there, "resolved")]
 
 
 def test_maintenance_is_silent_and_critical_hides_warning(stack: Stack) -> None:
