@@ -42,12 +42,27 @@ _DESCRIPTIONS: Final[dict[str, str]] = {
     "grafana/provisioning/alerting/loadwatch-rules.yaml": "the alerting rules, managed by Grafana itself",
     "grafana/provisioning/alerting/loadwatch-contact-points.yaml": "example contact points and routes",
     "grafana/provisioning/alerting/loadwatch-mute-timings.yaml": "example mute timings",
+    "stack/compose.yaml": "a stack to try: loadwatch, Prometheus, Alertmanager and Grafana in containers",
+    "stack/prometheus.yml": "its Prometheus: this host alone",
+    "stack/alertmanager.yml": "its Alertmanager, which tells nobody",
     "systemd/loadwatch.service": "unit: a user of its own, no privileges, a watchdog",
     "systemd/loadwatch.toml": "configuration: every setting with its purpose and default",
     "man/loadwatch.1": "manual page",
     "completion/loadwatch.bash": "completion for bash",
     "completion/_loadwatch": "completion for zsh",
     "completion/loadwatch.fish": "completion for fish",
+}
+
+
+# A folder whose files use others: these are exported with it.
+_BESIDE: Final[dict[str, tuple[str, ...]]] = {
+    "stack": (
+        "prometheus/loadwatch.rules.yml",
+        "prometheus/loadwatch.recording.yml",
+        "grafana/dashboards",
+        "grafana/provisioning/dashboards",
+        "grafana/provisioning/datasources",
+    ),
 }
 
 
@@ -90,8 +105,9 @@ def export(
 ) -> list[Path]:
     """Write the shipped files, or those in ``names``, under ``folder``; return their paths.
 
-    A name is a file or a folder of ``list_assets`` ("grafana" takes everything of Grafana's). A file that is
-    there already with other content is somebody's work: then nothing at all is written, unless ``replace``.
+    A name is a file or a folder of ``list_assets`` ("grafana" takes everything of Grafana's; "stack" brings
+    the rules and dashboards that it mounts). A file that is there already with other content is somebody's
+    work: then nothing at all is written, unless ``replace``.
 
     Raises:
         UsageError: a name that is not shipped, or a ``grafana_url`` or ``project_url`` that is not an http
@@ -128,7 +144,12 @@ def _choose(names: Iterable[str]) -> list[Asset]:
     chosen: dict[str, Asset] = {}
     for name in names:
         wanted = name.strip("/")
-        found = [asset for asset in assets if asset.name == wanted or asset.name.startswith(f"{wanted}/")]
+        found = [
+            asset
+            for part in (wanted, *_BESIDE.get(wanted, ()))
+            for asset in assets
+            if asset.name == part or asset.name.startswith(f"{part}/")
+        ]
         if not found:
             near = get_close_matches(wanted, [asset.name for asset in assets], n=1, cutoff=0.3)
             hint = f"; did you mean {near[0]}?" if near else ""
