@@ -14,15 +14,22 @@ from generate.alert import AlertRule, Lookup
 _BRIDGE: Final = "2m"
 # A file left for node_exporter outlives its daemon. Thrice a sampling interval of five minutes.
 OUTDATED: Final = f"time() - last_over_time(loadwatch_last_sample_timestamp_seconds[{_BRIDGE}]) > 900"
-# For minutes: some seconds of maintenance in the middle make no second alert.
-IN_MAINTENANCE: Final = f"min_over_time(loadwatch_maintenance[{_BRIDGE}]) == 1"
+# Two minutes of five, so that for as long after it nothing of before is believed.
+_INTERRUPTION: Final = "5m"
+IN_MAINTENANCE: Final = f"avg_over_time(loadwatch_maintenance[{_INTERRUPTION}]) > 0.4"
 # An alert stays open for half an hour after the trouble, and its text tells of the trouble.
 _LATELY: Final = "35m"
 
 
 def _open(verdict: str, stage: str) -> str:
-    selector = f'loadwatch_alert{{verdict="{verdict}",stage="{stage}"}}'
-    return f"max without (verdict, stage) (last_over_time({selector}[{_BRIDGE}]))"
+    series = f'loadwatch_alert{{verdict="{verdict}",stage="{stage}"}}'
+    now = f"last_over_time({series}[{_BRIDGE}])"
+    # The daemon suspends its alerts in maintenance and goes on with them: seconds of it are no new alert.
+    suspended = (
+        f"max_over_time({series}[{_INTERRUPTION}]) "
+        f"and ignoring (verdict, stage) max_over_time(loadwatch_maintenance[{_INTERRUPTION}]) == 1"
+    )
+    return f"max without (verdict, stage) ({now} > 0\nor {suspended}\nor {now})"
 
 
 def _top_signals(verdict: str) -> Lookup:

@@ -77,11 +77,20 @@ VERDICT_SCENARIOS: Final[tuple[Scenario, ...]] = (
     # Nor do some seconds of maintenance; minutes of it do.
     Scenario(
         "LoadwatchHighLoad",
-        {PRESENT: "1+0x80", series_of("loadwatch_maintenance"): "0+0x11 1 0+0x11 1+0x50"},
+        {
+            PRESENT: "1+0x11 0+0x4 1+0x10 0+0x80",
+            series_of("loadwatch_maintenance"): "0+0x11 1 0+0x14 1+0x20 0+0x60",
+        },
         {
             "3m": "web-1:10074 is under high load.",
-            "3m15s": "web-1:10074 is under high load.",
-            "8m30s": None,
+            "3m45s": "web-1:10074 is under high load.",
+            "6m": "web-1:10074 is under high load.",
+            "9m": None,
+            "11m45s": None,
+            "12m30s": None,
+            "13m": None,
+            "15m": None,
+            "17m": None,
         },
     ),
     # The daemon died and node_exporter still shows what it left: that is no news of the host.
