@@ -107,7 +107,7 @@ class Host:
             contributions={"high_load": drivers, "anomaly": drivers},
             model=ModelInfo("20231114T221320-7", "trained", self._trained),
             maintenance=self.maintenance,
-            raised_by=("guard" if self.limits else "model") if flags[0] else None,
+            flagged_by=("limit" if self.limits else "model") if flags[0] else None,
             limits=self.limits,
         )
 
