@@ -7,7 +7,7 @@ from typing import Final, Literal
 from loadwatch.assets import DEFAULT_PROJECT_URL
 
 Severity = Literal["critical", "warning", "info"]
-Group = Literal["loadwatch-verdicts", "loadwatch-flags", "loadwatch-health"]
+Group = Literal["loadwatch-verdicts", "loadwatch-flags", "loadwatch-health", "loadwatch-hours"]
 
 # A scrape that is lost withdraws every series until the next. ``last_over_time`` bridges it, and a restart;
 # unlike ``keep_firing_for`` (Prometheus 2.42) every Prometheus, vmalert and Grafana knows it.

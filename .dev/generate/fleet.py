@@ -123,6 +123,7 @@ _OVER_TIME: Final = (
         "Contributions towards high load, summed over all hosts: one resource that hurts many hosts stands "
         "out.",
         Query('sum by (signal) (loadwatch_contribution{$host,verdict="high_load"} > 0)', "{{signal}}"),
+        legend="table",
         stacked=True,
     ).shown(decimals=1),
     graph(

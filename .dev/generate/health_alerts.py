@@ -216,7 +216,7 @@ MODEL_STALE: Final = AlertRule(
 
 TRAINING_FAILING: Final = AlertRule(
     name="LoadwatchTrainingFailing",
-    group="loadwatch-health",
+    group="loadwatch-hours",
     severity="warning",
     value="increase(loadwatch_training_failures_total[1d])",
     comparison=">",
@@ -268,7 +268,7 @@ BUDGET_OVERSPENT: Final = AlertRule(
 
 SCHEDULER_MISSING: Final = AlertRule(
     name="LoadwatchSchedulerMissing",
-    group="loadwatch-health",
+    group="loadwatch-hours",
     severity="warning",
     value=f"sum without (exported_job) ({_events('loadwatch_scheduler_missed_total', '1h', 'exported_job')})",
     comparison=">",
@@ -305,7 +305,7 @@ HISTORY_FAILING: Final = AlertRule(
 
 HISTORY_DAMAGED: Final = AlertRule(
     name="LoadwatchHistoryDamaged",
-    group="loadwatch-health",
+    group="loadwatch-hours",
     severity="warning",
     value=f"max without () ({_events('loadwatch_history_salvages_total', '6h')})",
     comparison=">",
@@ -331,9 +331,9 @@ HEALTH_ALERTS: Final = (
     SIGNAL_UNKNOWN,
     RESTARTING,
     MODEL_STALE,
-    TRAINING_FAILING,
     BUDGET_OVERSPENT,
-    SCHEDULER_MISSING,
     HISTORY_FAILING,
+    TRAINING_FAILING,
+    SCHEDULER_MISSING,
     HISTORY_DAMAGED,
 )

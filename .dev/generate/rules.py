@@ -12,6 +12,8 @@ INTERVALS: Final[dict[Group, str]] = {
     "loadwatch-verdicts": "15s",
     "loadwatch-flags": "15s",
     "loadwatch-health": "30s",
+    # What looks back over hours, of ten thousand hosts for nine seconds.
+    "loadwatch-hours": "2m",
 }
 
 _RULES_HEADING: Final = """\

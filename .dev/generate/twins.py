@@ -25,7 +25,11 @@ DATASOURCE_UID: Final = "loadwatch-prometheus"
 FOLDER: Final = "Loadwatch"
 
 # Grafana wants multiples of ten seconds.
-INTERVALS: Final[dict[Group, str]] = {"loadwatch-verdicts": "20s", "loadwatch-health": "1m"}
+INTERVALS: Final[dict[Group, str]] = {
+    "loadwatch-verdicts": "20s",
+    "loadwatch-health": "1m",
+    "loadwatch-hours": "2m",
+}
 
 VALUE: Final = "value"
 FIRING: Final = "firing"
