@@ -18,7 +18,7 @@ from loadwatch.judge.limits import WATCHED
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
 from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores, reasons
-from loadwatch.records import Alert, Contribution, Floats, Recording, Span, measured_steps
+from loadwatch.records import Alert, Contribution, Floats, Recording, measured_steps
 from loadwatch.training.bootstrap import train_bootstrap
 from loadwatch.training.candidate import Candidate, TrainingInput, make_candidate, next_interval
 
@@ -73,7 +73,6 @@ class Replay:
         self._rule = Rule.parse(settings.rule)
         self._judge = Judge(settings.horizons, budget_per_week=settings.budget_per_week)
         self._step = float(np.median(np.diff(recording.timestamps)))
-        self._anomalies: list[Span] = []
         self._reasons: dict[int, tuple[Contribution, ...]] = {}
         self._scorer = Scorer(self._rule, self._first_model())
         self._judge.adopt(self._scorer.model.forecast.by_horizon())
@@ -116,24 +115,17 @@ class Replay:
             found = self._scorer.contributions(place).get(alert.verdict, ())
             self._reasons[alert.identity] = reasons(found)
         self.findings.alerts += [self._explained(alert) for alert in judgements.closed]
-        self._remember_anomalies(rows, judgements)
         return Judged(rows, scores, judgements, version)
 
     def _explained(self, alert: Alert) -> Alert:
         return replace(alert, signals=self._reasons.get(alert.identity, ()))
 
-    def _remember_anomalies(self, rows: Recording, judgements: Judgements) -> None:
-        """Keep the spans in which the anomaly flag was up: the next training does not call them normal."""
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], judgements.anomaly == 1, [0]]).astype(np.int8)))
-        for first, last in edges.reshape(-1, 2).tolist():
-            end = rows.timestamps[min(last, len(rows) - 1)]
-            self._anomalies.append(Span(float(rows.timestamps[first]), float(end)))
-
     def _learn(self, row: int) -> None:
         """Train on the rows before ``row``, and put the result to work."""
         settings, now = self._settings, float(self._recording.timestamps[row])
         past = self._recording.rows(0, row)
-        material = TrainingInput(past.between(now - settings.history, now), flagged=self._anomalies)
+        alerts = [*self.findings.alerts, *self._judge.open_alerts]
+        material = TrainingInput(past.between(now - settings.history, now), alerts=alerts)
         try:
             candidate = make_candidate(
                 material,

@@ -1,11 +1,18 @@
-"""What the anomaly score looks at: the level of every signal, and its deviation from its own short average.
+"""What the anomaly score looks at: how far a signal is from its course, how it changes, how lively it is.
 
-    f1 = x_t                level
-    f2 = x_t - e_(t-1)      change: against the average of before, which x_t itself has not touched yet
-    e  <- e + a (x_t - e)   a = 1 - 2^(-gap / half-life), gap in seconds since this signal's last value
+    level        x - expected
+    change       x - e or x - g, whichever is nearer to 0; e, g are averages of before, x has not touched them
+                 e <- e + a (x - e)       a = 1 - 2^(-gap / half-life)
+                 g <- g + a (x - g)       only while |x - g| <= reach; after hours beyond it, g takes x
+    variability  a slow or a fast average of l, whichever is nearer to usual; usual where they disagree
+                 l = log(|x - x before| + floor) - elasticity * log(|x| + floor')
 
-The second found a fifth more incidents than the level alone; one half-life of ten minutes did as well as sets
-of two to four from three minutes to half a day (SMD, see the benchmark of the anomaly score).
+Level and change are of the signal less what is expected at this time of day; the variability needs no such
+thing. The change found a fifth more incidents than the level alone (SMD). Its second average keeps still
+during an event, so that the return from it is no event of its own. The variability sees what neither sees: a
+signal that stands still or has become noisy (average precision on injected incidents 0.19 without it, 0.27
+with it); over is what the newest steps no longer show. Noise mostly grows with activity: the elasticity,
+learned by signal, takes that out, without which a quiet evening of a host would look like a fault.
 """
 
 import math
@@ -21,43 +28,122 @@ from loadwatch.records import Floats
 class DeviationSpec:
     """Spans of time, in seconds, so that they mean the same at any sampling interval.
 
-    half_life_seconds: of the average. forget_seconds: a signal away for longer starts anew with its next
-    value, because a comparison with what was before a gap would be a spike that nobody can act on.
+    half_life_seconds: of the averages e and g. variability_seconds: half-lives of the slow and
+    the fast average of variability.
+    forget_seconds: a signal away for longer starts anew with its next value, because a comparison with what
+    was before a gap would be a spike that nobody can act on. patience_seconds: after so long beyond reach, g
+    takes the new level.
     """
 
     half_life_seconds: float = 600.0
+    variability_seconds: tuple[float, float] = (1200.0, 90.0)
     forget_seconds: float = 1800.0
+    patience_seconds: float = 6 * 3600.0
 
 
-class DeviationFeatures:
-    """From rows of J signals to rows of 2J features; how the rows are cut into calls changes no number.
+class ChangeFeatures:
+    """From rows of J signals to J changes; how the rows are cut into calls changes no number.
 
-    A value that is not finite gives NaN in both its features and leaves its average as it was.
+    reach: (J,) how far from g a value may be and still move it. A value that is not finite gives NaN and
+    leaves its averages as they were.
     """
 
-    def __init__(self, spec: DeviationSpec, signals: int) -> None:
-        self._spec = spec
-        self._average = np.zeros(signals)
-        self._seen = np.full(signals, math.nan)
+    def __init__(self, spec: DeviationSpec, reach: Floats) -> None:
+        signals = len(reach)
+        self._spec, self._reach = spec, reach
+        self._average, self._calm = np.zeros(signals), np.zeros(signals)
+        self._away = np.zeros(signals)  # seconds beyond reach
+        self._value, self._seen = np.zeros(signals), np.full(signals, math.nan)
 
     def extend(self, timestamps: Floats, values: Floats) -> Floats:
-        """The features (N, 2J) of rows (N,) with values (N, J): J levels, then J changes."""
+        """The changes (N, J) of rows (N,) with values (N, J)."""
         if not len(timestamps):
-            return np.empty((0, 2 * len(self._average)))
+            return np.empty(values.shape)
         known = np.isfinite(values)
-        x = np.where(known, values, 0.0)
+        x = last_known(values, self._value)
         times = timestamps[:, None]
         seen = last_known(np.where(known, times, math.nan), self._seen)
         gap = times - _shifted(seen, self._seen)
         with np.errstate(invalid="ignore"):
             fresh = known & ~((gap >= 0.0) & (gap <= self._spec.forget_seconds))
-        # e <- keep e + (1 - keep) x: a missing value keeps all of e, a fresh start nothing.
+        # A missing value keeps all of an average, a fresh start nothing.
         keep = np.where(known, np.exp2(np.where(fresh, -math.inf, -gap / self._spec.half_life_seconds)), 1.0)
         average = decayed_sums(keep, (1.0 - keep) * x, self._average)
-        change = np.where(fresh, 0.0, x - _shifted(average, self._average))
-        self._average, self._seen = average[-1].copy(), seen[-1].copy()
-        unknown = np.where(known, 0.0, math.nan)
-        return np.hstack([x + unknown, change + unknown])
+        change = x - _shifted(average, self._average)
+        elapsed = np.where(known & ~fresh, gap, 0.0)
+        calm_change = self._calm_changes(x, 1.0 - keep, fresh, elapsed)
+        nearer = np.where(np.abs(change) < np.abs(calm_change), change, calm_change)
+        self._average, self._seen, self._value = average[-1].copy(), seen[-1].copy(), x[-1].copy()
+        return np.where(known, np.where(fresh, 0.0, nearer), math.nan)
+
+    def _calm_changes(self, x: Floats, rate: Floats, fresh: np.ndarray, elapsed: Floats) -> Floats:
+        """(N, J) x - g; row by row, because whether g moves depends on where it is."""
+        reach, patience = self._reach, self._spec.patience_seconds
+        apart, g, away = np.empty_like(x), self._calm, self._away
+        for row, out in enumerate(apart):
+            np.subtract(x[row], g, out=out)
+            within = (np.abs(out) <= reach) | fresh[row]
+            away = away + elapsed[row]
+            taken = away > patience
+            g = g + np.where(within, rate[row], taken) * out
+            away[within | taken] = 0.0
+        self._calm, self._away = g, away
+        return apart
+
+
+class VariabilityFeatures:
+    """From rows of J signals to J variabilities; how the rows are cut into calls changes no number.
+
+    floors: (J,) of a step; NaN for a signal without variability, because it mostly stands still. sizes: (J,)
+    floor of the size of a value. elasticity: (J,) 0 to 1. usual: (J,) what l usually is.
+    """
+
+    def __init__(
+        self, spec: DeviationSpec, floors: Floats, sizes: Floats, elasticity: Floats, usual: Floats
+    ) -> None:
+        self._spec, self._floors, self._sizes = spec, floors, sizes
+        self._elasticity, self._usual = elasticity, usual
+        self._half_lives = np.array(spec.variability_seconds)
+        self._sums = np.zeros(4 * len(floors))
+        self._last = -math.inf
+        self._seen = np.full(len(floors), math.nan)
+        self._value = np.full(len(floors), math.nan)
+
+    def extend(self, timestamps: Floats, values: Floats) -> Floats:
+        """The variabilities (N, J) of rows (N,) with values (N, J), less what is usual; NaN while unknown."""
+        slow, fast = self.averages(timestamps, values)
+        nearer = np.where(np.abs(fast) < np.abs(slow), fast, slow)
+        return np.where(slow * fast < 0.0, 0.0, nearer)
+
+    def averages(self, timestamps: Floats, values: Floats) -> tuple[Floats, Floats]:
+        """The slow and the fast average, (N, J) each, less what is usual."""
+        steps, sizes = self.logarithms(timestamps, values)
+        x = steps - self._elasticity * sizes - self._usual
+        gaps = np.maximum(np.diff(timestamps, prepend=self._last), 0.0)
+        keep = np.repeat(np.exp2(-gaps[:, None] / self._half_lives), 2 * x.shape[1], axis=1)
+        known = np.isfinite(x)
+        weighed = np.tile(np.hstack([np.where(known, x, 0.0), known]), 2)
+        sums = decayed_sums(keep, (1.0 - keep) * weighed, self._sums)
+        if len(timestamps):
+            self._last, self._sums = float(timestamps[-1]), sums[-1].copy()
+        # The sum of the weights beside an average makes it right from the first step on.
+        slow, slow_weights, fast, fast_weights = np.split(sums, 4, axis=1)
+        known_only = np.where(known, 1.0, math.nan)
+        return slow / (slow_weights * known_only), fast / (fast_weights * known_only)
+
+    def logarithms(self, timestamps: Floats, values: Floats) -> tuple[Floats, Floats]:
+        """Logarithms (N, J) of steps and of sizes; NaN where there is no step."""
+        if not len(timestamps):
+            return np.empty(values.shape), np.empty(values.shape)
+        seen = last_known(np.where(np.isfinite(values), timestamps[:, None], math.nan), self._seen)
+        latest = last_known(values, self._value)
+        gap = timestamps[:, None] - _shifted(seen, self._seen)
+        with np.errstate(invalid="ignore"):
+            steps = np.log(np.abs(values - _shifted(latest, self._value)) + self._floors)
+            steps[~((gap > 0.0) & (gap <= self._spec.forget_seconds))] = math.nan
+            sizes = np.log(np.abs(values) + self._sizes)
+        self._seen, self._value = seen[-1].copy(), latest[-1].copy()
+        return steps, sizes
 
 
 def _shifted(rows: Floats, before: Floats) -> Floats:

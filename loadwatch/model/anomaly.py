@@ -1,7 +1,8 @@
 """The anomaly model: how far from usual is this host, and which signals say so.
 
-    c_j   = surprise of signal j                            (model/usual.py)
-    h_j   = c_j, smoothed over a minute, peaks held         (model/holding.py)
+    S_j   = oddity of signal j                              (model/baseline.py)
+    c_j   = what of it is not usual at this time            (model/baseline.py, model/recurring.py)
+    h_j   = c_j, smoothed over a minute, peaks held         (model/smoothing.py)
     h     = mean of h_j over the signals
     score = h / (h + threshold)                             0.5 at the threshold, keeps the order of h
 
@@ -10,22 +11,41 @@ Everything is causal: a score depends on the past alone.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from loadwatch.errors import ModelError
-from loadwatch.features.deviations import DeviationFeatures, DeviationSpec
+from loadwatch.features.deviations import ChangeFeatures, DeviationSpec
+from loadwatch.features.half_hours import SLOTS
+from loadwatch.features.recurrence import Integers
 from loadwatch.features.resample import MinuteResampler, Minutes
-from loadwatch.model.baseline import SLOTS, AnomalySettings, Baseline, autoencoder
-from loadwatch.model.forecast import check_sizes
+from loadwatch.model.baseline import AnomalySettings, Baseline
+from loadwatch.model.recurring import LevelDrift, RecurringOddity
 from loadwatch.model.smoothing import ScoreSmoother, SmoothingSpec
-from loadwatch.records import Contribution, Floats, Recording
+from loadwatch.records import Floats, Recording
 
-FORMAT: Final = 1
-WARM_UP_SECONDS: Final = 3 * 3600.0  # of history after which a new stream equals one that never stopped
+FORMAT: Final = 2
+OUTDATED: Final = (1,)
+WARM_UP_SECONDS: Final = 12 * 3600.0  # of history after which a new stream equals one that never stopped
+STATISTICS: Final[Mapping[str, tuple[tuple[int, ...], int]]] = {
+    "course": ((2, SLOTS), 1),
+    "width": ((), 1),
+    "reach": ((), 1),
+    "step_floors": ((), 1),
+    "size_floors": ((), 1),
+    "elasticity": ((), 1),
+    "usual_step": ((), 1),
+    "centre": ((), 3),
+    "spread": ((), 3),
+    "factor": ((SLOTS,), 3),
+    "season": ((SLOTS,), 1),
+}
+"""What a model file holds of a baseline: the shape before the signals, and values a signal."""
+PASTS: Final = ("residuals", "oddities")
+LEAST, MOST = 1e-6, 1e12  # within which a setting is one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,45 +60,51 @@ class AnomalyScores:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AnomalyModel:
-    """Everything needed to score a host; immutable, used by one thread.
+class PastHalfHours:
+    """Half-hour means that the training ended with: numbers (B,) and values (B, J), NaN unknown."""
 
-    threshold: the h at which the score is 0.5, from the budget of the training.
+    numbers: Integers
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnomalyModel:
+    """Everything needed to score a host; immutable.
+
+    threshold: the h at which the score is 0.5, from the budget of the training. residuals, oddities: with
+    what past a stream begins.
     """
 
-    usual: Baseline
+    baseline: Baseline
     threshold: float
+    residuals: PastHalfHours
+    oddities: PastHalfHours
 
     @property
     def signals(self) -> tuple[str, ...]:
         """The signals it looks at; others are ignored, missing ones contribute nothing."""
-        return self.usual.signals
+        return self.baseline.signals
 
     def stream(self) -> "AnomalyStream":
         """A fresh state for following a host's samples."""
         return AnomalyStream(self)
 
     def score(self, recording: Recording) -> AnomalyScores:
-        """Score every sample of a recording, beginning without a past."""
+        """Score every sample of a recording, beginning with the past of the training."""
         return self.stream().judge(recording)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """Meta (JSON) and arrays, for `nn.pack`; `from_parts` gives the same model back."""
-        usual, network = self.usual, self.usual.network
         meta = {
             "format": FORMAT,
-            "signals": list(usual.signals),
+            "signals": list(self.signals),
             "threshold": self.threshold,
-            "settings": asdict(usual.settings),
-            "hidden": [layer.outputs for layer in network.dense[:-1]] if network else None,
+            "settings": asdict(self.baseline.settings),
         }
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "centre": usual.centre,
-            "spread": usual.spread,
-            "season": usual.season,
-        }
-        if network is not None:
-            arrays["theta"] = network.theta
+        arrays: dict[str, npt.NDArray[Any]] = {name: getattr(self.baseline, name) for name in STATISTICS}
+        for name in PASTS:
+            past: PastHalfHours = getattr(self, name)
+            arrays |= {name: past.values.astype(np.float32), f"{name}_numbers": past.numbers}
         return meta, arrays
 
     @classmethod
@@ -97,48 +123,49 @@ class AnomalyModel:
             signals = tuple(meta["signals"])
             if not all(isinstance(name, str) for name in signals):
                 raise TypeError("signals have names")
-            network = None
-            if meta["hidden"] is not None:
-                inputs = 2 * len(signals)
-                check_sizes([inputs, *meta["hidden"], inputs], arrays["theta"])
-                network = autoencoder(2 * len(signals), meta["hidden"], drawn=False)
-                network.theta[...] = arrays["theta"]
-            usual = Baseline(
-                signals, arrays["centre"], arrays["spread"], arrays["season"], network, _settings(meta)
+            statistics = {name: np.asarray(arrays[name], np.float64) for name in STATISTICS}
+            pasts = {name: _past(arrays, name) for name in PASTS}
+            model = cls(
+                Baseline(signals, **statistics, settings=_settings(meta)), float(meta["threshold"]), **pasts
             )
-            threshold = float(meta["threshold"])
+            for name, (front, each) in STATISTICS.items():
+                shape = (*front, each * len(signals))
+                if statistics[name].shape != shape:
+                    raise ValueError(f"{name} is {statistics[name].shape}, not {shape}")
+            model.stream()
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"anomaly model is incomplete ({error!r}); train a new one") from error
-        shapes = [usual.centre.shape, usual.spread.shape, usual.season.shape]
-        if shapes != [(2 * len(signals),), (2 * len(signals),), (SLOTS, len(signals))]:
-            raise ModelError(
-                f"anomaly model's statistics do not fit its {len(signals)} signals; train a new one"
-            )
-        return cls(usual, threshold)
+        return model
+
+
+def is_outdated(meta: Mapping[str, Any]) -> bool:
+    """Whether these parts are of the earlier format, with an autoencoder: left out until a training."""
+    return meta.get("format") in OUTDATED
 
 
 class AnomalyStream:
     """An anomaly model following one host; how the samples are cut into calls changes no number.
 
-    Samples between two full minutes keep the score of the last one. One thread only: the network's buffers
-    belong to the model.
+    Samples between two full minutes keep the score of the last one. One thread only.
     """
 
     def __init__(self, model: AnomalyModel) -> None:
-        signals = len(model.signals)
+        signals, baseline = len(model.signals), model.baseline
         self.model = model
         self._clock = MinuteResampler(signals)
-        self._features = DeviationFeatures(model.usual.settings.deviations, signals)
-        self._hold = ScoreSmoother(model.usual.settings.hold, signals)
+        self._change = ChangeFeatures(baseline.settings.deviations, baseline.reach)
+        self._variability = baseline.variability_features()
+        self._drift, self._recurring = LevelDrift(baseline.width), RecurringOddity(signals)
+        self._drift.past.restore(model.residuals.numbers, model.residuals.values)
+        self._recurring.past.restore(model.oddities.numbers, model.oddities.values)
+        limit = model.threshold * max(1, int(baseline.judged.sum()))
+        self._hold = ScoreSmoother(baseline.settings.hold, signals, limit)
         self._score = math.nan
         self._contributions = np.full(signals, math.nan)
-        self._directions = np.zeros(signals, np.int8)
 
     def extend(self, recording: Recording) -> Floats:
         """Take in samples (N,) in time order; returns their scores (N,), NaN where unknown."""
-        before = np.array(self._score)
-        minutes, scores, _ = self._advance(recording)
-        return minutes.spread(scores, before)
+        return self.judge(recording).scores
 
     def judge(self, recording: Recording) -> AnomalyScores:
         """As `extend`, with the contributions of every sample."""
@@ -149,44 +176,46 @@ class AnomalyStream:
     def update(self, timestamp: float, values: Floats) -> tuple[float, Floats]:
         """Take in one sample, values (J,) of the model's signals; its score, and the contributions (J,)."""
         if not self._clock.update(timestamp, values):  # once a minute
-            self.extend(Recording(np.array([timestamp]), self.model.signals, values[None]))
+            self.judge(Recording(np.array([timestamp]), self.model.signals, values[None]))
         return self._score, self._contributions
 
     def _advance(self, recording: Recording) -> tuple[Minutes, Floats, Floats]:
         """The minutes (M,) that these samples complete, their scores (M,) and contributions (M, J)."""
         recording = recording.with_signals(self.model.signals)
-        usual = self.model.usual
+        baseline, threshold = self.model.baseline, self.model.threshold
         minutes = self._clock.extend(recording.timestamps, recording.values)
-        features = self._features.extend(minutes.timestamps, minutes.values)
-        c = usual.surprises(minutes.timestamps, features)
-        held = self._hold.extend(minutes.timestamps, c)
-        mean = usual.mean(held, minutes.values)
-        scores = mean / (mean + self.model.threshold)
+        times, values = minutes.timestamps, minutes.values
+        residuals = values - baseline.expected(times)
+        level = residuals - self._drift.extend(times, residuals)
+        change = self._change.extend(times, residuals)
+        features = np.hstack([level, change, self._variability.extend(times, values)])
+        S = baseline.oddity(times, features)
+        recurring = self._recurring.extend(times, np.where(np.isfinite(residuals), S, np.nan))
+        held = self._hold.extend(times, baseline.surprises(times, S, recurring))
+        mean = baseline.mean(held, values)
+        scores = mean / (mean + threshold)
         # h_j over J (mean + threshold): shares of the score, with no division by zero where all is calm.
-        judged = max(1, int(usual.judged.sum()))
-        contributions = held / (judged * (mean + self.model.threshold))[:, None]
+        judged = max(1, int(baseline.judged.sum()))
+        contributions = held / (judged * (mean + threshold))[:, None]
         if len(minutes):
             self._score, self._contributions = float(scores[-1]), contributions[-1]
-            self._directions = usual.directions(features[-1:])[0]
         return minutes, scores, contributions
-
-    def contributions(self) -> tuple[Contribution, ...]:
-        """What the newest score is made of, strongest first; they add up to it. Empty while it is unknown."""
-        if math.isnan(self._score):
-            return ()
-        order = np.argsort(-self._contributions, kind="stable").tolist()
-        return tuple(Contribution(self.model.signals[j], float(self._contributions[j])) for j in order)
-
-    def directions(self) -> dict[str, int]:
-        """Which way each signal is off in the newest full minute: +1 up, -1 down, 0 neither or unknown."""
-        return dict(zip(self.model.signals, self._directions.tolist(), strict=True))
 
 
 def _settings(meta: Mapping[str, Any]) -> AnomalySettings:
     plain = dict(meta["settings"])
-    deviations, hold = DeviationSpec(**plain.pop("deviations")), SmoothingSpec(**plain.pop("hold"))
-    settings = AnomalySettings(**plain, deviations=deviations, hold=hold)
-    spans = (*astuple(deviations), *astuple(hold), settings.clip, settings.input_clip)
-    if not all(math.isfinite(span) and span > 0.0 for span in spans):
-        raise ValueError(f"its settings are no spans: {spans}")
-    return settings
+    spans = dict(plain.pop("deviations"))
+    slow, fast = spans.pop("variability_seconds")
+    hold = dict(plain.pop("hold"))
+    numbers = [slow, fast, *spans.values(), *hold.values(), *plain.values(), meta["threshold"]]
+    if not all(isinstance(number, int | float) and LEAST < number < MOST for number in numbers):
+        raise ValueError("its settings are no positive numbers")
+    deviations = DeviationSpec(**spans, variability_seconds=(slow, fast))
+    return AnomalySettings(**plain, deviations=deviations, hold=SmoothingSpec(**hold))
+
+
+def _past(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> PastHalfHours:
+    numbers, values = arrays[f"{name}_numbers"], arrays[name]
+    if numbers.dtype.kind != "i" or values.dtype.kind != "f":
+        raise TypeError(f"{name} are {values.dtype} of half hours {numbers.dtype}")
+    return PastHalfHours(numbers, values.astype(np.float64))

@@ -1,37 +1,30 @@
-"""What is usual on a host, and how far each signal is from it, minute by minute.
+"""What is usual on a host at this time of day, and how far each signal is from it, minute by minute.
 
-For each signal j, from its level and its change (features/deviations.py), in robust units z:
+For each signal j, from its level, change and variability (features/deviations.py), in robust units z:
 
-    z    = (feature - centre) / spread, limited to +-20
-    r    = z - network(z limited to +-2)            what ordinary co-movement does not explain
-    S_j  = mean of z^2 + w r^2 over the signal's two features
-    c_j  = max(0, S_j - season_j[half hour of the day])
+    z    = (feature - centre) / (spread * factor[half hour of the day]), limited to +-20
+    S_j  = (z_level^2 + z_change^2) / 2 + w z_variability^2
+    c_j  = max(0, S_j - 2 max(season_j[half hour of the day], recurring_j) - 1)
 
-The network is an autoencoder; its narrow input lets it learn how signals move together, but not copy an
-outlier. With w = 1/2 its part neither helps nor harms the figures (see the benchmark); with w = 1 it costs
-precision on a host whose incidents recur, because retraining learns to reconstruct them.
-A missing value is neither odd nor usual: it contributes nothing.
+What S usually is at a half hour may be doubled before anything is odd: noise grows with activity. A missing
+value is neither odd nor usual: it contributes nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from loadwatch.features.deviations import DeviationSpec
+from loadwatch.features.deviations import DeviationSpec, VariabilityFeatures
+from loadwatch.features.half_hours import HALF_HOUR, SLOTS, half_hour_numbers, is_weekend
+from loadwatch.features.recurrence import Flags, Integers
 from loadwatch.features.resample import MINUTE
 from loadwatch.model.smoothing import Reals, SmoothingSpec
-from loadwatch.nn import Dense, Network
 from loadwatch.records import Floats
 
-Flags = npt.NDArray[np.bool_]
-
-HALF_HOUR: Final = 1800.0
-SLOTS: Final = 48  # half hours of the day
-ROWS_AT_ONCE: Final = 8192  # bounds the memory of scoring a long history
+COARSE_STEP: Final = 300.0
+SEASON_FACTOR: Final = 2.0
+MARGIN: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,80 +32,103 @@ class AnomalySettings:
     """Constants of the score, the same on every host.
 
     clip: a deviation counts at most so many spreads (low clips are ruinous: the tail is the signal).
-    input_clip: of the network's input. residual_weight: w; at 0 there is no network.
+    variability_weight: w.
     """
 
     clip: float = 20.0
-    input_clip: float = 2.0
-    residual_weight: float = 0.5
+    variability_weight: float = 1.0
     deviations: DeviationSpec = field(default_factory=DeviationSpec)
     hold: SmoothingSpec = field(default_factory=SmoothingSpec)
 
     def stretched(self, step: float) -> Self:
-        """The same for rows ``step`` seconds apart where that is more than a minute: spans in proportion.
+        """The same for rows ``step`` seconds apart where that is more than a minute: averages in proportion.
 
         An average over ten minutes is none where rows come every five (NAB: average precision 0.22 in place
-        of 0.18).
+        of 0.18). How long a calm must last to be one does not depend on the rows.
         """
-        factor = max(1.0, step / MINUTE)
-        deviations = DeviationSpec(*(factor * span for span in astuple(self.deviations)))
-        hold = SmoothingSpec(*(factor * span for span in astuple(self.hold)))
-        return replace(self, deviations=deviations, hold=hold)
+        factor, coarse = max(1.0, step / MINUTE), max(1.0, step / COARSE_STEP)
+        deviations, hold = self.deviations, self.hold
+        slow, fast = deviations.variability_seconds
+        return replace(
+            self,
+            deviations=replace(
+                deviations,
+                half_life_seconds=factor * deviations.half_life_seconds,
+                forget_seconds=factor * deviations.forget_seconds,
+                variability_seconds=(coarse * slow, coarse * fast),
+            ),
+            hold=replace(
+                hold,
+                smoothing_seconds=factor * hold.smoothing_seconds,
+                hold_seconds=factor * hold.hold_seconds,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
-    """Statistics and network that say what is usual; immutable, used by one thread.
+    """Statistics that say what is usual; immutable.
 
-    signals: J names. centre, spread: (2J,) of the features; NaN centre: a signal that the training never saw
-    is not judged. season: (48, J) usual S of each half hour of the day (UTC). network: 2J to 2J; None where
-    there was too little to train one.
+    signals: J names. course: (2, 48, J) expected level of each half hour (UTC) of weekdays and weekends; NaN:
+    a signal that the training never saw is not judged. width: (J,) spread of the level. reach, step_floors,
+    size_floors, elasticity, usual_step: (J,) as in `ChangeFeatures` and `VariabilityFeatures`. centre,
+    spread: (3J,) of the features. factor: (48, 3J) of the spread by half hour. season: (48, J) usual S of
+    each half hour.
     """
 
     signals: tuple[str, ...]
+    course: Floats
+    width: Floats
+    reach: Floats
+    step_floors: Floats
+    size_floors: Floats
+    elasticity: Floats
+    usual_step: Floats
     centre: Floats
     spread: Floats
-    season: Reals
-    network: Network | None = None
+    factor: Floats
+    season: Floats
     settings: AnomalySettings = field(default_factory=AnomalySettings)
 
     @property
     def judged(self) -> Flags:
         """(J,) whether the signal takes part."""
-        return np.isfinite(self.centre[: len(self.signals)])
+        judged: Flags = np.isfinite(self.course[0, 0])
+        return judged
 
-    def standardise(self, features: Floats) -> Reals:
-        """Distance z of features (N, 2J) from the centre, in spreads: at most the clip, 0 where unknown."""
-        z = (features - self.centre) / self.spread
+    def variability_features(self) -> VariabilityFeatures:
+        """A fresh state."""
+        parts = (self.step_floors, self.size_floors, self.elasticity, self.usual_step)
+        return VariabilityFeatures(self.settings.deviations, *parts)
+
+    def expected(self, timestamps: Floats) -> Floats:
+        """The level (N, J) expected at these times: straight lines between the middles of half hours."""
+        place = timestamps / HALF_HOUR - 0.5
+        before = np.floor(place)
+        share = (place - before)[:, None]
+        kind = is_weekend(half_hour_numbers(timestamps) // SLOTS).astype(np.intp)
+        slot = before.astype(np.int64) % SLOTS
+        return (1.0 - share) * self.course[kind, slot] + share * self.course[kind, (slot + 1) % SLOTS]
+
+    def oddity(self, timestamps: Floats, features: Floats) -> Reals:
+        """S (N, J) of features (N, 3J), whatever is usual at that time; 0 where they are unknown."""
+        z = (features - self.centre) / (self.spread * self.factor[self._slots(timestamps)])
         np.clip(z, -self.settings.clip, self.settings.clip, out=z)
-        return np.nan_to_num(z.astype(np.float32), copy=False)
+        squares = np.nan_to_num(np.square(z, out=z), copy=False)
+        level, change, variability = np.split(squares, 3, axis=1)
+        S: Reals = (0.5 * (level + change) + self.settings.variability_weight * variability).astype(
+            np.float32
+        )
+        return S
 
-    def oddity(self, features: Floats) -> Reals:
-        """S (N, J) of features (N, 2J), without regard to the season; 0 where they are unknown."""
-        z = self.standardise(features)
-        squares = z * z
-        if self.network is not None:
-            narrow = np.clip(z, -self.settings.input_clip, self.settings.input_clip)
-            r = z - self.network.predict(narrow, batch_size=ROWS_AT_ONCE)
-            np.clip(r, -self.settings.clip, self.settings.clip, out=r)
-            r *= np.isfinite(features) & np.isfinite(self.centre)
-            r *= r
-            r *= self.settings.residual_weight
-            squares += r
-        J = len(self.signals)
-        squares[:, :J] += squares[:, J:]
-        squares[:, :J] *= 0.5
-        return squares[:, :J]
+    def surprises(self, timestamps: Floats, S: Reals, recurring: Floats) -> Reals:
+        """The surprise c (N, J) of S (N, J); recurring: (N, J) what S was before at this time."""
+        usual = SEASON_FACTOR * np.maximum(self.season[self._slots(timestamps)], recurring) + MARGIN
+        return np.maximum(S - usual, 0.0).astype(np.float32)
 
-    def surprises(self, timestamps: Floats, features: Floats) -> Reals:
-        """The surprise c (N, J) of features (N, 2J), in pieces that bound the memory."""
-        c = np.empty((len(features), len(self.signals)), np.float32)
-        for start in range(0, len(features), ROWS_AT_ONCE):
-            piece = slice(start, start + ROWS_AT_ONCE)
-            S = self.oddity(features[piece])
-            S -= self.season[half_hours(timestamps[piece])]
-            np.maximum(S, 0.0, out=c[piece])
-        return c
+    @staticmethod
+    def _slots(timestamps: Floats) -> Integers:
+        return half_hour_numbers(timestamps) % SLOTS
 
     def mean(self, held: Floats, values: Floats) -> Floats:
         """(N,) the mean of h (N, J) over judged signals; NaN where under half of them have a value (N, J)."""
@@ -120,20 +136,3 @@ class Baseline:
         total = max(1, int(judged.sum()))
         known = (np.isfinite(values) & judged).sum(axis=1)
         return np.where(2 * known >= total, held.sum(axis=1) / total, np.nan)
-
-    def directions(self, features: Floats) -> npt.NDArray[np.int8]:
-        """(N, J) +1 where a signal is above its usual value, -1 below, by the stronger of two features."""
-        level, change = np.split(self.standardise(features), 2, axis=1)
-        return np.sign(np.where(np.abs(change) > np.abs(level), change, level)).astype(np.int8)
-
-
-def autoencoder(features: int, hidden: Sequence[int], *, seed: int = 0, drawn: bool = True) -> Network:
-    """Dense layers with tanh between, linear at the end: features in, features out; ``drawn`` as in it."""
-    widths = [features, *hidden]
-    layers = [Dense(i, o, "tanh") for i, o in pairwise(widths)]
-    return Network([*layers, Dense(widths[-1], features, "identity")], seed=seed, drawn=drawn)
-
-
-def half_hours(timestamps: Floats) -> npt.NDArray[np.intp]:
-    """(N,) the half hour of the day, 0 to 47, UTC."""
-    return (np.floor(timestamps / HALF_HOUR) % SLOTS).astype(np.intp)

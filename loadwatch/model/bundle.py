@@ -4,6 +4,7 @@ On disk a model is one checked container (``loadwatch.nn.storage``): a JSON head
 arrays of both parts. Weights without their statistics mean nothing, so they are never stored apart.
 """
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,11 +15,13 @@ import numpy.typing as npt
 
 from loadwatch.errors import ModelError
 from loadwatch.escaping import quoted
-from loadwatch.model.anomaly import AnomalyModel
+from loadwatch.model.anomaly import AnomalyModel, is_outdated
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.patterns import LabelledPatterns
 from loadwatch.nn import storage
 from loadwatch.records import ModelInfo
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -103,11 +106,11 @@ class Model:
         try:
             parts = meta["parts"]
             forecast = ForecastModel.from_parts(parts["forecast"], _part(arrays, "forecast"))
-            anomaly = (
-                AnomalyModel.from_parts(parts["anomaly"], _part(arrays, "anomaly"))
-                if "anomaly" in parts
-                else None
-            )
+            anomaly = None
+            if "anomaly" in parts and is_outdated(parts["anomaly"]):
+                log.info("the anomaly model of an earlier version is left out until the next training")
+            elif "anomaly" in parts:
+                anomaly = AnomalyModel.from_parts(parts["anomaly"], _part(arrays, "anomaly"))
             taught = LabelledPatterns.from_meta(parts["taught"]) if "taught" in parts else None
             model = cls(_card(meta["card"]), forecast, anomaly, taught)
             _try(model)
@@ -184,16 +187,24 @@ def _try(model: Model) -> None:
         if not np.isfinite(chances).all():
             raise ValueError("its probabilities are no numbers")
         if model.anomaly is not None:
-            usual = model.anomaly.usual
-            parts = (usual.season, usual.spread[np.isfinite(usual.centre)], model.anomaly.threshold)
-            # Of zeros, not of the centre: an infinite deviation would be clipped and look like a number.
-            odd = usual.surprises(np.zeros(1), np.zeros((1, 2 * len(usual.signals))))
-            if not all(np.isfinite(part).all() for part in (*parts, odd)) or model.anomaly.threshold <= 0.0:
-                raise ValueError("its anomaly scores are no numbers")
+            _try_anomaly(model.anomaly)
         for pattern in model.taught.patterns if model.taught else ():
             lines = (pattern.usual, pattern.told, pattern.weights, pattern.lowest, pattern.highest)
             if not all(np.isfinite(part).all() for part in lines):
                 raise ValueError("its patterns are no numbers")
+
+
+def _try_anomaly(anomaly: AnomalyModel) -> None:
+    baseline, judged = anomaly.baseline, anomaly.baseline.judged
+    signals = len(baseline.signals)
+    parts: list[npt.NDArray[Any]] = [baseline.season, baseline.factor, baseline.width[judged]]
+    features = np.tile(judged, 3) & np.isfinite(baseline.centre)
+    # Of zeros, not of the centre: an infinite deviation would be clipped and look like a number.
+    S = baseline.oddity(np.zeros(1), np.zeros((1, 3 * signals)))
+    parts += [baseline.course[..., judged], baseline.spread[features], S]
+    parts.append(baseline.surprises(np.zeros(1), S, np.zeros((1, signals))))
+    if not all(np.isfinite(part).all() for part in parts) or not 0.0 < anomaly.threshold < math.inf:
+        raise ValueError("its anomaly scores are no numbers")
 
 
 def _part(arrays: Arrays, name: str) -> dict[str, npt.NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""From the surprises of single minutes to a steady score: smooth a little, then let peaks fade slowly.
+"""From the surprises of single minutes to a steady score: smooth a little, let peaks fade slowly, let go.
 
 For every signal by itself:
 
@@ -8,56 +8,70 @@ For every signal by itself:
 The score is the mean of h over the signals. Held signal by signal, those that flare up one after another
 within a few minutes add up, as they do in an incident; held as a mean, they would not (SMD: average
 precision 0.55 in place of 0.54). And the h are the contributions: they add up to the score at every moment.
+
+What is over is let go: after eight minutes in which the surprises stayed far under the threshold, h falls
+within minutes to where a flag clears, however high it was. Not further, because what has just been odd is
+odder than what never was (SMD).
 """
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from loadwatch.features.recurrence import decayed_sums
 from loadwatch.records import Floats
 
 Reals = npt.NDArray[np.float32]
 
+CALM: Final = 0.2  # of the threshold: a minute whose surprises stay under it is calm
+CLEARED: Final = 0.33  # of the threshold: there a flag clears, at odds of a third
+
 
 @dataclass(frozen=True, slots=True)
 class SmoothingSpec:
-    """Half-lives in seconds: of the smoothing, and of a peak."""
+    """Half-lives in seconds: of the smoothing, of a peak, of a peak let go; and after how much calm."""
 
     smoothing_seconds: float = 60.0
     hold_seconds: float = 300.0
+    release_seconds: float = 30.0
+    calm_seconds: float = 480.0
 
 
 class ScoreSmoother:
-    """Smooths and holds surprises; how the minutes are cut into calls changes no number."""
+    """Smooths and holds surprises; how the minutes are cut into calls changes no number.
 
-    def __init__(self, spec: SmoothingSpec, signals: int) -> None:
-        self._spec = spec
+    threshold: sum over the signals at which there is an anomaly; 0: nothing is let go.
+    """
+
+    def __init__(self, spec: SmoothingSpec, signals: int, threshold: float = 0.0) -> None:
+        self._spec, self._threshold = spec, threshold
         self._last = math.nan
+        self._loud = -math.inf  # when a minute was last not calm
         self._smooth = np.zeros(signals)
         self._held = np.zeros(signals)
 
     def extend(self, timestamps: Floats, c: Reals) -> Floats:
         """The held surprises h (M, J) of minutes (M,) with surprises c (M, J)."""
+        held = np.empty(c.shape)
         if not len(timestamps):
-            return np.empty(c.shape)
+            return held
         # Nothing is known of before the first minute: after an endless gap only the new value counts.
         gaps = np.diff(timestamps, prepend=self._last)
-        gaps = np.where(np.isnan(gaps), math.inf, np.maximum(gaps, 0.0))[:, None]
-        keep = np.exp2(-gaps / self._spec.smoothing_seconds)
-        smooth = decayed_sums(keep, (1.0 - keep) * c, self._smooth)
-        held = _decayed_maxima(np.exp2(-gaps / self._spec.hold_seconds), smooth, self._held)
-        self._last, self._smooth, self._held = float(timestamps[-1]), smooth[-1].copy(), held[-1].copy()
+        gaps = np.where(np.isnan(gaps), math.inf, np.maximum(gaps, 0.0))
+        keeps = np.exp2(-gaps / self._spec.smoothing_seconds).tolist()
+        fades = np.exp2(-gaps / self._spec.hold_seconds).tolist()
+        calm = (c.sum(axis=1) < CALM * self._threshold).tolist()
+        y, h, cleared = self._smooth, self._held, CLEARED * self._threshold
+        releases = np.exp2(-gaps / self._spec.release_seconds).tolist()
+        for row, now in enumerate(timestamps.tolist()):
+            y = keeps[row] * y + (1.0 - keeps[row]) * c[row]
+            h = np.maximum(y, fades[row] * h)
+            if not calm[row]:
+                self._loud = now
+            elif now - self._loud >= self._spec.calm_seconds and (total := float(h.sum())) > cleared:
+                y, h = c[row].astype(np.float64), h * max(releases[row], cleared / total)
+            held[row] = h
+        self._last, self._smooth, self._held = float(timestamps[-1]), y, h
         return held
-
-
-def _decayed_maxima(decay: Floats, x: Floats, start: Floats) -> Floats:
-    """y (M, J) with ``y[i] = max(x[i], decay[i] * y[i-1])`` and ``y[-1] = start``; decay (M, 1)."""
-    y = x.copy()
-    previous = start
-    for fade, row in zip(decay.ravel().tolist(), y, strict=True):
-        np.maximum(row, fade * previous, out=row)
-        previous = row
-    return y

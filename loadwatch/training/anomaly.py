@@ -1,194 +1,220 @@
-"""From history to an anomaly model: scale, network, season and threshold of what is usual on this host.
+"""From history to an anomaly model: course, scale, season and threshold of what is usual on this host.
 
 Two kinds of rows are not taken as they are. ``exclude`` (labelled incidents, maintenance, our own training)
-is left out of everything. ``flagged`` (what the daemon itself alarmed about, right or wrong) is left out of
-centre, network and season, but counts in the spread (see training/robust.py) and in the threshold: the budget
-is one of alarms, and a threshold that forgot its own alarms would sink from training to training. Beyond that
-every estimate is robust, so that an incident nobody flagged is no new normal either.
+is left out of everything. ``flagged`` (what called somebody, right or wrong, and high load) is left out of
+course, centre and season, but counts in the spread (see training/robust.py), in what comes back at its time,
+and in the threshold: the budget is one of alarms, and a threshold that forgot its own alarms would sink from
+training to training. Beyond that every estimate is robust, so that an incident nobody flagged is no new
+normal either.
 
 For that very reason one evening would never change what is usual. So spans that
 an operator labelled normal are heard by themselves: every signal's spread reaches as far as it went there.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from loadwatch.errors import TrainingError
-from loadwatch.features.deviations import DeviationFeatures
+from loadwatch.features.deviations import ChangeFeatures
+from loadwatch.features.half_hours import HALF_HOUR, SLOTS, half_hour_numbers
+from loadwatch.features.quantiles import column_medians, column_quantiles, lower_medians
+from loadwatch.features.recurrence import Flags
 from loadwatch.features.resample import MinuteResampler
-from loadwatch.model.anomaly import AnomalyModel
-from loadwatch.model.baseline import (
-    HALF_HOUR,
-    SLOTS,
-    AnomalySettings,
-    Baseline,
-    Flags,
-    autoencoder,
-    half_hours,
-)
-from loadwatch.model.smoothing import Reals, ScoreSmoother
-from loadwatch.nn import Adam, Data, Epoch, Huber, Network, Plan, cosine, train, warm_up
-from loadwatch.nn.training import Stop
+from loadwatch.labels.horizons import inside
+from loadwatch.model.anomaly import WARM_UP_SECONDS, AnomalyModel, PastHalfHours
+from loadwatch.model.baseline import AnomalySettings, Baseline
+from loadwatch.model.recurring import LevelDrift, RecurringOddity
+from loadwatch.model.smoothing import ScoreSmoother
 from loadwatch.records import Floats, Recording, Span
 from loadwatch.signals import FILLING
-from loadwatch.training.robust import labelled_normal_spread, robust_scale
-from loadwatch.training.thresholds import block_maxima, threshold_for_budget
+from loadwatch.training.course import TOP, course, day_table, spread_factors
+from loadwatch.training.robust import labelled_normal_spread, least_spreads, robust_spread
+from loadwatch.training.thresholds import threshold_for_budget
 
-LEAST_MINUTES: Final = 10  # of usable history
-LEAST_FOR_NETWORK: Final = 360  # minutes; with less, residuals are noise
-LEAST_DAYS_FOR_SEASON: Final = 3
-CALM_SHARE: Final = 0.7
-HIDDEN: Final = 16
-EPOCHS: Final = 12
-BATCH: Final = 256
-RATE: Final = 2e-3
-LEAST_THRESHOLD: Final = 0.5  # mean squared deviation: half of ordinary noise, whatever the past looked like
+LEAST_HALF_HOURS: Final = 47  # of usable history: a day, but for what its ends lose
+LEAST_DAYS_FOR_MEDIAN: Final = 5  # with fewer, one odd day must not count as the season
+REACH: Final = 5.0  # spreads of the change up to which the calm average follows
+LEAST_STEP: Final = 0.1  # of the least spread: a signal that typically moves by less stands still
+STEP_FLOOR: Final = 0.1  # of the typical step
+LEAST_VARIABILITY: Final = 0.4  # spread of a logarithm: half more or less is no news
+LEAST_THRESHOLD: Final = 4.0  # mean squared deviation, whatever the past looked like
+OVER_ORDINARY: Final = 2.0  # a threshold is at least so many times what one minute in twenty reaches
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyReport:
-    """How the training went, for the model's card.
-
-    minutes: judged; left_out: of them excluded; flagged: of them flagged. losses: of the network, one an
-    epoch, empty without one. blocks: half hours that the threshold rests on.
-    """
+    """How the training went. minutes: judged; left_out: of them excluded; flagged: of them flagged."""
 
     minutes: int
     left_out: int
     flagged: int
-    losses: tuple[float, ...]
-    blocks: int
     threshold: float
 
 
-def train_anomaly(  # noqa: PLR0913 - all but the recording are refinements with a usual value
+def train_anomaly(
     recording: Recording,
     *,
     exclude: Sequence[Span] = (),
     flagged: Sequence[Span] = (),
     labelled_normal: Sequence[Span] = (),
     budget_per_day: float = 1.0,
-    seed: int = 0,
-    stop: Stop | None = None,
-    progress: Callable[[Epoch], None] | None = None,
     settings: AnomalySettings | None = None,
+    before: AnomalyModel | None = None,
 ) -> tuple[AnomalyModel, AnomalyReport]:
-    """Learn what is usual from a recording; the same recording and seed give the same model.
+    """Learn what is usual from a recording; the same recording gives the same model.
+
+    before: the model at work, whose memory of weeks that the recording no longer holds goes on.
 
     Raises:
-        TrainingError: there are fewer than ten usable minutes, or no signal has a value in them.
+        TrainingError: there is less than a day that may be called usual.
 
     """
-    minutes = MinuteResampler(len(recording.signals)).extend(recording.timestamps, recording.values)
     # A disk that is fuller every day is not unlike itself: what fills up has limits of its own.
-    learned = [place for place, name in enumerate(recording.signals) if name not in FILLING]
-    signals = tuple(recording.signals[place] for place in learned)
-    minutes = replace(minutes, values=minutes.values[:, learned])
-    taken = ~_inside(minutes.timestamps, exclude)
-    _refuse_too_little(taken, minutes.values)
-    step = float(np.median(np.diff(minutes.timestamps)))
-    settings = (settings or AnomalySettings()).stretched(step)
-    features = DeviationFeatures(settings.deviations, len(signals)).extend(minutes.timestamps, minutes.values)
-    features, timestamps, values = features[taken], minutes.timestamps[taken], minutes.values[taken]
-    labelled = _inside(timestamps, labelled_normal)
-    normal = ~_inside(timestamps, flagged) | labelled
-    if not normal.any():
-        normal[:] = True
-    centre, spread = robust_scale(timestamps, features, signals, normal)
-    spread = np.fmax(spread, labelled_normal_spread(features[labelled] - centre))
-    usual, losses = _learn_usual(
-        Baseline(signals, centre, spread, _no_season(signals), None, settings),
-        timestamps[normal],
-        features[normal],
-        seed,
-        stop,
-        progress,
+    signals = tuple(name for name in recording.signals if name not in FILLING)
+    minutes = MinuteResampler(len(signals)).extend(
+        recording.timestamps, recording.with_signals(signals).values
     )
-    surprises = usual.surprises(timestamps, features)
-    scores = usual.mean(ScoreSmoother(settings.hold, len(signals)).extend(timestamps, surprises), values)
-    threshold = threshold_for_budget(timestamps, scores, budget_per_day)
-    model = AnomalyModel(usual, max(threshold, LEAST_THRESHOLD))
-    blocks = len(block_maxima(timestamps, scores)[0])
-    left_out, suspect = int((~taken).sum()), int((~normal).sum())
-    return model, AnomalyReport(len(minutes), left_out, suspect, losses, blocks, model.threshold)
+    times, values = minutes.timestamps, minutes.values
+    taken = ~inside(times, exclude)
+    labelled = taken & inside(times, labelled_normal)
+    normal = (taken & ~inside(times, flagged)) | labelled
+    days = _usable_days(times, values, normal)
+    settings = (settings or AnomalySettings()).stretched(float(np.median(np.diff(times))))
+    baseline, features, residuals = _learn_scale(
+        signals, times, values, settings, taken=taken, normal=normal, labelled=labelled
+    )
+    S = baseline.oddity(times, features)
+    baseline = replace(baseline, season=_season(times, np.where(normal[:, None], S, np.nan)))
+    known = taken[:, None] & np.isfinite(values)
+    oddities = RecurringOddity(len(signals))
+    c = baseline.surprises(times, S, oddities.extend(times, np.where(known, S, np.nan)))
+    held = ScoreSmoother(settings.hold, len(signals)).extend(times[taken], c[taken])
+    scores = baseline.mean(held, values[taken])
+    threshold = max(
+        LEAST_THRESHOLD,
+        threshold_for_budget(times[taken], scores, budget_per_day),
+        OVER_ORDINARY * float(np.nanquantile(scores[normal[taken]], 0.95)),
+    )
+    threshold *= math.sqrt(1.0 + 1.0 / days)  # a short past has not seen much
+    if before is not None and before.signals == signals:
+        # Until its averages are warm, a recording's own first half hours say too little.
+        older = before.oddities.numbers < half_hour_numbers(times[:1] + WARM_UP_SECONDS)
+        oddities.past.restore(before.oddities.numbers[older], before.oddities.values[older])
+    model = AnomalyModel(baseline, threshold, residuals, PastHalfHours(*oddities.past.to_arrays()))
+    left_out, suspect = int((~taken).sum()), int((taken & ~normal).sum())
+    return model, AnomalyReport(len(minutes), left_out, suspect, threshold)
 
 
-def _learn_usual(
-    usual: Baseline,
-    timestamps: Floats,
-    features: Floats,
-    seed: int,
-    stop: Stop | None,
-    progress: Callable[[Epoch], None] | None,
-) -> tuple[Baseline, tuple[float, ...]]:
-    """To a scale without network and season add both, from normal minutes (M,) with features (M, 2J)."""
-    losses: tuple[float, ...] = ()
-    if usual.settings.residual_weight and len(timestamps) >= LEAST_FOR_NETWORK:
-        z = usual.standardise(features[_calmest(usual.oddity(features))])
-        network, losses = _train_network(z, usual.settings, seed, stop, progress)
-        usual = replace(usual, network=network)
-    oddities = usual.surprises(timestamps, features)  # the season is still zero
-    return replace(usual, season=season_profile(timestamps, oddities)), losses
+def _learn_scale(
+    signals: tuple[str, ...],
+    times: Floats,
+    values: Floats,
+    settings: AnomalySettings,
+    *,
+    taken: Flags,
+    normal: Flags,
+    labelled: Flags,
+) -> tuple[Baseline, Floats, PastHalfHours]:
+    """A baseline without season, the features (M, 3J) it sees, and the newest residuals."""
+    spec = settings.deviations
+    usual = np.where(normal[:, None], values, np.nan)
+    centre = column_medians(usual)
+    first_day = int(half_hour_numbers(times[:1])[0]) // SLOTS
+    least = least_spreads(values[taken], signals)
+    # Around its course a signal may spread as far as it does without: what the course explains so far may
+    # change its size next week (SMD: average precision 0.45 in place of 0.31 on two of seven machines).
+    width = np.fmax(robust_spread(times[taken], values[taken]), least)
+    baseline = Baseline(
+        signals,
+        course=centre + course(day_table(times, usual - centre), first_day),
+        width=width,
+        reach=np.full(len(signals), np.inf),
+        step_floors=_step_floors(usual, least),
+        size_floors=least,
+        elasticity=np.zeros(len(signals)),
+        usual_step=np.zeros(len(signals)),
+        centre=np.zeros(3 * len(signals)),
+        spread=np.ones(3 * len(signals)),
+        factor=np.ones((SLOTS, 3 * len(signals))),
+        season=np.zeros((SLOTS, len(signals))),
+        settings=settings,
+    )
+    residuals = values - baseline.expected(times)
+    drift = LevelDrift(width)
+    level = residuals - drift.extend(times, np.where(taken[:, None], residuals, np.nan))
+    change = ChangeFeatures(spec, baseline.reach).extend(times, residuals)
+    narrow = np.fmax(robust_spread(times[taken], change[taken]), least)
+    reach = np.where(np.isfinite(narrow), REACH * narrow, np.inf)
+    change = ChangeFeatures(spec, reach).extend(times, residuals)
+    steps, sizes = baseline.variability_features().logarithms(times, values)
+    baseline = replace(baseline, reach=reach, elasticity=_elasticity(steps[normal], sizes[normal]))
+    usual_step = column_medians(baseline.variability_features().averages(times, values)[0][normal])
+    baseline = replace(baseline, usual_step=usual_step)
+    features = np.hstack([level, change, baseline.variability_features().extend(times, values)])
+    lowest = np.concatenate([width, least, np.full(len(signals), LEAST_VARIABILITY)])
+    centre = column_medians(features[normal])
+    spread = np.fmax(robust_spread(times[taken], features[taken]), lowest)
+    spread = np.fmax(spread, labelled_normal_spread(features[labelled] - centre))
+    squares = np.where(normal[:, None], ((features - centre) / spread) ** 2, np.nan)
+    squares = np.minimum(squares, column_quantiles(squares, np.array([TOP])))
+    baseline = replace(
+        baseline,
+        centre=centre,
+        spread=spread,
+        factor=spread_factors(day_table(times, squares)),
+    )
+    return baseline, features, PastHalfHours(*drift.past.to_arrays())
 
 
-def _no_season(signals: tuple[str, ...]) -> Reals:
-    return np.zeros((SLOTS, len(signals)), np.float32)
+def _step_floors(values: Floats, least: Floats) -> Floats:
+    """(J,) the floor of a step, from values (M, J); NaN for a signal that mostly stands still."""
+    typical = column_medians(np.abs(np.diff(values, axis=0)))
+    floors: Floats = np.where(
+        typical > LEAST_STEP * least, np.maximum(STEP_FLOOR * typical, 0.01 * least), np.nan
+    )
+    return floors
 
 
-def season_profile(timestamps: Floats, S: Reals) -> Reals:
+def _elasticity(steps: Floats, sizes: Floats) -> Floats:
+    """(J,) by how much steps (M, J) grow with sizes (M, J), in logarithms: a least squares line, 0 to 1."""
+    known = np.isfinite(steps) & np.isfinite(sizes)
+    count = np.maximum(known.sum(axis=0), 1)
+    steps, sizes = (
+        np.where(known, part - np.where(known, part, 0.0).sum(axis=0) / count, 0.0) for part in (steps, sizes)
+    )
+    slope = (steps * sizes).sum(axis=0) / np.maximum((sizes * sizes).sum(axis=0), 1e-9)
+    elasticity: Floats = np.clip(slope, 0.0, 1.0)
+    return elasticity
+
+
+def _season(times: Floats, S: Floats) -> Floats:
     """(48, J) what S (M, J) usually is in each half hour of the day: the median over days of its means.
 
-    A median forgets the day of an incident, and follows a nightly job. Zero where a half hour was seen on
-    fewer than three days.
+    A median forgets the day of an incident, and follows a nightly job. Of fewer than five days the lower one:
+    better an alarm too many on the second day than an incident of the first learned.
     """
-    block = np.floor(timestamps / HALF_HOUR)
-    starts = np.flatnonzero(np.diff(block, prepend=-1.0))
-    lengths = np.diff(np.append(starts, len(block)))
-    means = np.add.reduceat(S, starts, axis=0) / lengths[:, None]
-    slots = half_hours(timestamps[starts])
-    profile = np.zeros((SLOTS, S.shape[1]), np.float32)
-    for slot in range(SLOTS):
-        days = means[slots == slot]
-        if len(days) >= LEAST_DAYS_FOR_SEASON:
-            profile[slot] = np.median(days, axis=0)
-    return profile
+    table = day_table(times, S)
+    days = np.isfinite(table).sum(axis=0)
+    season = np.where(days >= LEAST_DAYS_FOR_MEDIAN, column_medians(table), lower_medians(table))
+    return np.nan_to_num(season)
 
 
-def _train_network(
-    z: Reals,
-    settings: AnomalySettings,
-    seed: int,
-    stop: Stop | None,
-    progress: Callable[[Epoch], None] | None,
-) -> tuple[Network, tuple[float, ...]]:
-    network = autoencoder(z.shape[1], [HIDDEN], seed=seed)
-    plan = Plan(Huber(), Adam(), warm_up(cosine(RATE)), EPOCHS, BATCH)
-    narrow = np.clip(z, -settings.input_clip, settings.input_clip)
-    report = train(network, Data(narrow, z), plan, seed=seed, stop=stop, progress=progress)
-    return network, tuple(report.losses)
+def _usable_days(times: Floats, values: Floats, normal: Flags) -> float:
+    """Days of history that may be called usual.
 
+    Raises:
+        TrainingError: there is less than one.
 
-def _calmest(S: Reals) -> Flags:
-    """Which rows of S (M, J) the network learns from: without the oddest, lest it learns incidents."""
-    mean = S.mean(axis=1)
-    return np.asarray(mean <= np.quantile(mean, CALM_SHARE))
-
-
-def _inside(timestamps: Floats, spans: Sequence[Span]) -> Flags:
-    inside = np.zeros(len(timestamps), bool)
-    for span in spans:
-        first, last = np.searchsorted(timestamps, [span.start, span.end])
-        inside[first:last] = True
-    return inside
-
-
-def _refuse_too_little(taken: Flags, values: Floats) -> None:
-    usable = int((taken & np.isfinite(values).any(axis=1)).sum())
-    if usable < LEAST_MINUTES:
+    """
+    half_hours = len(np.unique(half_hour_numbers(times[normal & np.isfinite(values).any(axis=1)])))
+    if half_hours < LEAST_HALF_HOURS:
+        hours = half_hours * HALF_HOUR / 3600.0
         raise TrainingError(
-            f"cannot train an anomaly model on {usable} usable minutes of {len(taken)} (others are excluded "
-            f"or have no value); at least {LEAST_MINUTES} are needed, wait or import history"
+            f"cannot train an anomaly model on {hours:.1f} usable hours (others are excluded, high "
+            "load, or have no value): what is usual shows after a day of it; wait or import history"
         )
+    return half_hours / SLOTS

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from loadwatch.errors import TrainingError
+from loadwatch.labels.horizons import labelled_levels
 from loadwatch.labels.rule import Rule
 from loadwatch.model.anomaly import AnomalyModel
 from loadwatch.model.bundle import Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.patterns import LabelledPatterns
-from loadwatch.records import Label, Recording, Span
+from loadwatch.records import Alert, Floats, Label, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
 from loadwatch.training.evaluation import KEPT, Decision, contest_start, judge_forecast
 from loadwatch.training.forecast import ForecastReport, train_forecast
@@ -39,19 +42,28 @@ NOTICES_PER_DAY = 1.0
 class TrainingInput:
     """What there is to learn from.
 
-    masks: spans out of which nothing is learned (maintenance, our own training); flagged: spans in which the
-    daemon itself saw an anomaly, which are not taken for normal.
+    masks: spans out of which nothing is learned (maintenance, our own training); alerts: what the judge
+    alerted about in that time.
     """
 
     recording: Recording
     labels: Sequence[Label] = ()
     masks: Sequence[Span] = ()
-    flagged: Sequence[Span] = ()
+    alerts: Sequence[Alert] = ()
 
     @property
     def seconds(self) -> float:
         """How long was measured."""
         return self.recording.measured_seconds
+
+    def suspect(self, levels: Floats) -> list[Span]:
+        """What is not taken for usual: anomaly alerts, and high load by the rule's levels (N,) and labels."""
+        times = self.recording.timestamps
+        levels = labelled_levels(times, levels, self.labels)
+        edges = np.flatnonzero(np.diff(levels > 1.0, prepend=False, append=False)).reshape(-1, 2)
+        high = [Span(float(times[a]), float(np.nextafter(times[b - 1], np.inf))) for a, b in edges.tolist()]
+        odd = [alert for alert in self.alerts if alert.verdict == "anomaly"]
+        return [*high, *(Span(alert.start, math.inf if alert.end is None else alert.end) for alert in odd)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,13 +125,12 @@ def make_candidate(
     except TrainingError as error:
         decision = Decision(False, f"{KEPT}{error}")
     progress("learning what is usual", LEARNING_USUAL)
-    anomaly = _usual(material, seed)
-    taught, notes = learn_patterns(
-        recording, rule.levels(recording), material.labels, material.masks, incumbent.taught
-    )
+    levels = rule.levels(recording)
+    anomaly = _usual(material, levels, incumbent.anomaly)
+    taught, notes = learn_patterns(recording, levels, material.labels, material.masks, incumbent.taught)
     words = {"taught": list(notes)} if notes else {}
     if not decision.published:
-        if anomaly is None:
+        if anomaly is None and not decision.figures:
             raise TrainingError(f"nothing was learned, {decision.why}")
         kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
         figures = {**decision.figures, "winner": "incumbent", **words}
@@ -165,16 +176,16 @@ def _forecast(
     )
 
 
-def _usual(material: TrainingInput, seed: int) -> AnomalyModel | None:
+def _usual(material: TrainingInput, levels: Floats, before: AnomalyModel | None) -> AnomalyModel | None:
     incidents = [label.span for label in material.labels if label.kind == "incident"]
     try:
         model, _ = train_anomaly(
             material.recording,
             exclude=[*material.masks, *incidents],
-            flagged=material.flagged,
+            flagged=material.suspect(levels),
             labelled_normal=[label.span for label in material.labels if label.kind == "normal"],
             budget_per_day=NOTICES_PER_DAY,
-            seed=seed,
+            before=before,
         )
     except TrainingError as error:
         log.info("no anomaly model yet: %s", error)

@@ -170,7 +170,7 @@ def _material(order: Order) -> TrainingInput:
             history.recording(span.start, span.end, step=_step(order, history, span)),
             history.labels(span),
             [*own, *typed, *recurring],
-            [Span(alert.start, alert.end or order.now) for alert in alerts],
+            alerts,
         )
 
 

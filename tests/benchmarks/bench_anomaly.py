@@ -5,7 +5,13 @@ the way a daemon lives; a first model after a quarter of the recording, then one
 thirty days, labels and the split never looked at; what was flagged is told to the next training.
 
 Scored by the operators' measure of ``../shared/tools/score_anomaly.py`` on the labelled rows: average
-precision over points, share of incidents found at one false half hour a day, median delay.
+precision over points, share of incidents found at one false half hour a day, median delay. And by what the
+flag itself would have done, with its own threshold and hysteresis: share of time flagged outside incidents
+after the third day, false half hours and episodes a day, incidents found, minutes from an incident's end
+until it is clear.
+
+``inject`` lays incidents of eight known kinds into the recordings of ``bitbrains``
+(``../shared/tools/inject_incidents.py``), and prints the recall of each kind.
 """
 
 import argparse
@@ -18,14 +24,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
 
+from loadwatch.features.half_hours import HALF_HOUR, SLOTS
+from loadwatch.judge.flags import anomaly_flag
 from loadwatch.model.anomaly import WARM_UP_SECONDS
-from loadwatch.model.baseline import AnomalySettings
 from loadwatch.records import Floats, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
 from loadwatch.training.thresholds import BLOCK, MERGED_BLOCKS
@@ -82,13 +91,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the scoring tool says, and what the model's own threshold (0.5) would have meant."""
+    """What the scoring tool says, and what the flag would have done (times in minutes, rates a day)."""
 
     ap: float
     recall: float
     delay: float
+    flagged: float = float("nan")
+    false_half_hours: float = float("nan")
     false_episodes: float = float("nan")
     found: float = float("nan")
+    clear: float = float("nan")
 
 
 def load(path: Path) -> Case:
@@ -111,22 +123,23 @@ def cases(folder: str) -> list[Case]:
     return [load(path) for path in sorted((SHARED / "data" / folder).glob("*.csv.gz"))]
 
 
-def frozen(case: Case, settings: AnomalySettings) -> Floats:
+def frozen(case: Case) -> Floats:
     """Scores (N,) of a model of the training part."""
-    model, _ = train_anomaly(case.recording.rows(0, case.split), settings=settings)
+    model, _ = train_anomaly(case.recording.rows(0, case.split))
     return model.score(case.recording).scores
 
 
-def walk(case: Case, settings: AnomalySettings, *, every: float = DAY, window: float = WINDOW) -> Floats:
+def walk(case: Case, *, every: float = DAY, window: float = WINDOW) -> Floats:
     """Scores (N,) of a series of models, each of the past alone; NaN before the first."""
     recording = case.recording
     scores = np.full(len(recording), np.nan)
     flagged: list[Span] = []
+    model = None
     start = int(FIRST_SHARE * len(recording))
     while start < len(recording):
         now = float(recording.timestamps[start])
         model, _ = train_anomaly(
-            recording.between(now - window, now), flagged=flagged, settings=settings, budget_per_day=1.0
+            recording.between(now - window, now), flagged=flagged, budget_per_day=1.0, before=model
         )
         stop = int(np.searchsorted(recording.timestamps, now + every))
         stream = model.stream()
@@ -173,8 +186,63 @@ def _standard(case: Case) -> Floats:
     return np.nan_to_num(np.clip(z, -20, 20))
 
 
-def measure(case: Case, scores: Floats, tool: ModuleType, *, threshold: float | None = None) -> Figures:
-    """The tool's figures on the labelled rows, and those of our own threshold if there is one."""
+def time_of_day(case: Case) -> Floats:
+    """Mean z^2 of what lies off the median of that half hour of the day, limited to 10 deviations."""
+    slots = (case.recording.timestamps // HALF_HOUR % SLOTS).astype(int)
+    values, train = case.recording.values, slice(0, case.split)
+    course = np.array(
+        [np.nanmedian(values[train][slots[train] == slot], axis=0) for slot in range(SLOTS)]
+        if len(set(slots[train].tolist())) == SLOTS
+        else [np.nanmedian(values[train], axis=0)] * SLOTS
+    )
+    recording = replace(case.recording, values=values - course[slots])
+    return mean_squared_deviations(replace(case, recording=recording))
+
+
+def time_of_day_smoothed(case: Case) -> Floats:
+    """The same, as the mean of three rows."""
+    return np.convolve(time_of_day(case), np.ones(3) / 3)[: len(case.recording)]
+
+
+def netdata(case: Case) -> Floats:
+    """Netdata's published algorithm: two centres a signal, in lagged smoothed differences, by many models.
+
+    A signal is odd where all models of eighteen windows of six hours, one each three hours, find it farther
+    from their centres than all they learned from. The score is the share of odd signals over five rows.
+    """
+    x, step = np.nan_to_num(case.recording.values), np.median(np.diff(case.recording.timestamps))
+    smooth = np.apply_along_axis(np.convolve, 0, np.diff(x, axis=0, prepend=x[:1]), np.ones(3) / 3)[: len(x)]
+    window, stride = int(6 * 3600 / step), int(3 * 3600 / step)
+    ends = [case.split - k * stride for k in range(18) if case.split - k * stride >= window]
+    odd = np.ones(x.shape, bool)
+    for j in range(x.shape[1]):
+        lagged = np.column_stack([np.roll(smooth[:, j], k) for k in range(6)])
+        for end in ends:
+            learned = lagged[end - window : end]
+            if not np.ptp(learned):
+                odd[:, j] &= (lagged != learned[0]).any(axis=1)
+                continue
+            centres = KMeans(2, n_init=1, max_iter=50, random_state=0).fit(learned).cluster_centers_
+            near, far = (
+                np.sqrt(((table[:, None] - centres) ** 2).sum(axis=2)).mean(axis=1)
+                for table in (learned, lagged)
+            )
+            odd[:, j] &= (far - near.min()) / max(float(np.ptp(near)), 1e-12) >= 0.99
+    return np.convolve(odd.mean(axis=1), np.ones(5) / 5)[: len(x)]
+
+
+BASELINES = (
+    mean_squared_deviations,
+    time_of_day,
+    time_of_day_smoothed,
+    netdata,
+    principal_components,
+    isolation_forest,
+)
+
+
+def measure(case: Case, scores: Floats, tool: ModuleType, *, flags: bool = False) -> Figures:
+    """The tool's figures on the labelled rows, and those of our own flag where asked for."""
     known = case.label >= 0
     timestamps, label = case.recording.timestamps[known], case.label[known]
     score = np.where(np.isnan(scores[known]), -1.0, scores[known])
@@ -182,20 +250,49 @@ def measure(case: Case, scores: Floats, tool: ModuleType, *, threshold: float | 
         return Figures(np.nan, np.nan, np.nan)
     recall, delay, _ = tool.at_budget(timestamps, label, score)
     ap = float(average_precision_score(label, score))
-    if threshold is None:
+    if not flags:
         return Figures(ap, recall, delay)
+    up = flagged_rows(timestamps, scores[known])
     incidents = tool.incidents(label)
-    alarm = score > threshold
-    found = float(np.mean([alarm[start:stop].any() for start, stop in incidents]))
-    return Figures(ap, recall, delay, _false_episodes_a_day(timestamps, label, alarm), found)
+    found = [stop for start, stop in incidents if up[start:stop].any()]
+    late = [_minutes_to_clear(timestamps, label, up, stop) for stop in found]
+    false = up & (label == 0) & (timestamps > timestamps[0] + 3 * DAY)
+    calm = (label == 0) & (timestamps > timestamps[0] + 3 * DAY)
+    half_hours, episodes = _false_a_day(timestamps, label, up)
+    return Figures(
+        ap,
+        recall,
+        delay,
+        false.sum() / max(int(calm.sum()), 1),
+        half_hours,
+        episodes,
+        len(found) / len(incidents),
+        float(np.median(late)) if late else np.nan,
+    )
 
 
-def _false_episodes_a_day(timestamps: Floats, label: np.ndarray, alarm: np.ndarray) -> float:
+def flagged_rows(timestamps: Floats, scores: Floats) -> np.ndarray:
+    """(N,) whether the flag of the score is up, as the judge keeps it."""
+    flag, elapsed = anomaly_flag(), np.diff(timestamps, prepend=timestamps[:1])
+    return np.array([bool(flag.update(*row)) for row in zip(scores.tolist(), elapsed.tolist(), strict=True)])
+
+
+def _minutes_to_clear(timestamps: Floats, label: np.ndarray, up: np.ndarray, stop: int) -> float:
+    """From the end of an incident to the first row that is not flagged, at most to the next incident."""
+    over = np.flatnonzero(~up[stop:] | (label[stop:] == 1))
+    last = stop + over[0] if len(over) else len(up) - 1
+    return float(timestamps[min(last, len(up) - 1)] - timestamps[stop - 1]) / 60.0
+
+
+def _false_a_day(timestamps: Floats, label: np.ndarray, alarm: np.ndarray) -> tuple[float, float]:
+    """Half hours with an alarm that touch no incident, and episodes of them, a day."""
     blocks = np.floor(timestamps / BLOCK)
-    alarmed, touched = np.unique(blocks[alarm]), set(blocks[label == 1].tolist())
+    touched = set(blocks[label == 1].tolist())
+    alarmed = np.unique(blocks[alarm])
     groups = np.split(alarmed, np.flatnonzero(np.diff(alarmed) > MERGED_BLOCKS + 1) + 1)
     false = sum(len(group) > 0 and not touched & set(group.tolist()) for group in groups)
-    return false / ((timestamps[-1] - timestamps[0]) / DAY)
+    days = (timestamps[-1] - timestamps[0]) / DAY
+    return len(set(alarmed.tolist()) - touched) / days, false / days
 
 
 def attributions(case: Case, named: dict[int, set[str]]) -> tuple[float, float, int]:
@@ -228,50 +325,80 @@ def named_metrics() -> dict[str, dict[int, set[str]]]:
 
 
 def table(title: str, rows: dict[str, list[Figures]], names: list[str]) -> None:
-    """One line a method: ap / recall by host, means, median delay; then what our own threshold gave."""
-    print(f"\n{title}\n{'ap / recall':34s}" + "".join(f"{name[-11:]:>13s}" for name in names))
+    """One line a method: ap / recall by host, means, median delay; then what our own flag did."""
+    print(f"\n{title}\n{'ap / recall':26s}" + "".join(f"{name[-11:]:>13s}" for name in names))
     for name, figures in rows.items():
         cells = "".join(f"{f.ap:7.2f}/{f.recall:5.2f}" for f in figures)
         mean = np.nanmean([(f.ap, f.recall, f.delay) for f in figures], axis=0)
-        print(f"{name:34s}{cells}  mean {mean[0]:.3f}/{mean[1]:.3f}, {mean[2]:.1f} minutes", flush=True)
-    print("\nfalse episodes a day at the model's own threshold, share of incidents found")
+        print(f"{name:26s}{cells}  mean {mean[0]:.3f}/{mean[1]:.3f}, {mean[2]:.1f} minutes", flush=True)
+    print("\nthe flag: time flagged outside incidents after day three, by host; means")
     for name, figures in rows.items():
-        if not np.isnan(figures[0].false_episodes):
-            mean = np.nanmean([(f.false_episodes, f.found) for f in figures], axis=0)
-            cells = "".join(f"{f.false_episodes:13.2f}" for f in figures)
-            print(f"{name:34s}{cells}  mean {mean[0]:.2f}, found {mean[1]:.3f}")
+        if not np.isnan(figures[0].found):
+            values = [(f.false_half_hours, f.false_episodes, f.found, f.clear) for f in figures]
+            mean = np.nanmean(values, axis=0)
+            cells = "".join(f"{f.flagged:13.1%}" for f in figures)
+            print(
+                f"{name:26s}{cells}  {mean[0]:.2f} false half hours, {mean[1]:.2f} episodes a day, found "
+                f"{mean[2]:.3f}, clear after {mean[3]:.1f} minutes"
+            )
 
 
-def bench(folder: str, *, columns: bool, every: float) -> None:
-    tool, hosts = scoring_tool(), cases(folder)
-    plain = AnomalySettings(residual_weight=0.0)
+def bench(folder: str, *, every: float) -> None:
+    tool = scoring_tool()
+    hosts, injected = injected_cases() if folder == "inject" else (cases(folder), None)
     ours: dict[str, Callable[[Case], Floats]] = {
-        "frozen": lambda case: frozen(case, AnomalySettings()),
-        "frozen, no network": lambda case: frozen(case, plain),
-        "walk": lambda case: walk(case, AnomalySettings(), every=every),
-        "walk, no network": lambda case: walk(case, plain, every=every),
+        "frozen": frozen,
+        "walk": lambda case: walk(case, every=every),
     }
-    if columns:
+    if folder == "smd":
         ours |= {
             f"{name}, daemon's columns": lambda case, f=method: f(case.only(tuple(SAMPLED)))
-            for name, method in list(ours.items())[::2]
+            for name, method in list(ours.items())
         }
-    rows = {name: [measure(case, f(case), tool, threshold=0.5) for case in hosts] for name, f in ours.items()}
-    for method in (mean_squared_deviations, principal_components, isolation_forest):
-        rows[method.__name__] = [measure(case, method(case), tool) for case in hosts]
+    scores = {name: [f(case) for case in hosts] for name, f in ours.items()}
+    scores |= {method.__name__: [method(case) for case in hosts] for method in BASELINES}
+    rows = {
+        name: [measure(case, each, tool, flags=name in ours) for case, each in zip(hosts, found, strict=True)]
+        for name, found in scores.items()
+    }
     table(folder, rows, [case.name for case in hosts])
+    if injected is not None:
+        inject, laid = injected
+        print("\nrecall by kind")
+        inject.header(laid)
+        for name, found in scores.items():
+            inject.line(name, inject.judge(laid, found))
     if folder == "smd":
         named = named_metrics()
-        found = [attributions(case, named[case.name]) for case in hosts if case.name in named]
-        total = sum(count for _, _, count in found)
-        ours_share, plain_share = (sum(f[k] * f[2] for f in found) / total for k in (0, 1))
+        found_named = [attributions(case, named[case.name]) for case in hosts if case.name in named]
+        total = sum(count for _, _, count in found_named)
+        ours_share, plain_share = (sum(f[k] * f[2] for f in found_named) / total for k in (0, 1))
         print(
             f"a named signal in the top three: {ours_share:.3f}, by |z| {plain_share:.3f}; {total} incidents"
         )
 
 
+def injected_cases() -> tuple[list[Case], tuple[ModuleType, list[Any]]]:
+    """The hosts with incidents of known kinds, as cases and as the tool has them."""
+    inject = tool_named("inject_incidents")
+    laid = inject.hosts(SHARED / "data" / "bitbrains", 2)
+    return [
+        Case(
+            host.name,
+            Recording(host.t, tuple(host.names), host.x),
+            host.split,
+            np.where(np.arange(len(host.t)) < host.split, -1, host.label),
+        )
+        for host in laid
+    ], (inject, laid)
+
+
 def scoring_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("score_anomaly", SHARED / "tools" / "score_anomaly.py")
+    return tool_named("score_anomaly")
+
+
+def tool_named(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SHARED / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -281,14 +408,14 @@ def scoring_tool() -> ModuleType:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="*", default=["smd", "nab"])
+    parser.add_argument("folders", nargs="*", default=["smd", "inject", "kpi", "nab"])
     parser.add_argument("--every", type=float, default=DAY, help="seconds between trainings of the walk")
     options = parser.parse_args()
     if not SHARED.exists():
         sys.exit(f"no recordings at {SHARED}")
     for folder in options.folders:
         started = time.perf_counter()
-        bench(folder, columns=folder == "smd", every=options.every)
+        bench(folder, every=options.every)
         print(f"{time.perf_counter() - started:.0f} s")
 
 

@@ -22,14 +22,27 @@ def machines():
 
 
 def test_incidents_of_real_servers_are_found_quietly(machines):
-    """Learned on one half of each machine: precise, and quiet at the threshold of the model itself."""
-    tool, settings = bench.scoring_tool(), bench.AnomalySettings()
-    found = [bench.measure(case, bench.frozen(case, settings), tool, threshold=0.5) for case in machines]
-    episodes = [figures.false_episodes for figures in found]
-    assert np.mean([figures.ap for figures in found]) >= 0.54
-    assert np.mean([figures.recall for figures in found]) >= 0.86
-    assert 0.3 <= np.mean(episodes) <= 1.5
-    assert max(episodes) <= 3.0
+    """Learned on one half of each machine: precise, quiet at the threshold of the model, and soon over."""
+    tool = bench.scoring_tool()
+    found = [bench.measure(case, bench.frozen(case), tool, flags=True) for case in machines]
+    assert np.mean([figures.ap for figures in found]) >= 0.555
+    assert np.mean([figures.recall for figures in found]) >= 0.87
+    assert max(figures.false_episodes for figures in found) <= 3.0
+    assert np.median([figures.flagged for figures in found]) <= 0.02
+    assert np.median([figures.clear for figures in found]) <= 20.0
+
+
+def test_incidents_of_every_kind_are_found_on_hosts_with_days_and_weeks():
+    """Laid into real recordings: above every baseline, and no kind is unseen."""
+    hosts, (inject, laid) = bench.injected_cases()
+    ap, recall, kinds = inject.judge(laid, [bench.frozen(case) for case in hosts])
+    assert ap >= 0.27
+    assert recall >= 0.33
+    assert min(kinds.values()) >= 0.14
+    for baseline in (bench.time_of_day_smoothed, bench.principal_components):
+        other = inject.judge(laid, [baseline(case) for case in hosts])
+        assert ap > other[0]
+        assert recall > other[1]
 
 
 def test_contributions_name_a_signal_that_the_publishers_named(machines):

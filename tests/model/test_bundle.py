@@ -9,6 +9,7 @@ from loadwatch.errors import ModelError
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
 from loadwatch.model.store import ModelStore
+from loadwatch.nn import storage
 from loadwatch.training.bootstrap import train_bootstrap
 
 OLDER, NEWER = "20260101T000000Z", "20260102T000000Z"
@@ -61,3 +62,12 @@ def test_a_cut_file_gives_way_to_the_model_before(tmp_path: Path, content: bytes
     assert len(loaded.set_aside) == 1
     assert NEWER in loaded.set_aside[0]
     assert (tmp_path / f"{NEWER}.damaged").exists()
+
+
+def test_the_anomaly_model_of_an_earlier_version_is_left_out() -> None:
+    """The forecast of such a file goes on working; the next training puts an anomaly model beside it."""
+    meta, arrays = storage.unpack(model_called(NEWER).to_bytes())
+    parts = {**meta["parts"], "anomaly": {"format": 1, "signals": ["cpu"], "threshold": 2.0, "hidden": [16]}}
+    old = Model.from_bytes(storage.pack({**meta, "parts": parts}, arrays))
+    assert old.anomaly is None
+    assert old.forecast.horizons == (0, 60)
