@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
+from loadwatch.config.readers import Recurrence
 from loadwatch.errors import ConfigurationError
-from loadwatch.records import Maintenance, Recurrence, Span
+from loadwatch.records import Maintenance, Span
 
 if TYPE_CHECKING:
     from cronsim import CronSim

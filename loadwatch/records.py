@@ -135,16 +135,6 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Recurrence:
-    """A maintenance window that comes back: ``cron`` says when it starts, ``seconds`` how long it lasts."""
-
-    cron: str
-    seconds: float
-    timezone: str = "UTC"
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Maintenance:
     """A window in which nothing is flagged and nothing is learned."""
 

@@ -15,8 +15,8 @@ RANKS: dict[str, int] = {
     **dict.fromkeys(
         ["clock", "times", "signals", "records", "notify", "build", "http_client", "state_directory"], 0
     ),
-    **dict.fromkeys(["nn", "features", "sampling", "config", "history", "maintenance"], 1),
-    **dict.fromkeys(["labels", "model"], 2),
+    **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
+    **dict.fromkeys(["labels", "model", "maintenance"], 2),
     **dict.fromkeys(["judge", "training"], 3),
     "pipeline": 4,
     **dict.fromkeys(

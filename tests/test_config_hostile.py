@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from loadwatch import config
 from loadwatch.cli.context import CHECKS
+from loadwatch.config.readers import Recurrence
 from loadwatch.errors import ConfigurationError
 from loadwatch.maintenance import MaintenanceCalendar
-from loadwatch.records import Recurrence
 
 NOW = 1_790_000_000.0
 KEYS = [setting.key for setting in config.reference()]

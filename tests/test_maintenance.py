@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadwatch.config.readers import Recurrence
 from loadwatch.errors import ConfigurationError
 from loadwatch.maintenance import MaintenanceCalendar
-from loadwatch.records import Maintenance, Recurrence, Span
+from loadwatch.records import Maintenance, Span
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600.0

@@ -10,9 +10,9 @@ import click
 
 from loadwatch.cli.context import Context, with_context
 from loadwatch.config import in_force, reference
+from loadwatch.config.readers import Recurrence
 from loadwatch.errors import ConfigurationError, HistoryError
 from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD, Rule
-from loadwatch.records import Recurrence
 from loadwatch.signals import NAMES
 from loadwatch.times import format_duration
 

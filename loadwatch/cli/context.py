@@ -2,9 +2,7 @@
 
 import contextlib
 import functools
-import logging
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,30 +11,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from loadwatch import config as configuration
-from loadwatch.clock import SystemClock
-from loadwatch.config import Config
-from loadwatch.escaping import printable
-from loadwatch.records import Recurrence
-from loadwatch.state_directory import claimed
-
 if TYPE_CHECKING:
+    from loadwatch.config import Config
+    from loadwatch.config.readers import Recurrence
     from loadwatch.history import History
 
-# History and rule are imported where they are used: help and completion need neither.
+# All of ours is imported where it is used: a command pays for what it needs, help and completion for nothing.
 
 
 def _check_rule(text: str) -> object:
     from loadwatch.labels.rule import Rule  # noqa: PLC0415 - see above
 
     return Rule.parse(text)
-
-
-def _check_addresses(addresses: Iterable[str]) -> None:
-    from loadwatch.web.listen import parse_address  # noqa: PLC0415 - see above
-
-    for address in addresses:
-        parse_address(address)
 
 
 def _check_web_file(path: Path | None) -> None:
@@ -55,7 +41,7 @@ def _check_web_file(path: Path | None) -> None:
     PolicyFile(path).close()
 
 
-def _check_windows(windows: Iterable[Recurrence]) -> object:
+def _check_windows(windows: "Iterable[Recurrence]") -> object:
     from loadwatch.maintenance import MaintenanceCalendar  # noqa: PLC0415 - see above
 
     return MaintenanceCalendar(windows)
@@ -64,21 +50,11 @@ def _check_windows(windows: Iterable[Recurrence]) -> object:
 CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
     "high_load.when": _check_rule,
     "maintenance.windows": _check_windows,
-    "web.listen_address": _check_addresses,
 }
 """What only a higher room can say of a setting."""
 
 DAEMON_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {**CHECKS, "web.config_file": _check_web_file}
 """With what other commands may have no right to read."""
-
-
-class OneLine(logging.Formatter):
-    """Each message is one line of printable text: no name and no path in it makes another line."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name in the library
-        """The line before a traceback, if there is one."""
-        lines = super().formatMessage(record).split("\n  ")  # as our own messages list faults
-        return " | ".join(map(printable, lines))
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -94,23 +70,28 @@ class Context:
     debug: bool = False
 
     @cached_property
-    def config(self) -> Config:
+    def config(self) -> "Config":
         """The settings in force, checked.
 
         Raises:
             ConfigurationError: any of them is wrong; all faults are named.
 
         """
-        return configuration.load(self.config_path, overrides=self.overrides, checks=CHECKS)
+        return self._load(CHECKS)
 
-    def daemon_config(self) -> Config:
+    def daemon_config(self) -> "Config":
         """The settings with which a daemon would start now, checked as it checks them.
 
         Raises:
             ConfigurationError: any of them is wrong; all faults are named.
 
         """
-        return configuration.load(self.config_path, overrides=self.overrides, checks=DAEMON_CHECKS)
+        return self._load(DAEMON_CHECKS)
+
+    def _load(self, checks: Mapping[str, Callable[[Any], object]]) -> "Config":
+        from loadwatch import config  # noqa: PLC0415 - see above
+
+        return config.load(self.config_path, overrides=self.overrides, checks=checks)
 
     @property
     def state_directory(self) -> Path:
@@ -143,24 +124,15 @@ class Context:
             ServiceError: the state directory is not for us, see `state_directory.claim`.
 
         """
+        from loadwatch.clock import SystemClock  # noqa: PLC0415 - see above
         from loadwatch.history import History  # noqa: PLC0415 - see above
+        from loadwatch.state_directory import claimed  # noqa: PLC0415 - see above
 
         with (
             claimed(self.state_directory),
             contextlib.closing(History.open(self.history_path, clock=SystemClock(), repair=False)) as history,
         ):
             yield history
-
-    def start_logging(self, level: str) -> None:
-        """Send log lines to standard error, without a time where the journal adds one."""
-        under_systemd = "JOURNAL_STREAM" in os.environ
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(
-            OneLine("%(levelname)s %(message)s" if under_systemd else "%(asctime)s %(levelname)s %(message)s")
-        )
-        logging.basicConfig(level=level.upper(), handlers=[handler])
-        # APScheduler reports each run of each job; we log what went wrong ourselves.
-        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
 
 def shared_options(command: Command, *, from_environment: bool = True) -> Command:
@@ -170,7 +142,7 @@ def shared_options(command: Command, *, from_environment: bool = True) -> Comman
     """
 
     def variable(name: str) -> str | None:
-        return f"{configuration.PREFIX}{name}" if from_environment else None
+        return f"LOADWATCH_{name}" if from_environment else None
 
     for decorate in (
         click.option("--debug", is_flag=True, help="Show the traceback of an error."),

@@ -1,6 +1,5 @@
 """The ``loadwatch`` command: its subcommands, what they share, and how errors become exit codes."""
 
-import difflib
 import importlib
 import io
 import os
@@ -62,6 +61,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that was typed; where there is none, say which was probably meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib  # noqa: PLC0415 - only a slip of the fingers needs it
+
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
             meant = f"; did you mean {near[0]}?" if near else ""
             ctx.fail(f"no such command {args[0]!r}{meant}")

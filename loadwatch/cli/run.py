@@ -10,6 +10,7 @@ import click
 
 from loadwatch import config as configuration
 from loadwatch.cli.context import Context, with_context
+from loadwatch.cli.logs import start_logging
 from loadwatch.errors import LoadwatchError
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def command(
     )
     context = replace(context, overrides=(*context.overrides, *flags))
     config = context.daemon_config()
-    context.start_logging(config.log.level)
+    start_logging(config.log.level)
     # The watchdog of systemd ends a hung daemon by SIGABRT: the journal then shows where each thread stood.
     faulthandler.enable()
     # Here and not above: --help and a wrong configuration need none of the daemon.

@@ -2,14 +2,25 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from loadwatch.config.addresses import parse_address
 from loadwatch.escaping import quoted
-from loadwatch.records import Recurrence
 from loadwatch.times import parse_duration
 
 Reader = Callable[[object], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """A maintenance window that comes back: ``cron`` says when it starts, ``seconds`` how long it lasts."""
+
+    cron: str
+    seconds: float
+    timezone: str = "UTC"
+    why: str = ""
 
 
 def duration(minimum: str, maximum: str) -> Reader:
@@ -103,6 +114,14 @@ def read_texts(value: object) -> tuple[str, ...]:
     if not isinstance(items, list) or not items:
         raise ValueError('expected text, or a list such as ["a", "b"]')
     return tuple(read_name(item) for item in items)
+
+
+def read_addresses(value: object) -> tuple[str, ...]:
+    """One address to listen on, or a list of them."""
+    addresses = read_texts(value)
+    for address in addresses:
+        parse_address(address)
+    return addresses
 
 
 def read_hosts(value: object) -> tuple[str, ...]:

@@ -16,9 +16,11 @@ from typing import Any, Final
 from loadwatch.config.layers import read_environment, read_file, read_overrides, shown_key
 from loadwatch.config.readers import (
     Reader,
+    Recurrence,
     choice,
     duration,
     number,
+    read_addresses,
     read_flag,
     read_horizons,
     read_hosts,
@@ -27,11 +29,9 @@ from loadwatch.config.readers import (
     read_recurrences,
     read_route,
     read_text,
-    read_texts,
 )
 from loadwatch.errors import ConfigurationError
 from loadwatch.escaping import quoted
-from loadwatch.records import Recurrence
 
 Check = Callable[[Any], object]
 MOST_FAULTS: Final = 50
@@ -101,7 +101,7 @@ class Web:
     """Where metrics and the status page are served."""
 
     listen_address: tuple[str, ...] = _setting(
-        "127.0.0.1:10074", read_texts, 'host:port, or a list of them; "[::1]:10074" for IPv6'
+        "127.0.0.1:10074", read_addresses, 'host:port, or a list of them; "[::1]:10074" for IPv6'
     )
     allowed_hosts: tuple[str, ...] = _setting(
         [],

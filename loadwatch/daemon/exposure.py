@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from loadwatch.config import Config
+from loadwatch.config.addresses import parse_address
 from loadwatch.state_directory import is_open_to_all
 from loadwatch.web.config import read_config
-from loadwatch.web.listen import parse_address
 
 _ALL_ADDRESSES: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 

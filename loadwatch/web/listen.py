@@ -6,41 +6,12 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from loadwatch.errors import ConfigurationError, ServiceError
-from loadwatch.escaping import quoted
+from loadwatch.config.addresses import parse_address
+from loadwatch.errors import ServiceError
 
 # More than the connections of a siege that all come at once; the kernel caps it at somaxconn.
 _BACKLOG: Final = 1024
 _FIRST_PASSED_DESCRIPTOR: Final = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Split ``host:port``, ``[v6]:port`` or ``:port`` (all interfaces) into host and port.
-
-    >>> parse_address("[::1]:10074"), parse_address(":10074")
-    (('::1', 10074), ('', 10074))
-
-    Raises:
-        ConfigurationError: it is none of these.
-
-    """
-    host, colon, port = text.strip().rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    numeric = port.isascii() and port.isdigit() and len(port) <= 5
-    if not (colon and numeric and int(port) <= 65535 and (":" in host) <= bracketed and _is_name(host)):
-        raise ConfigurationError(
-            f"cannot listen on {quoted(text)}: expected HOST:PORT, [IPV6]:PORT or :PORT, such as "
-            "127.0.0.1:10074"
-        )
-    return (host[1:-1] if bracketed else host), int(port)
-
-
-def _is_name(host: str) -> bool:
-    """Whether the resolver can be asked for it at all."""
-    try:
-        return b"\0" not in host.encode("idna")
-    except UnicodeError:
-        return False
 
 
 def bind_all(addresses: Sequence[str]) -> list[socket.socket]:

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from cli.conftest import Invoke, program
-from loadwatch.cli.context import OneLine
+from loadwatch.cli.logs import OneLine
 from loadwatch.clock import SystemClock
 from loadwatch.errors import HistoryError
 from loadwatch.history import History

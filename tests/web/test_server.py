@@ -10,9 +10,9 @@ from http import HTTPStatus
 import pytest
 from web.clients import Answers, Starter, eventually, get, raw
 
+from loadwatch.config.addresses import parse_address
 from loadwatch.errors import ConfigurationError, ServiceError
 from loadwatch.web import WebServer
-from loadwatch.web.listen import parse_address
 from loadwatch.web.status import DOCUMENTATION
 
 
