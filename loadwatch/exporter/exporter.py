@@ -115,6 +115,7 @@ class Exporter(Collector):
         ]
         self._instruments = {instrument.metric: instrument for instrument in instruments}
         self._process = _OwnProcess()
+        self._process_seen: tuple[_Published | None, tuple[Metric, ...]] = None, ()
         self._kept = PageCache()
 
     def publish(self, snapshot: Snapshot | None) -> None:
@@ -148,7 +149,11 @@ class Exporter(Collector):
         """The page in the format that the Accept header asks for, and its content type."""
         # The library trips over versions that are no numbers, so it never sees what a client wrote.
         encode, content_type = choose_encoder(_OPENMETRICS if _OPENMETRICS.split(";")[0] in accept else "")
-        return self._kept.page(encode, content_type, self._contents(), self._process.collect()), content_type
+        # Once a sample: what it cost a moment later makes no other page, to be encoded and compressed anew.
+        published = self._fresh()
+        if published is None or published is not self._process_seen[0]:
+            self._process_seen = published, tuple(self._process.collect())
+        return self._kept.page(encode, content_type, self._contents(), self._process_seen[1]), content_type
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family that has something to say, in the order of the table."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # there is one of each, looked up many times a scrape
 class Metric:
     """One exported metric family; ``series`` is how many series it may have on one host.
 

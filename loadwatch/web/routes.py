@@ -70,6 +70,9 @@ class Routes:
 
         def page() -> Response:
             body, content_type = self._providers.metrics(wanted)
+            last = self._kept.get(("metrics", wanted))
+            if last is not None and last[1].body == body:
+                return last[1]  # which may have been compressed
             return Response(body, content_type, headers={"Cache-Control": "no-store"})
 
         return self._keep(("metrics", wanted), _FRESH_SECONDS, page)

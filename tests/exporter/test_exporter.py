@@ -96,6 +96,23 @@ def test_a_page_shows_every_change_since_the_last(
         before = scraped()
 
 
+def test_the_daemon_s_own_cost_is_read_once_a_sample(
+    clock: ManualClock, exporter: Exporter, snapshot: Snapshot
+) -> None:
+    """So two scrapes of one sample are one page; where samples stay away, each scrape says what it costs."""
+    exporter.publish(snapshot)
+    first, _ = exporter.scrape()
+    sum(range(2_000_000))  # some CPU time
+    assert exporter.scrape()[0] == first
+    exporter.publish(snapshot)
+    second, _ = exporter.scrape()
+    assert second != first
+    clock.advance(60.0)
+    stale, _ = exporter.scrape()
+    sum(range(2_000_000))
+    assert exporter.scrape()[0] != stale
+
+
 def test_nothing_is_known_before_the_first_snapshot(clock: ManualClock) -> None:
     """Unknown is absent, never 0: a fresh daemon shows itself, not ready, and no verdict."""
     page = Exporter(clock, interval=5.0).render()

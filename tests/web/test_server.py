@@ -13,6 +13,7 @@ from web.clients import Answers, Starter, eventually, get, raw
 from loadwatch.config.addresses import parse_address
 from loadwatch.errors import ConfigurationError, ServiceError
 from loadwatch.web import WebServer
+from loadwatch.web.routes import Routes
 from loadwatch.web.status import DOCUMENTATION
 
 
@@ -111,6 +112,17 @@ def test_long_answers_are_compressed_on_request(server: WebServer, answers: Answ
     assert response.headers["Content-Encoding"] == "gzip"
     assert zlib.decompress(response.content, wbits=31) == answers.page
     assert "Content-Encoding" not in get(server, "/-/healthy", Accept_Encoding="gzip").headers
+
+
+def test_an_answer_is_compressed_once_a_sample(answers: Answers) -> None:
+    """Later scrapes of the same sample get the very bytes that the first was sent."""
+    times = iter([0.0, 10.0, 20.0])
+    routes = Routes(answers.providers(), now=lambda: next(times))
+    answers.page = b"loadwatch_signal 1\n" * 1000
+    first, second = (routes.answer("/metrics", "").compressed for _ in range(2))
+    assert first is second
+    answers.page += b"loadwatch_signal 2\n"
+    assert routes.answer("/metrics", "").compressed != first
 
 
 def test_a_route_prefix_goes_before_every_path(start: Starter) -> None:
