@@ -88,6 +88,11 @@ def unknown_authority(one: Operator) -> str:
     return one.types("status", "--url", one.url(tls_server_config=files))
 
 
+def foreign_name(one: Operator) -> str:
+    # The resolver takes it for 127.0.0.1; to the server it is a name like any other.
+    return one.types("status", "--url", one.url().replace("127.0.0.1", "127.1"))
+
+
 def somebody_else(one: Operator) -> str:
     return one.types("status", "--url", f"{one.url()}not/there")
 
@@ -159,6 +164,7 @@ TROUBLES: dict[str, Callable[[Operator], str]] = {
     "no loadwatch answers there": nobody_there,
     "it wants a password": no_password,
     "its certificate is not trusted": unknown_authority,
+    "web.allowed_hosts does not name this host": foreign_name,
     "not as a loadwatch does": somebody_else,
     "cannot listen on": taken_port,
     "already uses state directory": second_daemon,
