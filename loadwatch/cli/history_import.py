@@ -154,7 +154,7 @@ def _store(history: History, source: ImportSource, rule: Rule, *, allow_gaps: bo
                 bar.show(f"from {source.name}", share, pace)
                 yield part
         missing = screening.missing(rule.signals, always=source.always)
-        if missing and screening.rows and not allow_gaps:
+        if missing and screening.rows > 1 and not allow_gaps:
             raise HistoryError(
                 f"{source.name} mostly lacks what the rule for high load needs: {', '.join(missing)}; "
                 "nothing was stored; take it as it is with --allow-gaps"

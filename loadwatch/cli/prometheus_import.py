@@ -18,6 +18,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 # A shorter hole is a daemon that was restarted: not worth a question to the server.
 _SHORTEST_HOLE_SECONDS: Final = 600.0
+_BESIDE_SECONDS: Final = 0.001
 
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -78,14 +79,17 @@ def recordings_from(
 
 
 def missing(history: History, window: Span) -> list[Span]:
-    """The parts of ``window`` of which the history has nothing, in time order."""
+    """The parts of ``window`` without rows, in time order; the rows at their ends do not belong to them."""
     stored = history.span()
     if stored is None:
         return [window]
     holes = [
-        Span(window.start, stored.start),
-        *history.gaps(_SHORTEST_HOLE_SECONDS),
-        Span(stored.end, window.end),
+        Span(window.start, stored.start - _BESIDE_SECONDS),
+        *(
+            Span(gap.start + _BESIDE_SECONDS, gap.end - _BESIDE_SECONDS)
+            for gap in history.gaps(_SHORTEST_HOLE_SECONDS)
+        ),
+        Span(stored.end + _BESIDE_SECONDS, window.end),
     ]
     clipped = [Span(max(hole.start, window.start), min(hole.end, window.end)) for hole in holes]
     return [hole for hole in clipped if hole.end - hole.start >= _SHORTEST_HOLE_SECONDS]

@@ -5,11 +5,13 @@ the host was scraped, then, stretch by stretch of one interval, what was measure
 before the next is asked for. Rows carry the times of the scrapes, not those of the query's grid.
 """
 
+import json
 import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -43,6 +45,10 @@ class _Exporter(Protocol):
 
     clock: str
     """PromQL for the time of the sample behind each value."""
+
+    def rows(self, grid: Floats, step: float, waiting: Floats) -> tuple[Floats, Floats]:
+        """The points of a grid at which one of the ``waiting`` samples is first the newest, and its time."""
+        ...
 
     def fetch(self, window: str, start: float, end: float, step: float) -> dict[str, Points]:
         """The points of each column between ``start`` and ``end``; rates are over ``window``."""
@@ -117,7 +123,7 @@ class PrometheusHistory:
 
     def _exporter(self, host: str, pool: Executor, whole: Span, *, is_node_exporter: bool) -> _Exporter:
         if not is_node_exporter:
-            return _Loadwatch(self._api, host)
+            return _Loadwatch(self._api, host, whole)
         return _NodeExporter(self._api, pool, host, *_devices(self._api, host, whole, self._local))
 
     def _parts(self, exporter: _Exporter, span: Span) -> Iterator[tuple[float, Recording]]:
@@ -141,7 +147,9 @@ class PrometheusHistory:
         while begin <= end and len(waiting):
             until = min(begin + (points - 1) * step, end)
             try:
-                grid, moments = self._rows(exporter, begin, until, step, waiting)
+                count = int((until - begin) / step + 1e-6) + 1
+                points_of_time = begin + step * np.arange(count, dtype=np.float64)
+                grid, moments = exporter.rows(points_of_time, step, waiting)
                 passed = int(np.searchsorted(waiting, moments[-1], "right")) if len(moments) else 0
                 missed = passed - len(moments)
                 if missed > _SHARE_MISSED * passed and step > FINEST_STEP:
@@ -159,15 +167,6 @@ class PrometheusHistory:
             waiting = waiting[passed:]
             begin = until + step
         self.missed += len(waiting)
-
-    def _rows(
-        self, exporter: _Exporter, begin: float, until: float, step: float, waiting: Floats
-    ) -> tuple[Floats, Floats]:
-        """The points of a grid at which one of the ``waiting`` samples is first the newest, and its time."""
-        shown = only_value(self._api.query_range(exporter.clock, begin, until, step))
-        moments, first = np.unique(shown.values, return_index=True)
-        known = np.isin(moments, waiting)
-        return shown.moments[first[known]], moments[known]
 
 
 def _recording(
@@ -239,11 +238,8 @@ def _devices(
         ("network", "node_network_receive_bytes_total", node_exporter.INTERFACES),
         ("disk", "node_disk_read_bytes_total", node_exporter.DISKS),
     ):
-        window = f"{math.ceil(span.end - span.start)}s"
-        try:
-            found = api.query(f"count by (device) (count_over_time({metric}{{{host}}}[{window}]))", span.end)
-        except TooMuchAtOnceError:
-            found = api.query(f"count by (device) ({metric}{{{host}}})", span.end)
+        counted = f"count by (device) (count_over_time({metric}{{{host}}}[$window]))"
+        found = targets.sample_counts(api, counted, span)
         names = sorted({dict(labels).get("device", "") for labels in found} - {""})
         chosen.append(tuple(local.choose(kind, names, usual)))
     return chosen[0], chosen[1]
@@ -262,6 +258,13 @@ class _NodeExporter:
         self._host = host
         self._devices = interfaces, disks
 
+    def rows(self, grid: Floats, step: float, waiting: Floats) -> tuple[Floats, Floats]:  # noqa: ARG002
+        """The times of the samples are the server's own: no need to ask it once more."""
+        newest = np.searchsorted(np.rint(waiting * 1000), np.rint(grid * 1000), "right") - 1
+        rows, first = np.unique(newest, return_index=True)
+        there = rows >= 0
+        return grid[first[there]], waiting[rows[there]]
+
     def fetch(self, window: str, start: float, end: float, step: float) -> dict[str, Points]:
         """Every column that the host has."""
         asked = node_exporter.expressions(self._host, window, *self._devices)
@@ -275,14 +278,23 @@ class _NodeExporter:
 class _Loadwatch:
     """Our own page: the signals as they were measured."""
 
-    def __init__(self, api: QueryApi, host: str) -> None:
-        # A scrape repeats the last sample, whose time it says; an export has only the samples themselves.
-        self.clock = (
-            f"max(loadwatch_last_sample_timestamp_seconds{{{host}}})"
-            f" or max(timestamp({OWN_SIGNALS}{{{host}}}))"
-        )
+    def __init__(self, api: QueryApi, host: str, span: Span) -> None:
         self._api = api
         self._host = host
+        counted = targets.sample_counts(api, f"count_over_time({OWN_SIGNALS}{{{host}}}[$window])", span)
+        most = dict(max(counted.items(), key=itemgetter(1))[0]).get("signal", "")
+        # A scrape repeats the last sample, whose time it says; an older export has only the samples.
+        self.clock = (
+            f"max(loadwatch_last_sample_timestamp_seconds{{{host}}})"
+            f" or max(timestamp({OWN_SIGNALS}{{{host},signal={json.dumps(most)}}}))"
+        )
+
+    def rows(self, grid: Floats, step: float, waiting: Floats) -> tuple[Floats, Floats]:
+        """A sample is older than the scrape that brought it: only the server can say which was the newest."""
+        shown = only_value(self._api.query_range(self.clock, float(grid[0]), float(grid[-1]), step))
+        moments, first = np.unique(shown.values, return_index=True)
+        known = np.isin(moments, waiting)
+        return shown.moments[first[known]], moments[known]
 
     def fetch(self, window: str, start: float, end: float, step: float) -> dict[str, Points]:  # noqa: ARG002
         """Every signal that was exported."""

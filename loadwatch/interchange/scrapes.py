@@ -5,6 +5,7 @@ Where each point of the grid shows a new sample, there may be more of them than 
 until it is not so.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -19,9 +20,9 @@ from loadwatch.records import Floats, Span
 # Prometheus answers at most 11 000 points a series; a little less leaves room for its rounding.
 MOST_POINTS: Final = 10_000
 FEWEST_POINTS: Final = 50
-_FIRST_STEP: Final = 7.5
-FINEST_STEP: Final = 0.5
-_COARSEST_STEP: Final = 30.0
+_FIRST_STEP: Final = 10.0
+FINEST_STEP: Final = 0.625
+_COARSEST_STEP: Final = 40.0
 _SATURATED: Final = 4  # points in a row with new samples: the grid may pass over some
 _SPARSE: Final = 0.3  # share of the points with new samples, below which a coarser grid shows them too
 _TYPICAL: Final = 9  # scrapes whose median is the interval at their middle
@@ -58,7 +59,9 @@ class Scrapes:
     def slices(self) -> Iterator[tuple[float, list[Stretch]]]:
         """Up to which moment has been looked, and the stretches found since the last one."""
         while self._begin < self._end:
-            until = min(self._begin + (self._points - 1) * self._step, self._end)
+            # The last point of the grid lies at the end or a little behind it.
+            steps = min(self._points - 1, math.ceil((self._end - self._begin) / self._step))
+            until = self._begin + steps * self._step
             try:
                 shown = only_value(self._api.query_range(self._clock, self._begin, until, self._step))
             except TooMuchAtOnceError:
@@ -72,9 +75,10 @@ class Scrapes:
             if self._step > FINEST_STEP and _is_saturated(new, shown.moments, self._step):
                 self._step = max(self._step / 2, FINEST_STEP)
                 continue
+            new &= newest[1:] <= self._end
             self._newest = float(newest[-1])
             self._begin = until + self._step
-            yield until, _stretches(newest[1:][new], shown.moments[new])
+            yield min(until, self._end), _stretches(newest[1:][new], shown.moments[new])
             if new.sum() <= _SPARSE * len(new):
                 self._step = min(2 * self._step, _COARSEST_STEP)
 

@@ -33,6 +33,10 @@ _STALE_SECONDS: Final = 300.0  # for which a server goes on showing the last sam
 _APART_STEPS: Final = 8
 _SHOWN: Final = 6
 
+_COUNTED: Final = {
+    True: f"count_over_time({NODE_CLOCK}{{$host}}[$window])",
+    False: f"max without (signal, unit) (count_over_time({OWN_SIGNALS}{{$host}}[$window]))",
+}
 _COUNTERS: Final = {
     True: (
         'sum(node_cpu_seconds_total{$host,mode="user"})',
@@ -65,7 +69,7 @@ def find(api: QueryApi, instance: str, labels: Mapping[str, str], span: Span) ->
     """
     selector = ",".join([f"instance=~{json.dumps(f'{re.escape(instance)}(:[0-9]+)?')}", *_matchers(labels)])
     for is_node_exporter in (True, False):
-        found = _sample_counts(api, selector, span, is_node_exporter=is_node_exporter)
+        found = sample_counts(api, _COUNTED[is_node_exporter].replace("$host", selector), span)
         if found:
             sets = sorted(found, key=lambda each: (-found[each], each))
             hosts = [_selector(each, sets) for each in sets]
@@ -117,22 +121,18 @@ def _selector(labels: Labels, sets: Iterable[Labels]) -> str:
     return ",".join(_matchers(absent | dict(labels)))
 
 
-def _sample_counts(
-    api: QueryApi, selector: str, span: Span, *, is_node_exporter: bool
-) -> dict[Labels, float]:
-    """How many samples each set of labels has; in parts where the server cannot answer for all at once."""
+def sample_counts(api: QueryApi, expression: str, span: Span) -> dict[Labels, float]:
+    """The sum of ``expression`` over a span, by labels.
+
+    In parts where the server cannot answer for all at once; ``$window`` in it is the length of a part.
+    """
     found: dict[Labels, float] = {}
     parts = [span]
     while parts:
         part = parts.pop()
         window = f"{math.ceil(part.end - part.start)}s"
-        expression = (
-            f"count_over_time({NODE_CLOCK}{{{selector}}}[{window}])"
-            if is_node_exporter
-            else f"max without (signal, unit) (count_over_time({OWN_SIGNALS}{{{selector}}}[{window}]))"
-        )
         try:
-            for labels, count in api.query(expression, part.end).items():
+            for labels, count in api.query(expression.replace("$window", window), part.end).items():
                 found[labels] = found.get(labels, 0.0) + count
         except TooMuchAtOnceError:
             if part.end - part.start < _SHORTEST_SECONDS:
