@@ -173,7 +173,11 @@ def _store(history: History, source: ImportSource, rule: Rule, *, allow_gaps: bo
 
 
 def _pace(rows: int, seconds: float, share: float) -> str:
-    """Rows so far, how fast, and how long it will take."""
+    """Rows so far, how fast, and how long it will take.
+
+    >>> _pace(60_000, 20.0, 0.25)
+    '60,000 rows, 3,000 a second, 60 s left'
+    """
     left = f", {show_age(seconds * (1.0 / share - 1.0))} left" if 0.0 < share <= 1.0 else ""
     return f"{rows:,} rows, {rows / max(seconds, 1e-3):,.0f} a second{left}"
 

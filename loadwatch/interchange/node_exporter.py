@@ -69,7 +69,7 @@ _LOCAL: Final = (
 _WRITABLE: Final = f"unless node_filesystem_readonly{_LOCAL} == 1"
 _USED: Final = f"(node_filesystem_size_bytes{_LOCAL} - node_filesystem_free_bytes{_LOCAL})"
 
-_COUNTERS: Final = {
+COUNTERS: Final = {
     "tcp_in_segments": ("Tcp_InSegs",),
     "tcp_out_segments": ("Tcp_OutSegs",),
     "tcp_retransmits": ("Tcp_RetransSegs",),
@@ -111,7 +111,7 @@ EXPRESSIONS: Final[Mapping[str, str]] = {
     "tcp_time_wait": "max(node_sockstat_TCP_tw{$host})",
     **{
         signal: " + ".join(f"max(irate(node_netstat_{field}{{$host}}[$window]))" for field in fields)
-        for signal, fields in _COUNTERS.items()
+        for signal, fields in COUNTERS.items()
     },
     "filesystem": f"max({_USED} / ({_USED} + node_filesystem_avail_bytes{_LOCAL} > 0) {_WRITABLE})",
     "filesystem_inodes": (

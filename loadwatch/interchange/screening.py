@@ -60,6 +60,8 @@ class Screening:
                 self.rows += len(part)
                 self._times.append(part.timestamps)
                 yield part
+        if self.left_out > self.rows:
+            raise HistoryError(self._wrong_clock(self.rows + self.left_out))
 
     def missing(self, needed: Collection[str], *, always: Collection[str] = ()) -> list[str]:
         """Those of the ``needed`` signals that most rows do not have, with how many have them.
@@ -106,12 +108,14 @@ class Screening:
         if ahead.any() and not self.zoned:
             self._refuse_local_time(times, ahead)
         if self.left_out > max(_FEW, _SHARE * (self.rows + len(times))):
-            raise HistoryError(
-                f"{self.left_out:,} rows of {self.rows + len(times):,} are "
-                f"{'of the future' if ahead.any() else 'from before the year 2000'}: "
-                "check the clocks of this host and of the one that recorded them"
-            )
+            raise HistoryError(self._wrong_clock(self.rows + len(times)))
         return Recording(times[~wrong], recording.signals, recording.values[~wrong])
+
+    def _wrong_clock(self, rows: int) -> str:
+        return (
+            f"{self.left_out:,} rows of {rows:,} are of the future, or of before the year 2000: "
+            "check the clocks of this host and of the one that recorded them"
+        )
 
     def _refuse_local_time(self, times: Floats, ahead: npt.NDArray[np.bool_]) -> None:
         """Times of a zone east of Greenwich run on past now; a lone row far off does not speak for that."""
@@ -142,7 +146,7 @@ class Screening:
         """Many values that are too large: not accidents, but another unit. What is negative is unknown."""
         most = largest(name)
         large = column[np.isfinite(column) & (column > most)]
-        if len(large) <= max(_FEW, _SHARE * known):
+        if len(large) <= min(max(_FEW, _SHARE * known), _MOSTLY * known):
             return
         per_cent = name in BY_NAME and BY_NAME[name].unit == "ratio" and large.max() <= 100.0
         advice = "are these per cent? then divide by 100" if per_cent else "check the unit of this signal"

@@ -68,6 +68,22 @@ def test_too_many_columns_are_refused_and_none_of_them_stays(
     assert len(columns(path)) == 50 + len(NAMES)
 
 
+def test_a_file_that_is_full_of_columns_still_takes_ours(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that an import had filled before there was a limit opens with the signals of a later version."""
+    monkeypatch.setattr(schema, "MOST_FOREIGN", 60)
+    with contextlib.closing(History.open(path, clock=clock, signals=("cpu",))) as history:
+        history.merge(rows(0, 2, "cpu", *(f"column {number}" for number in range(60))))
+    monkeypatch.setattr(schema, "MOST_FOREIGN", 50)
+    with contextlib.closing(History.open(path, clock=clock)) as history:
+        assert history.append(Sample(START + 10, 1.0, dict.fromkeys(NAMES, 0.5)))
+        with pytest.raises(HistoryError, match="there is room for 50"):
+            history.merge(rows(20, 2, "cpu", "one more"))
+        assert len(history.forget(Span(START, START + 5))[1]) == 60
+        assert history.merge(rows(20, 2, "cpu", "one more")) == 2
+
+
 def test_an_import_does_not_keep_the_daemon_from_writing(
     history: History, path: Path, clock: ManualClock
 ) -> None:

@@ -48,11 +48,12 @@ def test_a_row_of_an_impossible_year_goes_with_a_word(wrong: float) -> None:
     assert screening.words() == ["left out 1 rows of the future, or of before the year 2000"]
 
 
-@pytest.mark.parametrize(("shift", "words"), [(86_400.0, "of the future"), (-NOW, "before the year 2000")])
-def test_many_rows_of_an_impossible_year_are_a_wrong_clock(shift: float, words: str) -> None:
-    """Nothing is taken of such a source."""
-    with pytest.raises(HistoryError, match=rf"30 rows of 100 are .*{words}: check the clocks"):
-        screened(recording(np.append(minutes(70), minutes(30) + shift)))
+@pytest.mark.parametrize("shift", [86_400.0, -NOW])
+@pytest.mark.parametrize(("sound", "wrong"), [(70, 30), (0, 1), (3, 4)])
+def test_many_rows_of_an_impossible_year_are_a_wrong_clock(shift: float, sound: int, wrong: int) -> None:
+    """Nothing is taken of such a source; of a few rows the most are many."""
+    with pytest.raises(HistoryError, match=rf"{wrong} rows of {sound + wrong} are .*: check the clocks"):
+        screened(recording(np.append(minutes(sound), minutes(wrong) + shift)))
 
 
 def test_local_time_taken_for_utc_is_refused_with_the_likely_reason() -> None:
@@ -87,6 +88,8 @@ def test_per_cent_where_a_ratio_is_expected_is_named() -> None:
         HistoryError, match=r"100 of 1,000 values of cpu .* such as 30; .* are these per cent"
     ):
         screened(recording(minutes(1_000), cpu=cpu))
+    with pytest.raises(HistoryError, match=r"2 of 3 values of cpu .* are these per cent"):
+        screened(recording(minutes(3), cpu=[35.0, 0.4, 36.0]))
     with pytest.raises(HistoryError, match=r"network_receive .* check the unit"):
         screened(recording(minutes(100), network_receive=1e15))
 
