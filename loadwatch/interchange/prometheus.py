@@ -31,7 +31,7 @@ Progress = Callable[[float, float], None]
 WORKERS: Final = 4
 """Questions asked at a time: a server answers each on one core, and waits for its disk now and then."""
 
-_LONGEST_INTERVAL_SECONDS: Final = 300.0
+_LONGEST_INTERVAL_SECONDS: Final = 330.0
 _USUAL_INTERVAL_SECONDS: Final = 60.0
 _WINDOW_SCRAPES: Final = 4
 """Two scrapes must lie in a window, also when some between them failed or were late."""
