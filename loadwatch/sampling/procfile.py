@@ -2,11 +2,14 @@
 
 import logging
 import os
+import resource
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 _FIRST_SIZE = 16 * 1024
+_FEW_DESCRIPTORS = 128
+"""Where a process may have no more, the two dozen of these files would leave none to answer a scrape."""
 
 
 class ProcFile:
@@ -23,6 +26,7 @@ class ProcFile:
         self._in_pieces = in_pieces
         self._descriptor = -1
         self._size = _FIRST_SIZE
+        self._kept_open = resource.getrlimit(resource.RLIMIT_NOFILE)[0] > _FEW_DESCRIPTORS
 
     def read(self) -> bytes:
         """The content now.
@@ -38,6 +42,9 @@ class ProcFile:
         except OSError:
             self.close()
             raise
+        finally:
+            if not self._kept_open:
+                self.close()
 
     def _whole(self) -> bytes:
         content = os.pread(self._descriptor, self._size, 0)

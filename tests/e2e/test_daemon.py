@@ -167,6 +167,20 @@ def test_sighup_survives_whatever_lies_at_the_place_of_the_file(tmp_path: Path) 
         assert "Traceback" not in daemon.output()
 
 
+def test_thirty_two_descriptors_are_enough(tmp_path: Path) -> None:
+    """Under ``ulimit -n 32`` it samples, trains and answers."""
+    few = ("bash", "-c", 'ulimit -n 32 && exec "$0" -m loadwatch "$@"', sys.executable)
+    with Daemon(tmp_path / "state", "--set", "sampling.interval=200ms", program=few).until_ready() as daemon:
+        before = daemon.value("loadwatch_samples_total") or 0
+        eventually(
+            lambda: (daemon.value("loadwatch_samples_total") or 0) > before + 5,
+            seconds=20,
+            what="samples go on",
+        )
+        assert daemon.value("loadwatch_training_failures_total") == 0
+        assert "Too many open files" not in daemon.output()
+
+
 def test_bad_configuration_exits_78_with_one_clear_message(tmp_path: Path) -> None:
     """Systemd does not restart in a loop, and a person knows what to mend."""
     answer = run("run", "--state-directory", str(tmp_path / "s"), "--set", "sampling.intervall=1s")
