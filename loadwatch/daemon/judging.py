@@ -40,6 +40,7 @@ class LiveJudge:
         self._clock = clock
         self._history = history
         self._exporter = exporter
+        self._thresholds: dict[int, float] = {}
         self._judge = self._restored()
         self._judgement = Judgement(alerts=self._judge.stages)
         self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
@@ -85,7 +86,8 @@ class LiveJudge:
 
     def adopt(self, model: Model, backfilled: Judge | None = None) -> None:
         """Take the thresholds of a new model, and what a backfill of the past with it has taught."""
-        self._judge.adopt(model.forecast.by_horizon())
+        self._thresholds = model.forecast.by_horizon()
+        self._judge.adopt(self._thresholds)
         if backfilled is not None:
             self._judge.take_past(backfilled)
 
@@ -150,7 +152,10 @@ class LiveJudge:
 
     def restore(self) -> None:
         """Go on from what a daemon before this one remembered, now that it can be read."""
-        self._judge = self._restored()
+        judge = self._restored()
+        if self._thresholds:  # at once: samples are judged while the model at work is shown the past
+            judge.adopt(self._thresholds)
+        self._judge = judge
 
     def remember(self) -> None:
         """Keep what a restart must not forget: flags, open alerts, the spent budget.

@@ -236,6 +236,19 @@ def test_a_reload_works_with_a_credential() -> None:
     run("systemctl", "restart", "loadwatch")
 
 
+def test_root_speaks_as_the_service() -> None:
+    before = {path.name: path.stat().st_uid for path in STATE.resolve().iterdir()}
+    said = ("label", "--from", "2 hours ago", "--to", "1 hour ago", "normal")
+    assert "label 1: normal" in run("/opt/loadwatch/bin/loadwatch", *said)
+    assert "normal" in run("/opt/loadwatch/bin/loadwatch", "label", "list")
+    run("/opt/loadwatch/bin/loadwatch", "label", "remove", "1")
+    after = {path.name: path.stat().st_uid for path in STATE.resolve().iterdir()}
+    assert set(after.values()) == set(before.values()), after
+    assert {oct(path.stat().st_mode & 0o777) for path in STATE.resolve().iterdir() if path.is_file()} == {
+        "0o640"
+    }
+
+
 def test_kill_9_comes_back_with_its_history_whole() -> None:
     seen = int(metrics()["loadwatch_samples_total"])
     versions, before = models(), restarts()
@@ -361,6 +374,7 @@ FIRST_BOOT = (
     test_exposure_is_at_most_one_point_six,
     test_sighup_reloads_and_refuses_a_bad_file,
     test_a_reload_works_with_a_credential,
+    test_root_speaks_as_the_service,
     test_kill_9_comes_back_with_its_history_whole,
     test_a_frozen_process_is_restarted_by_the_watchdog,
     test_a_hung_sampler_is_restarted_by_the_watchdog,

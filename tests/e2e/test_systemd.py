@@ -113,6 +113,11 @@ def test_a_reload_works_with_a_credential(outcomes: Outcomes, request: pytest.Fi
     check(outcomes, request)
 
 
+def test_root_speaks_as_the_service(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """What an operator types as root is done with the rights of the service, and its files stay its own."""
+    check(outcomes, request)
+
+
 def test_kill_9_comes_back_with_its_history_whole(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
     """Nothing that was sampled is lost, and the model is the same."""
     check(outcomes, request)
