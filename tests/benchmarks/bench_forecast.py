@@ -39,7 +39,7 @@ from loadwatch.times import parse_duration
 from loadwatch.training.forecast import train_forecast
 from loadwatch.training.table import learning_table
 
-SHARED = Path(os.environ.get("LOADWATCH_SHARED", Path(__file__).parents[2] / "../shared"))
+SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / "../shared"))
 COLUMNS = ("ap", "ap_calm", "brier", "recall", "lead_minutes")
 HORIZONS = (0, 60, 300, 900)
 SELDOM_HIGH = ("vm093", "vm383")  # scored, but high at most five times in the half that is learned

@@ -19,7 +19,7 @@ from loadwatch import replay
 from loadwatch.interchange.csv import read_csv
 from loadwatch.records import Recording
 
-SHARED = Path(os.environ.get("LOADWATCH_SHARED", Path(__file__).parents[2] / "../shared"))
+SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / "../shared"))
 FILES = ("smd/smd_machine-1-2", "smd/smd_machine-1-6", "bitbrains/bitbrains_rnd_vm094")
 FILES += ("bitbrains/bitbrains_rnd_vm055",)
 DAY = 86400.0
