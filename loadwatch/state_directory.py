@@ -5,6 +5,7 @@ or root's, or nothing is done in it.
 """
 
 import contextlib
+import ctypes
 import os
 import pwd
 import stat
@@ -20,6 +21,8 @@ FILE_MODE: Final = 0o640
 FOLDER_MODE: Final = 0o750
 FILES: Final = ("lock", "history.db", "history.db-wal", "history.db-shm")
 MODELS: Final = "models"
+_CAPABILITY_VERSION: Final = 0x20080522  # capset(2): _LINUX_CAPABILITY_VERSION_3
+_DAC_READ_SEARCH: Final = 1 << 2  # capabilities(7)
 DYNAMIC_USERS: Final = range(61184, 65520)
 """The users that systemd makes up for DynamicUser= (systemd.exec(5)); the folder above is root's alone."""
 
@@ -63,6 +66,7 @@ def claimed(directory: Path) -> Iterator[None]:
         os.setgroups([])
         os.setegid(owner.st_gid)
         os.seteuid(owner.st_uid)
+        _keep_search()
         claim(directory)
         yield
     finally:
@@ -129,6 +133,19 @@ def _expect(descriptor: int, path: Path, kind: int) -> None:
         raise ServiceError(
             f"{printable(str(path))} is {kind_of(mode)}, expected {kind_of(kind)}: move it away"
         )
+
+
+def _keep_search() -> None:
+    """Let root that acts as another user still pass folders that are root's alone.
+
+    systemd keeps the directories of the users that it makes up below such a one, /var/lib/private. What may
+    be written stays what the other user may write. Where root has no such capability, nothing changes.
+    """
+    libc = ctypes.CDLL(None)
+    header, held = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
+    if libc.capget(header, held) == 0:  # effective, permitted, inheritable; then the upper halves
+        held[0] |= held[1] & _DAC_READ_SEARCH
+        libc.capset(header, held)
 
 
 def _user(number: int) -> str:

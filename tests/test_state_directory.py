@@ -149,10 +149,12 @@ def test_root_acts_as_the_user_of_a_service_that_systemd_made_up(state: Path) ->
     """What an operator types as root is done with the rights of the service, and belongs to it."""
     user = DYNAMIC_USERS[7]
     os.chown(state, user, user)
-    for folder in (state.parent, *state.parent.parents[:3]):
-        if "pytest" in str(folder):
-            folder.chmod(0o755)
+    state.parent.chmod(0o700)  # as /var/lib/private is: root's alone
+    secret = state.parent / "secret"
+    secret.touch(mode=0o600)
     with claimed(state):
+        with pytest.raises(PermissionError):
+            secret.write_text("x")
         assert (os.geteuid(), os.getegid(), os.getgroups()) == (user, user, [])
         history = History.open(state / "history.db", clock=SystemClock(), repair=False)
         history.set_state("x", 1)
