@@ -101,7 +101,7 @@ class Context:
         given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
         if given:
             return Path(given)
-        if os.geteuid() == 0:
+        if os.getuid() == 0:  # whoever root may act as just now
             return Path("/var/lib/loadwatch")
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "loadwatch"
 
