@@ -9,7 +9,7 @@ from typing import Final
 from loadwatch.errors import SamplingError
 from loadwatch.sampling.counters import Counters
 from loadwatch.sampling.devices import disks
-from loadwatch.sampling.plausibility import MOST_OF_TIME
+from loadwatch.sampling.plausibility import FASTEST_DISK, MOST_OF_TIME
 from loadwatch.sampling.procfile import OddLines, ProcFile
 
 # Columns of /proc/diskstats after major, minor and name (Documentation/admin-guide/iostats.rst). Kernels have
@@ -81,6 +81,9 @@ class DiskSource:
         rates = self._counters.rates(
             now, {(disk, column): counts[disk][column] for disk in counted for column in _COLUMNS}
         )
+        for disk in counted:
+            if not _can_be({column: rates[disk, column] for column in _COLUMNS}):
+                rates.update({(disk, column): math.nan for column in _COLUMNS})
         return {
             "disk_read": _SECTOR_BYTES * math.fsum(rates[disk, "sectors_read"] for disk in counted),
             "disk_write": _SECTOR_BYTES * math.fsum(rates[disk, "sectors_written"] for disk in counted),
@@ -125,9 +128,7 @@ class DiskSource:
     def _busiest(self, rates: Mapping[tuple[str, str], float]) -> float:
         """The largest share of time; the kernel rounds to its clock tick, so it may pass 1 by a hair."""
         busy = [rates[disk, "busy_milliseconds"] / 1000.0 for disk in self._counted]
-        if any(math.isnan(share) or share > MOST_OF_TIME for share in busy):
-            return math.nan
-        return min(max(busy), 1.0)
+        return math.nan if any(map(math.isnan, busy)) else min(max(busy), 1.0)
 
     def _wait(self, rates: Mapping[tuple[str, str], float]) -> float:
         """Seconds a request took, from asking to answer, over all that ended (what iostat calls await)."""
@@ -138,3 +139,9 @@ class DiskSource:
     def forget(self) -> None:
         """Drop the previous counters."""
         self._counters.forget()
+
+
+def _can_be(rates: Mapping[str, float]) -> bool:
+    """Whether a disk may have done this; if one of its counters jumped, the others cannot be believed."""
+    moved = _SECTOR_BYTES * max(rates["sectors_read"], rates["sectors_written"])
+    return not (rates["busy_milliseconds"] > 1000.0 * MOST_OF_TIME or moved > FASTEST_DISK)

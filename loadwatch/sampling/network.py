@@ -7,7 +7,7 @@ from typing import Final
 from loadwatch.errors import SamplingError
 from loadwatch.sampling.counters import Counters
 from loadwatch.sampling.devices import interfaces
-from loadwatch.sampling.plausibility import MOST_OF_SPEED, LargestRate, link_speed
+from loadwatch.sampling.plausibility import FASTEST_LINK, MOST_OF_SPEED, LargestRate, link_speed
 from loadwatch.sampling.procfile import OddLines, ProcFile
 
 _SPEED_REFRESH_SECONDS: Final = 60.0
@@ -124,6 +124,9 @@ class NetworkSource:
         """Make unknown what no link of the stated speed carries, or disbelieve the speed where it goes on."""
         suspects: set[str] = set()
         for (name, field), rate in rates.items():
+            if rate > FASTEST_LINK:
+                rates[name, field] = math.nan
+                continue
             if not rate > MOST_OF_SPEED * self._speeds[name] > 0:
                 continue
             if name in self._disproved:

@@ -29,10 +29,13 @@ _BOUNDS: Final[dict[Unit, float]] = {
     "connections": 1e9,
     "seconds": 1e6,
 }
+FASTEST_DISK: Final = 1e11
+"""Bytes per second that no single disk moves: a 4 GiB jump of its sectors in some seconds is more."""
 _ANY_NAME: Final = 1e18
 
 _BYTES_IN_MEGABIT: Final = 125_000.0
 _FASTEST_MEGABITS: Final = 1_600_000
+FASTEST_LINK: Final = _FASTEST_MEGABITS * _BYTES_IN_MEGABIT
 # What drivers that do not know say: SPEED_UNKNOWN, as 32 and as 16 bits without sign.
 _UNKNOWN_MEGABITS: Final = {65_535, 4_294_967_295}
 

@@ -516,6 +516,34 @@ def test_disk_wait_is_the_mean_time_of_a_request(host: FakeHost) -> None:
     assert math.isnan(read(7.0, sda=(1, 50, 6, 90), sdb=(0, 0, 1, 60)))
 
 
+@pytest.mark.parametrize(
+    "jump", [(2**32, 0, 0), (0, 2**32, 0), (0, 0, 2**32)], ids=["read", "written", "busy"]
+)
+def test_a_disk_counter_that_jumps_is_one_unknown_sample(host: FakeHost, jump: tuple[int, int, int]) -> None:
+    """No disk moves two terabytes in seconds, nor is it busy for weeks in them; the next sample is right."""
+    source = DiskSource(host.procfs, host.sysfs)
+    source.read(0.0)
+    host.write_disks(sda=jump)
+    at_jump = source.read(5.0)
+    read, written, busy = jump
+    host.write_disks(sda=(read + 100, written, busy + 1_000))
+    after = source.read(10.0)
+
+    assert all(map(math.isnan, at_jump.values()))
+    assert (after["disk_read"], after["disk"]) == (10_240.0, 0.2)
+
+
+def test_no_link_is_faster_than_the_fastest(host: FakeHost) -> None:
+    """Also where no speed is stated a counter that jumps by terabytes is unknown, and nothing is learned."""
+    link = Link(host, speed=None)
+    jump = link.carry(2e6)
+    after = link.carry(50)
+
+    assert math.isnan(jump["network_receive"])
+    assert math.isnan(jump["network"])
+    assert after["network"] == pytest.approx(0.5)
+
+
 def test_a_disk_is_never_more_than_busy(host: FakeHost) -> None:
     """The kernel rounds busy time to its clock tick."""
     source = DiskSource(host.procfs, host.sysfs)
