@@ -18,7 +18,7 @@ from loadwatch.history import History
 from loadwatch.judge import Judge
 from loadwatch.judge.filling import FillingWatch
 from loadwatch.pipeline import Scorer
-from loadwatch.records import Sample, Snapshot
+from loadwatch.records import STALE_AFTER_INTERVALS, Sample, Snapshot
 from loadwatch.sampling.sampler import Sampler
 from loadwatch.web import Board
 
@@ -107,9 +107,11 @@ class SamplingLoop:
 
     @property
     def is_suffering(self) -> bool:
-        """Whether the newest verdict says that the host is under high load right now."""
+        """Whether the newest verdict, unless it is stale, says that the host is under high load right now."""
         snapshot = self.snapshot
-        return snapshot is not None and bool(snapshot.high_load.get(0, False))
+        if snapshot is None or self.silence_seconds > STALE_AFTER_INTERVALS * self._interval:
+            return False
+        return bool(snapshot.high_load.get(0, False))
 
     @property
     def silence_seconds(self) -> float:
