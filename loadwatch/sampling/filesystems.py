@@ -53,6 +53,7 @@ class FilesystemSource:
 
         """
         if now - self._read >= _REFRESH_SECONDS:
+            self._values, self.levels = {}, {}  # where it fails, nothing of before stands
             spaces, inodes = self._ask()
             self._values = {
                 name: max(shares.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from loadwatch.errors import SamplingError
 from loadwatch.sampling.filesystems import FilesystemSource
 from loadwatch.sampling.limits import LimitSource
 from loadwatch.sampling.source import PartlyFailedError
@@ -97,6 +98,17 @@ def test_a_mount_that_is_hidden_from_the_service_costs_itself_only(host: FakeHos
 
     assert "filesystem" in source.read(0.0)
     assert set(source.levels) == {f"file system {tmp_path}", f"inodes of {tmp_path}"}
+
+
+def test_what_cannot_be_read_any_more_is_not_said_any_more(host: FakeHost) -> None:
+    """A disk that was full when the table was last readable may be empty by now."""
+    source = FilesystemSource(host.procfs)
+    source.read(0.0)
+    host.write_mounts("nonsense")
+
+    with pytest.raises(SamplingError, match="no line of it is a mount"):
+        source.read(10.0)
+    assert source.levels == {}
 
 
 def test_many_file_systems_are_not_asked_at_every_sample(
