@@ -192,7 +192,7 @@ FILLING: Final = AlertRule(
     action="`loadwatch status` says what and when. File system: `du -x --max-depth=2` from its mount point, "
     "`journalctl --vacuum-size=`, `lsof +L1` for deleted files that are still open. Handles and threads: "
     "which process has most (`ls /proc/*/fd`, `ps -eLf`). Connections: raise `nf_conntrack_max`.",
-    clearing="Below 93 %, and when nothing says any more that it will be full within a day and a half.",
+    clearing="Below 93 %, and when nothing says any more that it will be full within a day.",
     unless=(OUTDATED, IN_MAINTENANCE),
 )
 

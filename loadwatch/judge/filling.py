@@ -18,10 +18,9 @@ from loadwatch.records import Filling
 FULL: Final = 0.95
 """From here on something is said to be full, until it has fallen below ``FULL - SLACK``."""
 SLACK: Final = 0.02
-AHEAD_SECONDS: Final = 86_400.0
-"""What will be full within this time is said; once said, until it is half as far again away."""
 LEAST_SECONDS: Final = 600.0
 LOOK_BACK: Final = 4.0
+"""Six hours are remembered, so a day is the farthest."""
 LEAST_SHARE: Final = 0.7
 """Of a thing that is emptier than this, forecasts are mostly of what is just being set up."""
 STEADY: Final = 3.0
@@ -63,13 +62,12 @@ class FillingWatch:
         return tuple(said[:SAID])
 
     def _is_worth_saying(self, filling: Filling) -> bool:
-        before = filling.what in self._said
-        soon = AHEAD_SECONDS * (1.5 if before else 1.0)
-        return filling.share >= FULL - (SLACK if before else 0.0) or (filling.full_in_seconds or soon) < soon
+        slack = SLACK if filling.what in self._said else 0.0
+        return filling.share >= FULL - slack or filling.full_in_seconds is not None
 
 
 def _urgency(filling: Filling) -> tuple[float, float]:
-    left = AHEAD_SECONDS if filling.full_in_seconds is None else filling.full_in_seconds
+    left = math.inf if filling.full_in_seconds is None else filling.full_in_seconds
     return (0.0 if filling.share >= FULL else left, -filling.share)
 
 

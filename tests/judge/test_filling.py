@@ -37,7 +37,7 @@ def test_a_steady_filling_is_forecast_to_the_tenth(hours: float) -> None:
     said = followed([0.75 + rate * number * MINUTE for number in range(int(0.9 * hours * 60))])
     first = next(number for number, each in enumerate(said) if each)
     true = hours * HOUR - first * MINUTE
-    assert true > 0.7 * hours * HOUR
+    assert 0.7 * hours * HOUR < true < 0.85 * hours * HOUR  # it looks back a quarter as far as ahead
     assert said[first][0].full_in_seconds == pytest.approx(true, rel=0.1)
 
 
@@ -48,6 +48,31 @@ def test_the_newest_minutes_decide_where_little_is_left() -> None:
     first = next(number for number, each in enumerate(said) if each)
     assert 600 < first < 620
     assert said[first][0].full_in_seconds < HOUR
+
+
+def test_a_daemon_that_has_just_started_sees_a_runaway() -> None:
+    """Ten minutes are enough where little is left."""
+    said = followed([0.88 + 0.12 * minute / 40 for minute in range(20)])
+    assert not any(said[:10])
+    assert said[15]
+
+
+def test_what_fills_faster_and_faster_is_told() -> None:
+    """With the square of time, long before the last minutes count."""
+    said = followed([0.5 + 0.35 * (minute / 600) ** 2 for minute in range(600)])
+    assert any(said)
+
+
+def test_what_is_half_empty_is_being_set_up() -> None:
+    """Below seventy per cent nothing is forecast, however steadily it fills."""
+    said = followed([0.4 + 0.29 * minute / 360 for minute in range(360)])
+    assert not any(said)
+
+
+def test_a_quick_copy_is_no_runaway_where_much_is_left() -> None:
+    """Twenty per cent in twenty minutes, and then it ends."""
+    shares = [0.6] * 400 + [0.6 + 0.2 * minute / 20 for minute in range(20)] + [0.8] * 400
+    assert not any(followed(shares))
 
 
 def test_a_copy_of_an_hour_is_no_trend() -> None:

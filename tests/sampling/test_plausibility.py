@@ -22,9 +22,9 @@ def test_what_no_host_can_have_is_unknown(signal: str) -> None:
 
 def test_a_share_a_little_over_one_is_one_and_a_jump_is_unknown() -> None:
     """Ticks and late readings make 1.02 of a busy disk; 858 993 is a counter that wrapped."""
-    shares = plausible("disk", np.array([0.3, 1.02, 858_993.0]))
+    shares = plausible("disk", np.array([0.3, 1.02, 2.0, 858_993.0]))
 
-    assert shares == pytest.approx([0.3, 1.0, math.nan], nan_ok=True)
+    assert shares == pytest.approx([0.3, 1.0, math.nan, math.nan], nan_ok=True)
 
 
 def test_the_largest_servers_are_possible() -> None:

@@ -59,7 +59,7 @@ def write_stat(host: FakeHost, **cpus: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(
-    ("ticks", "known"), [(-1, True), (-290, True), (-SINCE_BOOT, False), (10**10, False)]
+    ("ticks", "known"), [(-1, True), (-290, True), (-400, False), (-SINCE_BOOT, False), (10**10, False)]
 )
 def test_what_one_state_counts_wrongly_costs_that_state_only(
     host: FakeHost, state: str, ticks: int, known: bool
