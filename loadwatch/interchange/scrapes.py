@@ -13,7 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from loadwatch.interchange.query_api import QueryApi, TooMuchAtOnceError
+from loadwatch.errors import HistoryError
+from loadwatch.interchange.query_api import Points, QueryApi, TooMuchAtOnceError
+from loadwatch.interchange.screening import SKEW_SECONDS
 from loadwatch.interchange.targets import only_value
 from loadwatch.records import Floats, Span
 
@@ -27,6 +29,8 @@ _SATURATED: Final = 4  # points in a row with new samples: the grid may pass ove
 _SPARSE: Final = 0.3  # share of the points with new samples, below which a coarser grid shows them too
 _TYPICAL: Final = 9  # scrapes whose median is the interval at their middle
 _CHANGED: Final = 1.4
+_FEW_AHEAD: Final = 20
+_SHARE_AHEAD: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +74,8 @@ class Scrapes:
                     raise
                 continue
             # A scrape that failed repeats the sample before it: that is not another measurement.
-            newest = np.maximum.accumulate(np.concatenate(([self._newest], np.nan_to_num(shown.values))))
+            sound = np.where(self._ahead(shown), 0.0, np.nan_to_num(shown.values))
+            newest = np.maximum.accumulate(np.concatenate(([self._newest], sound)))
             new = np.diff(newest) > 0
             if self._step > FINEST_STEP and _is_saturated(new, shown.moments, self._step):
                 self._step = max(self._step / 2, FINEST_STEP)
@@ -81,6 +86,21 @@ class Scrapes:
             yield min(until, self._end), _stretches(newest[1:][new], shown.moments[new])
             if new.sum() <= _SPARSE * len(new):
                 self._step = min(2 * self._step, _COARSEST_STEP)
+
+    def _ahead(self, shown: Points) -> npt.NDArray[np.bool_]:
+        """Where a sample is later than the moment at which it was shown: a clock had leapt.
+
+        Raises:
+            HistoryError: that is so in many places.
+
+        """
+        ahead = shown.values > shown.moments + SKEW_SECONDS
+        if ahead.sum() > max(_FEW_AHEAD, _SHARE_AHEAD * len(ahead)):
+            raise HistoryError(
+                f"{self._api.url} has samples of the future, up to "
+                f"{shown.values.max() - self._end:,.0f} s ahead: check its clock, and that of the host"
+            )
+        return ahead
 
 
 def _is_saturated(new: npt.NDArray[np.bool_], moments: Floats, step: float) -> bool:

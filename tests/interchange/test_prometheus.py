@@ -261,6 +261,23 @@ def test_every_interval_is_found_and_has_its_rates(server: Server, jitter: float
     assert np.isnan(recording.column("cpu")).mean() < 0.005
 
 
+def test_samples_of_the_future_are_refused_and_a_lone_one_hides_none(server: Server) -> None:
+    """A clock that leapt once costs that sample, not those after it; a wrong clock costs the import."""
+    honest = server._value
+    leaps = {START + 1800.5}
+
+    def leaping(query: str, moment: float) -> float | None:
+        value = honest(query, moment)
+        return value + 86_400 if "timestamp(" in query and value in leaps else value
+
+    server._value = leaping  # type: ignore[method-assign]
+    recording = all_of(PrometheusHistory(api(server), "web-1"), Span(START, START + 3600))
+    assert len(recording) == 239
+    leaps |= {START + 0.5 + INTERVAL * n for n in range(240)}
+    with pytest.raises(HistoryError, match="samples of the future"):
+        list(PrometheusHistory(api(server), "web-1").recordings([Span(START, START + 3600)]))
+
+
 def test_scrapes_too_far_apart_are_left_out_and_counted(server: Server) -> None:
     """A rate over ten minutes says nothing of load; where there are no others, that is an error."""
     seldom = [START + 600.0 * n for n in range(20)]
