@@ -117,17 +117,17 @@ _WORTH: Final = (
     graph(
         "budget",
         "Alerts in a week and their budget",
-        "Alerts raised in the last seven days, the number that the configuration allows, and how many a week "
+        "Alerts of the last seven days, the number that the configuration allows, and how many a week "
         "neither rule, kernel pressure nor operator ever confirmed.",
-        Query("increase(loadwatch_alerts_total{$host}[7d])", "{{verdict}} raised"),
-        Query("loadwatch_alert_budget_per_week{$host}", "{{verdict}} budget"),
+        Query("increase(loadwatch_alerts_total{$host}[7d])", "{{verdict}}"),
+        Query("loadwatch_alert_budget_per_week{$host}", "budget"),
         Query("loadwatch_false_alarms_measured_per_week{$host}", "{{verdict}} false"),
     ),
     graph(
         "threshold_raise",
         "Raised thresholds",
         "How far the alert threshold stands above the trained one because the budget is overspent.",
-        Query("loadwatch_alert_threshold_raise{$host}", "{{verdict}}"),
+        Query("loadwatch_alert_threshold_raise{$host}", "raised by"),
         top=0.1,
     ).shown(unknown="none"),
 )

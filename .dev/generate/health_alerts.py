@@ -242,25 +242,16 @@ BUDGET_OVERSPENT: Final = AlertRule(
     name="LoadwatchBudgetOverspent",
     group="loadwatch-health",
     severity="info",
-    value=f"max without (verdict) ({_held('loadwatch_alert_threshold_raise')})",
+    value=_held("loadwatch_alert_threshold_raise"),
     comparison=">",
     threshold=0,
     wait="1h",
     summary="More alerts than the weekly budget allows.",
-    description=(
-        "{instance} has raised its alert threshold because the weekly budget is overspent:",
-        Lookup(
-            "raise",
-            " ",
-            "loadwatch_alert_threshold_raise{$host} > 0",
-            label="verdict",
-            show_value='printf "%+.2f"',
-        ),
-        ".",
-    ),
+    description=("{instance} asks for stronger evidence before it alerts: the weekly budget is overspent.",),
     panel=("loadwatch-daemon", "budget"),
-    meaning="The host raised more alerts this week than `alerts.budget_per_week`, so it now asks for "
-    "stronger evidence. The plain limits still raise the flag when the host is at its end.",
+    meaning="The host had more alerts this week than `alerts.budget_per_week`, so it now asks for "
+    "stronger evidence. High load worse than all of the last four weeks, memory at its end and stalls of "
+    "memory or storage are alerts all the same.",
     action="`loadwatch alerts` lists them. Were they right, the host needs help, or the budget is too "
     "small for it. Were they wrong, label them `normal`, so that the next training learns it.",
     clearing="By itself, as the week moves on and the threshold comes down.",

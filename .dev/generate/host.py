@@ -117,7 +117,12 @@ _NOW: Final = (
             Lane(query, name, "orange")
             for query, name in by_horizon("loadwatch_high_load{$host,$horizon}", "in $horizon")
         ),
-        Lane("loadwatch_high_load_by_guard{$host}", "plain limit", "red"),
+        Lane(
+            'max without (source) (loadwatch_high_load_source{$host,source="limit"}) '
+            "or 0 * max without (horizon) (loadwatch_high_load{$host})",
+            "plain limit",
+            "red",
+        ),
         Lane("loadwatch_anomaly{$host}", "anomaly", "purple"),
         Lane("max without (verdict, stage) (loadwatch_alert{$host})", "alert", "semi-dark-red"),
         Lane("loadwatch_maintenance{$host}", "maintenance", "blue"),

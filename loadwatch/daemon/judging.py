@@ -49,6 +49,7 @@ class LiveJudge:
         self.misnamed: dict[str, str] = {}
         self.is_training = False
         self.alerts: tuple[Alert, ...] = ()
+        self.opened: dict[str, int] = dict.fromkeys(VERDICTS, 0)
         self.maintenance: tuple[Maintenance, ...] = ()
         self._announced: tuple[Maintenance, ...] = ()
         self.calendar = MaintenanceCalendar(config.maintenance.windows)
@@ -188,15 +189,14 @@ class LiveJudge:
             self._reasons = scorer.contributions()
             self._reasons_at = sample.monotonic
             self.raised_bars = self._judge.raised_bars()
-            for verdict, bar in self.raised_bars.items():
-                self._exporter.threshold_raise.note(bar, verdict)
+            self._exporter.threshold_raise.set(max(self.raised_bars.values()))
 
     def _log_alerts(self, judgement: Judgement, model: Model) -> None:
         """Write opened and closed alerts into the history, with what drove them."""
         for alert in judgement.opened:
             named = reasons(self._reasons.get(alert.verdict, ()))
             told = self._judge.annotate(alert.verdict, named, model.card.version) or alert
-            self._exporter.alerts.inc(alert.verdict)
+            self.opened[alert.verdict] += 1
             words = " ".join(f"{part.signal}={part.value:+.2f}" for part in named[:3])
             log.warning("alert verdict=%s horizon=%ds %s", alert.verdict, alert.horizon, words)
             self._keep(told)
@@ -236,13 +236,13 @@ class LiveJudge:
 
     def _show_worth(self, span: Span) -> None:
         """Measure what the alerts of the last four weeks were worth, and export it."""
+        self._exporter.alert_budget.set(self.budget_per_week)
         first = self._history.span(span)
         if first is None:
             return
         period = Span(first.start, span.end)
         self.worth = {verdict: summarise(self.alerts, period, verdict=verdict) for verdict in VERDICTS}
         for verdict, worth in self.worth.items():
-            self._exporter.alert_budget.set(self.budget_per_week, verdict)
             self._exporter.false_alarms.set(worth.false_per_week, verdict)
         self._exporter.forecast_hits.set(self.worth["high_load"].hit_rate)
         self._exporter.forecast_lead.set(self.worth["high_load"].median_lead_seconds)

@@ -147,8 +147,6 @@ class ModelManager:
         exporter.training_failures.set(state.failures)
         exporter.training_rejections.set(state.rejections)
         exporter.training_waiting.set(state.waiting)
-        if self.set_aside:
-            exporter.models_set_aside.set(self.set_aside)
         exporter.last_training_success.set(state.last_success_timestamp)
         exporter.model_brier.set(None if self.card is None else self.card.brier)
         if state.last is not None and state.last.version:

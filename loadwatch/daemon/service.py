@@ -18,6 +18,7 @@ from loadwatch.daemon.reporting import collect_facts
 from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
 from loadwatch.daemon.textfile import Textfile
+from loadwatch.daemon.totals import Totals
 from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.history import DeferredHistory, StateLock
@@ -38,6 +39,7 @@ REFRESH_SECONDS: Final = 10.0
 REFRESHES_A_CHECKPOINT: Final = 3
 """So a power cut costs half a minute of samples at most; a checkpoint waits for the disk, and is not free."""
 FIRST_SAMPLE_SECONDS: Final = 1.0
+JOBS: Final = ("sampling", "training", "refresh", "retention", "verification", "textfile")
 LARGEST_RATE: Final = "sampling.largest_rate"
 HUNG_AFTER_INTERVALS: Final = 5.0
 HUNG_AFTER_SECONDS: Final = 15.0
@@ -135,7 +137,12 @@ class Daemon:
         rate = self._history.state(LARGEST_RATE)
         if isinstance(rate, int | float) and math.isfinite(rate):
             self._sampler.largest_rate = rate
+        self._totals = Totals(self._directory)
+        self._exporter.sample_failures.take(self._sampler.failures)
+        for job in JOBS:
+            self._exporter.scheduler_missed.set(0, job)
         self._keeper.load()
+        self._count()
         self._board.refill(self._history.recording)
 
     def _serve(self) -> None:
@@ -187,12 +194,21 @@ class Daemon:
         if self._learning_stands() != self._learning_told:
             self._tell()
         self._exporter.notify_failures.set(self._notifier.failures)
-        self._exporter.history_salvaged.set(self._history.salvages)
-        for kind, count in self._web.faults().items():
-            self._exporter.web_faults.set(count, kind)
+        self._count()
         if not self._web.alive:
             raise ServiceError("the web server ended unexpectedly; restart loadwatch")
         return True
+
+    def _count(self) -> None:
+        """Show what others count; the rare things with what earlier runs counted."""
+        for kind, count in self._web.faults().items():
+            self._exporter.web_faults.set(count, kind)
+        self._totals.follow(
+            self._exporter,
+            self._verdicts.opened,
+            salvages=self._history.salvages,
+            set_aside=self._keeper.set_aside,
+        )
 
     def _feed_watchdog(self) -> None:
         """Tell systemd that we live, but only while samples really arrive."""
@@ -316,6 +332,7 @@ class Daemon:
         self._web.close()
         self.hangs = not self._watch.rest()
         try:
+            self._count()
             self._remember()
         except HistoryError as error:
             log.error("state not saved: %s", error)

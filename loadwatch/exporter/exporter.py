@@ -24,6 +24,7 @@ from loadwatch.exporter.pages import PageCache
 from loadwatch.exporter.selection import (
     ALERT_STAGES,
     PROCESS_METRICS,
+    USUAL_HORIZONS,
     VERDICTS,
     StrongestContributions,
     most_telling,
@@ -65,11 +66,10 @@ class Exporter(Collector):
     asked at each scrape whether a wall time lies in a window: the answer holds when samples stay away, too.
     """
 
-    def __init__(self, clock: Clock, interval: float, *, all_signals: bool = False) -> None:
+    def __init__(self, clock: Clock, interval: float) -> None:
         self.interval = interval
         self.is_maintenance: Callable[[float], bool] = lambda _timestamp: False
         self._clock = clock
-        self._all_signals = all_signals
         self._published: _Published | None = None
         self._strongest = StrongestContributions()
         self._publishing = threading.Lock()
@@ -78,7 +78,7 @@ class Exporter(Collector):
         self.sample_failures = Counter(table.SAMPLE_FAILURES)
         self.sample_duration = Histogram(table.SAMPLE_DURATION)
         self.inference_duration = Histogram(table.INFERENCE_DURATION)
-        self.inference_failures = Counter(table.INFERENCE_FAILURES)
+        self.inference_failures = Counter(table.INFERENCE_FAILURES, ())
         self.model_brier = Gauge(table.MODEL_BRIER)
         self.training_runs = Counter(table.TRAINING_RUNS, ())
         self.training_failures = Counter(table.TRAINING_FAILURES, ())
@@ -92,16 +92,16 @@ class Exporter(Collector):
         self.alert = Gauge(table.ALERT, *ALERT_STAGES)
         self.alerts = Counter(table.ALERTS, *verdicts)
         self.alert_budget = Gauge(table.ALERT_BUDGET)
-        self.threshold_raise = Gauge(table.THRESHOLD_RAISE)
+        self.threshold_raise = Gauge(table.THRESHOLD_RAISE, ())
         self.false_alarms = Gauge(table.FALSE_ALARMS)
         self.forecast_hits = Gauge(table.FORECAST_HITS)
         self.forecast_lead = Gauge(table.FORECAST_LEAD)
         self.scheduler_missed = Counter(table.SCHEDULER_MISSED)
-        self.history_unsaved = Gauge(table.HISTORY_UNSAVED)
-        self.history_lost = Counter(table.HISTORY_LOST)
-        self.history_salvaged = Counter(table.HISTORY_SALVAGED)
-        self.models_set_aside = Counter(table.MODELS_SET_ASIDE)
-        self.notify_failures = Counter(table.NOTIFY_FAILURES)
+        self.history_unsaved = Gauge(table.HISTORY_UNSAVED, ())
+        self.history_lost = Counter(table.HISTORY_LOST, ())
+        self.history_salvaged = Counter(table.HISTORY_SALVAGED, ())
+        self.models_set_aside = Counter(table.MODELS_SET_ASIDE, ())
+        self.notify_failures = Counter(table.NOTIFY_FAILURES, ())
         self.web_faults = Counter(table.WEB_FAULTS)
 
         self._build_info = Gauge(table.BUILD_INFO)
@@ -168,9 +168,17 @@ class Exporter(Collector):
         verdicts = self._verdicts(published) if published else {}
         verdicts[table.READY] = {(): float(self.is_ready())}
         verdicts[table.MAINTENANCE] = {(): float(self.is_maintenance(self._clock.wall()))}
+        room = self._room(published)
         for metric in table.METRICS:
             instrument = self._instruments.get(metric)
-            if instrument is not None:
+            if isinstance(instrument, Counter) and metric.series is None:
+                values = instrument.values()
+                zeros = [labels for labels, value in values.items() if not value]
+                for labels in zeros[max(0, room) :]:
+                    del values[labels]
+                room -= len(zeros)
+                yield metric, values, instrument.family_of
+            elif instrument is not None:
                 yield metric, instrument.values(), instrument.family_of
             elif metric in verdicts:
                 yield metric, verdicts[metric], partial(gauge_family, metric)
@@ -193,13 +201,12 @@ class Exporter(Collector):
         return {
             table.HIGH_LOAD_PROBABILITY: {(str(h),): p for h, p in snapshot.probabilities.items()},
             table.HIGH_LOAD: flags,
-            table.HIGH_LOAD_BY_GUARD: {(): float(snapshot.flagged_by == "limit")} if flags else {},
             table.HIGH_LOAD_SOURCE: {(source,): 1.0} if source else {},
             table.LIMIT_EXCEEDED: {(signal,): value for signal, value in snapshot.limits.items()},
             table.ANOMALY_SCORE: {} if snapshot.anomaly_score is None else {(): snapshot.anomaly_score},
             table.ANOMALY: {} if snapshot.anomaly is None else {(): float(snapshot.anomaly)},
             table.CONTRIBUTION: published.contributions,
-            table.SIGNAL: self._signals(snapshot),
+            table.SIGNAL: self._signals(published),
             table.FILLING: {(one.what,): one.share for one in snapshot.filling},
             table.FULL_IN: {
                 (one.what,): one.full_in_seconds
@@ -209,18 +216,22 @@ class Exporter(Collector):
             table.UNKNOWN_SIGNALS: {(): float(len(snapshot.unknown))} if snapshot.unknown else {},
         }
 
-    def _signals(self, snapshot: Snapshot) -> dict[Labels, float]:
-        names = tuple(snapshot.sample.values)
-        if not self._all_signals:
-            names = most_telling(names, room_for_signals(len(snapshot.probabilities), self._faults()))
+    def _signals(self, published: _Published) -> dict[Labels, float]:
+        values = published.snapshot.sample.values
         return {
-            (name, BY_NAME[name].unit if name in BY_NAME else "1"): snapshot.sample.values[name]
-            for name in names
+            (name, BY_NAME[name].unit if name in BY_NAME else "1"): values[name]
+            for name in most_telling(tuple(values), self._room(published, signals=False))
         }
 
-    def _faults(self) -> int:
-        return sum(
-            len(instrument)
+    def _room(self, published: _Published | None, *, signals: bool = True) -> int:
+        """How many series are left beside all others, or also beside the signals."""
+        shown = published.snapshot if published else None
+        horizons = len(shown.probabilities) if shown and shown.probabilities else USUAL_HORIZONS
+        others = max(0, len(shown.limits) - 1) if shown else 0
+        others += sum(
+            sum(value > 0 for value in instrument.values().values())
             for metric, instrument in self._instruments.items()
-            if metric.series is None and not isinstance(instrument, Histogram)
+            if isinstance(instrument, Counter) and metric.series is None
         )
+        room = room_for_signals(horizons, others)
+        return room - len(shown.sample.values) if signals and shown else room

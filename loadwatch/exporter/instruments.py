@@ -29,9 +29,6 @@ class _Labelled:
         with self._lock:
             return dict(self._values)
 
-    def __len__(self) -> int:
-        return len(self._values)
-
     def _checked(self, labels: Labels) -> Labels:
         if len(labels) != len(self.metric.labels):
             raise ValueError(f"{self.metric.name} has the labels {self.metric.labels}, got values {labels}")
@@ -39,7 +36,7 @@ class _Labelled:
 
 
 class Counter(_Labelled):
-    """Counts events. Series named as ``known`` start at 0; the others appear with their first event."""
+    """Counts events. Series named as ``known`` start at 0; the others appear when first counted or set."""
 
     def inc(self, *labels: str, by: float = 1.0) -> None:
         """Count ``by`` more events."""
@@ -47,10 +44,9 @@ class Counter(_Labelled):
             self._values[self._checked(labels)] = self._values.get(labels, 0.0) + by
 
     def set(self, total: float, *labels: str) -> None:
-        """Take over a total that somebody else counts; a zero of a fault stays absent."""
+        """Take over a total that somebody else counts, 0 included."""
         with self._lock:
-            if total or self._checked(labels) in self._values:
-                self._values[labels] = float(total)
+            self._values[self._checked(labels)] = float(total)
 
     def take(self, totals: Mapping[str, float]) -> None:
         """Take over totals by the value of the only label, as a sampler keeps its failures by source."""
@@ -75,11 +71,6 @@ class Gauge(_Labelled):
                 self._values.pop(self._checked(labels), None)
             else:
                 self._values[self._checked(labels)] = float(value)
-
-    def note(self, value: float, *labels: str) -> None:
-        """Set the value; a zero of a fault that never happened stays absent."""
-        if value or self._checked(labels) in self._values:
-            self.set(value, *labels)
 
     def only(self, value: float, *labels: str) -> None:
         """Make this the only series, as of an information metric whose labels have changed."""

@@ -1,9 +1,9 @@
-"""Which signals and contributions are exported, so that a host has at most a hundred series in all.
+"""Which series are exported where not all fit: at most a hundred a host, those of the process included.
 
-A fleet of ten thousand hosts pays for every series ten thousand times. The verdicts, the daemon's own health
-and its worth are exported whole; of the signals the most telling ones, utilisation and kernel pressure first,
-as many as there is room for; of the contributions the three strongest of each verdict. The status page and
-``loadwatch status`` show them all.
+A fleet of ten thousand hosts pays for every series ten thousand times. Verdicts, health and worth are
+exported whole, and every signal; of the contributions the three strongest of each verdict. Counters of faults
+stand at 0 from the start; those of a source, a job or a kind as far as there is room, and from their first
+fault on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ PROCESS_METRICS: Final = (
     "process_start_time_seconds",
 )
 FEWEST_SIGNALS: Final = 4
+USUAL_HORIZONS: Final = 4
 TOP: Final = 3
 VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
 ALERT_STAGES: Final[tuple[tuple[Verdict, Stage], ...]] = (
@@ -47,11 +48,10 @@ _RANK: Final = {name: rank for rank, name in enumerate(dict.fromkeys((*_FIRST, *
 
 
 def room_for_signals(horizons: int, faults: int) -> int:
-    """How many signals fit beside the verdicts of ``horizons`` and the series of ``faults`` seen so far.
+    """How many signals fit beside the verdicts of ``horizons`` and ``faults`` of sources, jobs and kinds.
 
-    Every other metric, the process's own too, is counted as if it were there, so that the choice of signals
-    does not change when, say, the first training ends. A few signals always stay: a daemon with more than
-    three kinds of fault at once shows them all, and may then exceed a hundred.
+    Every other metric, the process's own too, is counted as if it were there, so that the choice does not
+    change when, say, the first training ends. All signals of a host fit beside four horizons.
     """
     by_horizon = {table.HIGH_LOAD, table.HIGH_LOAD_PROBABILITY}
     fixed = sum(metric.series or 0 for metric in table.METRICS if metric not in by_horizon)

@@ -12,8 +12,8 @@ from typing import Final, Literal
 class Metric:
     """One exported metric family; ``series`` is how many series it may have on one host.
 
-    ``series`` is None for counters of faults: each kind of fault gets its series when it first happens, so
-    that a healthy host does not carry them.
+    ``series`` is None for signals, and for counters of faults by source, job or kind: as many as there are,
+    and of those that count nothing as many as there is room for.
     """
 
     name: str
@@ -46,7 +46,6 @@ UNKNOWN_SIGNALS: Final = Metric(
     "gauge",
     "Signals that the high-load rule or the limits need and that stay unknown, as of the last sample: the "
     "verdict was made without them. Their loadwatch_signal is NaN; appears when it first happens.",
-    series=None,
 )
 
 FILLING: Final = Metric(
@@ -79,19 +78,12 @@ HIGH_LOAD: Final = Metric(
     ("horizon",),
     series=4,
 )
-HIGH_LOAD_BY_GUARD: Final = Metric(
-    "loadwatch_high_load_by_guard",
-    "gauge",
-    "1 while the flag for now was raised by the plain limits on the signals and not by the model; "
-    "otherwise 0.",
-)
 LIMIT_EXCEEDED: Final = Metric(
     "loadwatch_limit_exceeded",
     "gauge",
     "Value, 0 to 1, of a signal that has been over its plain limit for that limit's time; absent while it is "
     "not. These limits hold beside the model.",
     ("signal",),
-    series=None,
 )
 HIGH_LOAD_SOURCE: Final = Metric(
     "loadwatch_high_load_source",
@@ -138,8 +130,7 @@ SAMPLE_DURATION: Final = Metric(
     "loadwatch_sample_duration_seconds",
     "histogram",
     "Time it took to read all sources once, in seconds.",
-    series=4,
-    buckets=(0.05,),
+    series=3,
 )
 INFERENCE_DURATION: Final = Metric(
     "loadwatch_inference_duration_seconds",
@@ -151,8 +142,7 @@ INFERENCE_DURATION: Final = Metric(
 INFERENCE_FAILURES: Final = Metric(
     "loadwatch_inference_failures_total",
     "counter",
-    "Samples for which no verdict could be made; appears when it first happens.",
-    series=None,
+    "Samples for which no verdict could be made.",
 )
 
 MODEL_INFO: Final = Metric(
@@ -218,22 +208,18 @@ ALERT: Final = Metric(
     series=3,
 )
 ALERTS: Final = Metric(
-    "loadwatch_alerts_total", "counter", "Alerts raised since the start.", ("verdict",), series=2
+    "loadwatch_alerts_total", "counter", "Alerts opened, counted on through restarts.", ("verdict",), series=2
 )
 ALERT_BUDGET: Final = Metric(
     "loadwatch_alert_budget_per_week",
     "gauge",
-    "Alerts a week that the configuration allows.",
-    ("verdict",),
-    series=2,
+    "Alerts a week that the configuration allows this host, all verdicts together.",
 )
 THRESHOLD_RAISE: Final = Metric(
     "loadwatch_alert_threshold_raise",
     "gauge",
-    "How far the alert threshold now stands above the trained one because the weekly budget is overspent; "
-    "appears when it first happens, and is 0 when the budget holds again.",
-    ("verdict",),
-    series=None,
+    "How far the threshold for an alert stands above the trained one, in log odds, because the budget is "
+    "spent; the larger of those of high load and anomaly. 0 while the budget holds.",
 )
 FALSE_ALARMS: Final = Metric(
     "loadwatch_false_alarms_measured_per_week",
@@ -256,44 +242,39 @@ FORECAST_LEAD: Final = Metric(
 SCHEDULER_MISSED: Final = Metric(
     "loadwatch_scheduler_missed_total",
     "counter",
-    "Scheduled runs of a job that were missed or skipped; a job appears when it first happens.",
+    "Scheduled runs of a job that were missed or skipped.",
     ("job",),
     series=None,
 )
 HISTORY_UNSAVED: Final = Metric(
     "loadwatch_history_unsaved_samples",
     "gauge",
-    "Samples that wait in memory because the history could not be written; appears when it first happens.",
-    series=None,
+    "Samples that wait in memory because the history could not be written.",
 )
 HISTORY_LOST: Final = Metric(
     "loadwatch_history_lost_samples_total",
     "counter",
-    "Samples that never reached the history; appears when it first happens.",
-    series=None,
+    "Samples that never reached the history.",
 )
 HISTORY_SALVAGED: Final = Metric(
     "loadwatch_history_salvages_total",
     "counter",
-    "Times a damaged history was set aside and what was readable saved; appears when it first happens.",
-    series=None,
+    "Times a damaged history was set aside and what was readable saved, counted on through restarts.",
 )
 MODELS_SET_ASIDE: Final = Metric(
     "loadwatch_models_set_aside_total",
     "counter",
-    "Stored models that were damaged or another host's and were set aside; appears when it first happens.",
-    series=None,
+    "Stored models that were damaged or another host's and were set aside, counted on through restarts.",
 )
 NOTIFY_FAILURES: Final = Metric(
     "loadwatch_notify_failures_total",
     "counter",
-    "Messages that the service manager did not take; appears when it first happens.",
-    series=None,
+    "Messages that the service manager did not take.",
 )
 WEB_FAULTS: Final = Metric(
     "loadwatch_web_faults_total",
     "counter",
-    "Faults of the HTTP server, by kind; a kind appears when it first happens.",
+    "Faults of the HTTP server, by kind.",
     ("kind",),
     series=None,
 )

@@ -28,14 +28,13 @@ class Host:
     maintenance: bool = False
     down: bool = False
     faults: bool = False
-    all_signals: bool = False
     limits: dict[str, float] = field(default_factory=dict)
     exporter: Exporter = field(init=False)
 
     def __post_init__(self) -> None:
         self._clock = SystemClock()
         # As if the last sample could be a minute old: a busy test machine must not make verdicts stale.
-        self.exporter = exporter = Exporter(self._clock, interval=20.0, all_signals=self.all_signals)
+        self.exporter = exporter = Exporter(self._clock, interval=20.0)
         exporter.is_maintenance = lambda _timestamp: self.maintenance
         self._trained = self._clock.wall() - 3600
         exporter.model_brier.set(0.03)
@@ -46,8 +45,8 @@ class Host:
         exporter.last_training_success.set(self._trained)
         exporter.forecast_hits.set(0.75)
         exporter.forecast_lead.set(240)
+        exporter.alert_budget.set(2)
         for verdict in ("high_load", "anomaly"):
-            exporter.alert_budget.set(2, verdict)
             exporter.false_alarms.set(0.5, verdict)
 
     def page(self) -> bytes:
@@ -73,7 +72,7 @@ class Host:
         self.exporter.notify_failures.inc()
         self.exporter.web_faults.inc("timeout")
         self.exporter.training_failures.inc()
-        self.exporter.threshold_raise.set(0.05, "high_load")
+        self.exporter.threshold_raise.set(0.05)
 
     def _open_alerts(self) -> None:
         """As the judge does that finds each flag worth an alert."""

@@ -65,7 +65,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         Host("coming", probability=0.3),
         Host("limited", probability=0.00006, outlook=0.01, limits={"memory": 0.985}),
         Host("strange", anomaly=True),
-        Host("well", all_signals=True),
+        Host("well"),
         Host("serviced", probability=0.99, maintenance=True),
         Host("faulty", faults=True),
         Host("dead", down=True),

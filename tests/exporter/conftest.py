@@ -48,8 +48,8 @@ def exporter(clock: ManualClock) -> Exporter:
     exporter.training_samples.set(100_000)
     exporter.last_training_success.set(WALL - 3600)
     for verdict in ("high_load", "anomaly"):
-        exporter.alert_budget.set(2, verdict)
         exporter.false_alarms.set(0.5, verdict)
+    exporter.alert_budget.set(2)
     exporter.alerts.inc("high_load")
     exporter.forecast_hits.set(0.75)
     exporter.forecast_lead.set(240)

@@ -21,13 +21,13 @@ from loadwatch.clock import ManualClock
 from loadwatch.exporter import METRICS, Exporter
 from loadwatch.exporter.selection import PROCESS_METRICS, SERIES_LIMIT
 from loadwatch.records import Filling, FlagSource, Sample, Snapshot
+from loadwatch.signals import NAMES
 
 GOLDEN = Path(__file__).with_name("metrics.txt")
 UPDATE = "LOADWATCH_UPDATE_GOLDEN" in os.environ  # now: no test sees the environment's settings
 VERDICT_METRICS = (
     "loadwatch_high_load_probability",
     "loadwatch_high_load",
-    "loadwatch_high_load_by_guard",
     "loadwatch_anomaly_score",
     "loadwatch_anomaly",
     "loadwatch_contribution",
@@ -192,7 +192,6 @@ def test_the_page_says_who_raised_the_flag(exporter: Exporter, snapshot: Snapsho
     for source in sources:
         exporter.publish(replace(snapshot, flagged_by=source))
         found = series(exporter.render())
-        assert found["loadwatch_high_load_by_guard"] == (source == "limit")
         shown = {name for name in found if name.startswith("loadwatch_high_load_source")}
         assert shown == ({f'loadwatch_high_load_source{{source="{source}"}}'} if source else set())
     exporter.publish(replace(snapshot, limits={"memory": 0.985}))
@@ -269,43 +268,58 @@ def test_a_verdict_made_without_a_needed_signal_is_not_ready(exporter: Exporter,
     assert (unknown["loadwatch_unknown_signals"], unknown["loadwatch_ready"]) == (1.0, 0.0)
 
 
-def test_every_source_may_fail_and_the_page_stays_small(exporter: Exporter, snapshot: Snapshot) -> None:
-    """With a failure of each source and a fault of each kind there is, the page stays bounded."""
-    exporter.publish(snapshot)
-    sources = ("cpu", "memory", "network", "disk", "load", "pressure", "tcp")
-    exporter.sample_failures.take(dict.fromkeys(sources, 1))
-    assert len(series(exporter.scrape()[0])) <= 100
-    for single in ("history_lost", "history_salvaged", "inference_failures", "models_set_aside"):
-        getattr(exporter, single).inc()
-    exporter.history_unsaved.set(1)
-    exporter.notify_failures.inc()
-    for verdict in ("high_load", "anomaly"):
-        exporter.threshold_raise.set(0.5, verdict)
-    exporter.web_faults.inc("timeout")
-    for job in ("sampling", "training"):
+SOURCES = ("cpu", "memory", "network", "disk", "load", "pressure", "tcp", "filesystem", "limits")
+
+
+def test_every_signal_is_exported_and_the_whole_has_at_most_a_hundred_series(
+    exporter: Exporter, snapshot: Snapshot
+) -> None:
+    """A host that has all there is, under high load by a limit: no signal is left out."""
+    exporter.sample_failures.take(dict.fromkeys(SOURCES, 0))
+    exporter.publish(replace(snapshot, flagged_by="limit", limits={"memory": 0.99}, unknown={"cpu": "x"}))
+    found = series(exporter.scrape()[0])
+    shown = {name.split('"')[1] for name in found if name.startswith("loadwatch_signal{")}
+    assert shown == set(NAMES)
+    assert len(found) <= 100
+
+
+def test_in_the_worst_of_hours_the_limit_holds(exporter: Exporter, snapshot: Snapshot) -> None:
+    """Every source fails, every limit is passed, every kind of fault has happened: signals give way."""
+    exporter.sample_failures.take(dict.fromkeys(SOURCES, 1))
+    for job in ("sampling", "training", "refresh"):
         exporter.scheduler_missed.inc(job)
+    for kind in ("connection_evicted", "connection_expired", "config_refused"):
+        exporter.web_faults.inc(kind)
+    exporter.publish(replace(snapshot, limits=dict.fromkeys(NAMES[:7], 0.99), flagged_by="limit"))
     page = exporter.scrape()[0]
-    assert len(series(page)) <= 110
+    assert len(series(page)) <= 100
     assert b"_created" not in page
     assert b'loadwatch_signal{signal="cpu",unit="ratio"}' in page
 
 
-def test_the_raised_threshold_appears_with_the_first_overspending(exporter: Exporter) -> None:
-    """A host within its budget does not carry the series; after that 0 says that the budget holds again."""
-    name = 'loadwatch_alert_threshold_raise{verdict="anomaly"}'
-    exporter.threshold_raise.note(0.0, "anomaly")
-    assert name not in series(exporter.render())
-    for bar in (0.25, 0.0):
-        exporter.threshold_raise.note(bar, "anomaly")
-        assert series(exporter.render())[name] == bar
+def test_counters_are_there_before_they_count(clock: ManualClock, snapshot: Snapshot) -> None:
+    """Prometheus cannot see the first fault of a counter that appears with it."""
+    exporter = Exporter(clock, interval=5.0)
+    exporter.sample_failures.take({"cpu": 0, "memory": 0})
+    exporter.scheduler_missed.set(0, "sampling")
+    exporter.web_faults.set(0, "config_refused")
+    few = dict(list(snapshot.sample.values.items())[:20])
+    exporter.publish(replace(snapshot, sample=replace(snapshot.sample, values=few)))
+    found = series(exporter.render())
+    for metric in METRICS:
+        if metric.kind == "counter":
+            assert any(name.split("{")[0] == metric.name for name in found), metric.name
+    assert found['loadwatch_sample_failures_total{source="memory"}'] == 0
 
 
-def test_all_signals_are_exported_when_asked_for(clock: ManualClock, snapshot: Snapshot) -> None:
-    """Who has no other exporter may have every signal, above the limit."""
-    exporter = Exporter(clock, interval=5.0, all_signals=True)
+def test_a_counted_fault_is_always_shown(exporter: Exporter, snapshot: Snapshot) -> None:
+    """Zeros of sources, jobs and kinds give way where there is no room; what has counted never does."""
+    zeros = {f"source {number}": 0 for number in range(30)}
+    exporter.sample_failures.take({**zeros, "last": 3})
     exporter.publish(snapshot)
-    found = [name for name in series(exporter.render()) if name.startswith("loadwatch_signal{")]
-    assert len(found) == len(snapshot.sample.values)
+    found = series(exporter.scrape()[0])
+    assert found['loadwatch_sample_failures_total{source="last"}'] == 3
+    assert len(found) <= 100
 
 
 def test_the_last_change_of_interval_decides(
@@ -376,7 +390,7 @@ def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot:
     exporter.models_set_aside.inc()
     exporter.notify_failures.inc()
     exporter.web_faults.inc("tls")
-    exporter.threshold_raise.set(0.5, "anomaly")
+    exporter.threshold_raise.set(0.5)
     assert {family.name for family in exporter.collect()} == {
         metric.name.removesuffix("_total") for metric in METRICS
     }
