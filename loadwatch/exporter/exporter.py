@@ -28,7 +28,7 @@ from loadwatch.exporter.selection import (
     VERDICTS,
     StrongestContributions,
     most_telling,
-    room_for_signals,
+    room_beside,
 )
 from loadwatch.records import STALE_AFTER_INTERVALS, Snapshot
 from loadwatch.signals import BY_NAME
@@ -168,7 +168,8 @@ class Exporter(Collector):
         verdicts = self._verdicts(published) if published else {}
         verdicts[table.READY] = {(): float(self.is_ready())}
         verdicts[table.MAINTENANCE] = {(): float(self.is_maintenance(self._clock.wall()))}
-        room = self._room(published)
+        shown = sum(len(series) for metric, series in verdicts.items() if metric.series is None)
+        room = self._room(len(verdicts.get(table.HIGH_LOAD, ())), shown)
         for metric in table.METRICS:
             instrument = self._instruments.get(metric)
             if isinstance(instrument, Counter) and metric.series is None:
@@ -198,7 +199,7 @@ class Exporter(Collector):
         flags: dict[Labels, float] = {
             (str(horizon),): float(flag) for horizon, flag in snapshot.high_load.items()
         }
-        return {
+        values: dict[table.Metric, dict[Labels, float]] = {
             table.HIGH_LOAD_PROBABILITY: {(str(h),): p for h, p in snapshot.probabilities.items()},
             table.HIGH_LOAD: flags,
             table.HIGH_LOAD_SOURCE: {(source,): 1.0} if source else {},
@@ -206,7 +207,6 @@ class Exporter(Collector):
             table.ANOMALY_SCORE: {} if snapshot.anomaly_score is None else {(): snapshot.anomaly_score},
             table.ANOMALY: {} if snapshot.anomaly is None else {(): float(snapshot.anomaly)},
             table.CONTRIBUTION: published.contributions,
-            table.SIGNAL: self._signals(published),
             table.FILLING: {(one.what,): one.share for one in snapshot.filling},
             table.FULL_IN: {
                 (one.what,): one.full_in_seconds
@@ -215,23 +215,19 @@ class Exporter(Collector):
             },
             table.UNKNOWN_SIGNALS: {(): float(len(snapshot.unknown))} if snapshot.unknown else {},
         }
-
-    def _signals(self, published: _Published) -> dict[Labels, float]:
-        values = published.snapshot.sample.values
-        return {
-            (name, BY_NAME[name].unit if name in BY_NAME else "1"): values[name]
-            for name in most_telling(tuple(values), self._room(published, signals=False))
+        in_trouble = sum(len(series) for metric, series in values.items() if metric.series is None)
+        signals = snapshot.sample.values
+        values[table.SIGNAL] = {
+            (name, BY_NAME[name].unit if name in BY_NAME else "1"): signals[name]
+            for name in most_telling(tuple(signals), self._room(len(flags), in_trouble))
         }
+        return values
 
-    def _room(self, published: _Published | None, *, signals: bool = True) -> int:
-        """How many series are left beside all others, or also beside the signals."""
-        shown = published.snapshot if published else None
-        horizons = len(shown.probabilities) if shown and shown.probabilities else USUAL_HORIZONS
-        others = max(0, len(shown.limits) - 1) if shown else 0
-        others += sum(
+    def _room(self, horizons: int, others: int) -> int:
+        """How many series are left beside all that counts and ``others``."""
+        counting = sum(
             sum(value > 0 for value in instrument.values().values())
             for metric, instrument in self._instruments.items()
             if isinstance(instrument, Counter) and metric.series is None
         )
-        room = room_for_signals(horizons, others)
-        return room - len(shown.sample.values) if signals and shown else room
+        return room_beside(horizons or USUAL_HORIZONS, counting + others)

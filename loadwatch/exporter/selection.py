@@ -43,25 +43,33 @@ _FIRST: Final = (
     "swap",
     "iowait",
     "steal",
+    "filesystem",
+    "filesystem_inodes",
+    "oom_kills",
+    "file_handles",
+    "threads",
+    "conntrack",
 )
 _RANK: Final = {name: rank for rank, name in enumerate(dict.fromkeys((*_FIRST, *NAMES)))}
 
 
-def room_for_signals(horizons: int, faults: int) -> int:
-    """How many signals fit beside the verdicts of ``horizons`` and ``faults`` of sources, jobs and kinds.
+def room_beside(horizons: int, others: int) -> int:
+    """How many series fit beside the verdicts of ``horizons`` and ``others``, that are there in trouble only.
 
     Every other metric, the process's own too, is counted as if it were there, so that the choice does not
     change when, say, the first training ends. All signals of a host fit beside four horizons.
     """
     by_horizon = {table.HIGH_LOAD, table.HIGH_LOAD_PROBABILITY}
     fixed = sum(metric.series or 0 for metric in table.METRICS if metric not in by_horizon)
-    return max(FEWEST_SIGNALS, SERIES_LIMIT - len(PROCESS_METRICS) - fixed - 2 * horizons - faults)
+    return SERIES_LIMIT - len(PROCESS_METRICS) - fixed - 2 * horizons - others
 
 
 @lru_cache(maxsize=4)
 def most_telling(names: tuple[str, ...], room: int) -> tuple[str, ...]:
-    """The first ``room`` of the signals that a host has; the order never depends on their values."""
-    return tuple(sorted(names, key=lambda name: (_RANK.get(name, len(_RANK)), name))[:room])
+    """The first ``room`` of the signals that a host has, at least four; the order is not by their values."""
+    return tuple(
+        sorted(names, key=lambda name: (_RANK.get(name, len(_RANK)), name))[: max(room, FEWEST_SIGNALS)]
+    )
 
 
 class StrongestContributions:

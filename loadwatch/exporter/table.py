@@ -12,8 +12,8 @@ from typing import Final, Literal
 class Metric:
     """One exported metric family; ``series`` is how many series it may have on one host.
 
-    ``series`` is None for signals, and for counters of faults by source, job or kind: as many as there are,
-    and of those that count nothing as many as there is room for.
+    ``series`` is None for signals, for what is said only in trouble, and for counters of faults by source,
+    job or kind: as many as there are, and of those that count nothing as many as there is room for.
     """
 
     name: str
@@ -46,6 +46,7 @@ UNKNOWN_SIGNALS: Final = Metric(
     "gauge",
     "Signals that the high-load rule or the limits need and that stay unknown, as of the last sample: the "
     "verdict was made without them. Their loadwatch_signal is NaN; appears when it first happens.",
+    series=None,
 )
 
 FILLING: Final = Metric(
@@ -53,14 +54,14 @@ FILLING: Final = Metric(
     "gauge",
     "Share in use, 0 to 1, of what is full or soon will be, such as a file system: the three most urgent.",
     ("resource",),
-    series=3,
+    series=None,
 )
 FULL_IN: Final = Metric(
     "loadwatch_full_in_seconds",
     "gauge",
     "Forecast of the time until what fills up is full, in seconds; absent where nothing says when.",
     ("resource",),
-    series=3,
+    series=None,
 )
 
 HIGH_LOAD_PROBABILITY: Final = Metric(
@@ -84,6 +85,7 @@ LIMIT_EXCEEDED: Final = Metric(
     "Value, 0 to 1, of a signal that has been over its plain limit for that limit's time; absent while it is "
     "not. These limits hold beside the model.",
     ("signal",),
+    series=None,
 )
 HIGH_LOAD_SOURCE: Final = Metric(
     "loadwatch_high_load_source",
@@ -91,6 +93,7 @@ HIGH_LOAD_SOURCE: Final = Metric(
     "Constant 1 while the flag for now is up, absent while it is not; the label names what raised it: rule, "
     "model, or limit for the plain limits on the signals.",
     ("source",),
+    series=None,
 )
 ANOMALY_SCORE: Final = Metric(
     "loadwatch_anomaly_score",

@@ -80,8 +80,17 @@ def test_a_running_daemon_has_at_most_a_hundred_series(tmp_path: Path) -> None:
             lambda: daemon.value("loadwatch_training_runs_total") == 2, seconds=5, what="it is reported"
         )
         series = daemon.metrics()
+        sampled = {signal["name"] for signal in json.loads(daemon.get("/api/v1/status"))["signals"]}
     names = {name for name, _ in series}
     assert 45 < len(series) <= 100
+    assert {dict(labels)["signal"] for name, labels in series if name == "loadwatch_signal"} == sampled
+    assert names >= {
+        "loadwatch_history_salvages_total",
+        "loadwatch_models_set_aside_total",
+        "loadwatch_history_lost_samples_total",
+        "loadwatch_inference_failures_total",
+        "loadwatch_notify_failures_total",
+    }
     assert {name for name in names if not name.startswith("loadwatch_")} == {
         "process_cpu_seconds_total",
         "process_resident_memory_bytes",
@@ -251,7 +260,10 @@ def test_the_training_child_dies_with_the_daemon(tmp_path: Path) -> None:
 
 
 def test_metrics_also_go_to_a_textfile(tmp_path: Path) -> None:
-    """Where another open port is not welcome, node_exporter's textfile collector finds the same page."""
+    """Where another open port is not welcome, node_exporter's textfile collector finds the same page.
+
+    At a clean stop it is taken away: nobody keeps it true any more.
+    """
     folder = tmp_path / "textfile"
     folder.mkdir()
     options = ("--set", "sampling.interval=1s", "--write-textfile", str(folder))
