@@ -209,6 +209,15 @@ def flag_source(stored: str) -> FlagSource:
 
 
 @dataclass(frozen=True, slots=True)
+class NoAlert:
+    """Why a verdict that has been flagged ``since`` a moment is no alert, as the end of a sentence."""
+
+    verdict: Verdict
+    since: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a reader of a verdict wants to know of the model that gave it."""
 
@@ -258,3 +267,4 @@ class Snapshot:
     filling: tuple[Filling, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     alerts: Mapping[Verdict, Stage] = field(default_factory=dict)
+    no_alert: NoAlert | None = None

@@ -18,7 +18,7 @@ from loadwatch.labels.rule import Rule, no_such_signal
 from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.bundle import Model
 from loadwatch.pipeline import Scorer, reasons
-from loadwatch.records import Alert, Contribution, Maintenance, Sample, Snapshot, Span, Verdict
+from loadwatch.records import Alert, Contribution, Maintenance, NoAlert, Sample, Snapshot, Span, Verdict
 from loadwatch.signals import NAMES
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class LiveJudge:
         self._judgement = Judgement(alerts=self._judge.stages)
         self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
         self._reasons_at = -np.inf
+        self._no_alert: NoAlert | None = None
         self.needed = _needed(config)
         self.misnamed: dict[str, str] = {}
         self.is_training = False
@@ -135,6 +136,7 @@ class LiveJudge:
                 name: sample.values[name] for name in self._judge.limits_reached if name in sample.values
             },
             alerts=judgement.alerts,
+            no_alert=self._no_alert,
         )
 
     def refresh(self) -> None:
@@ -189,6 +191,7 @@ class LiveJudge:
             self._reasons = scorer.contributions()
             self._reasons_at = sample.monotonic
             self.raised_bars = self._judge.raised_bars()
+            self._no_alert = self._judge.why_no_alert()
             self._exporter.threshold_raise.set(max(self.raised_bars.values()))
 
     def _log_alerts(self, judgement: Judgement, model: Model) -> None:

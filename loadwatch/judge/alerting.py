@@ -134,6 +134,17 @@ class Alerter:
         return not self.open and self.forecast.resting and self.present.resting and self.anomaly.resting
 
     @property
+    def excess(self) -> float:
+        """Seconds of high load of late, weighted, beyond what this time is used to."""
+        return self._excess
+
+    def foretold(self, now: float, seen: AlertInput) -> float | None:
+        """Severity of the forecasts, minus infinity where none counts; None where they are not asked."""
+        if seen.origin is not None or now - self._last_flagged < SETTLED_SECONDS:
+            return None
+        return self._foretold(now, seen)[0]
+
+    @property
     def since(self) -> float:
         """From when on the severity histories count, infinity before the first sample."""
         return self.present.severities.since

@@ -9,10 +9,12 @@ import numpy as np
 from loadwatch.judge.alerting import Alerter, AlertInput
 from loadwatch.judge.batch import GAP_SECONDS, BatchReader
 from loadwatch.judge.budget import TokenBucket
+from loadwatch.judge.explanation import why_no_anomaly_alert, why_no_high_load_alert
 from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
 from loadwatch.judge.limits import StaticLimits
+from loadwatch.judge.seasonality import log_odds
 from loadwatch.judge.types import Evidence, EvidenceBatch, Flags, Judgement, Judgements
-from loadwatch.records import Alert, Contribution, FlagSource, Stage, Verdict
+from loadwatch.records import Alert, Contribution, FlagSource, NoAlert, Stage, Verdict
 
 STATE_VERSION: Final = 1
 
@@ -38,6 +40,8 @@ class Judge:
         self._backfilling = False
         self._quiet = False  # the last sample left everything at rest, and all forecasts known
         self._judgement = Judgement()
+        self._seen: AlertInput | None = None
+        self._since: dict[Verdict, float] = {}
         self._key: tuple[object, ...] | None = None
         self.horizons: tuple[int, ...] = ()
         self.adopt(dict.fromkeys(horizons, 0.5))
@@ -157,6 +161,21 @@ class Judge:
         """The alerts open now, as far as they got."""
         return tuple(running.alert for running in self._alerter.open.values())
 
+    def why_no_alert(self) -> NoAlert | None:
+        """Why what is flagged now is no alert; None where nothing is flagged or an alert is open for it."""
+        alerter, seen = self._alerter, self._seen
+        if seen is None:
+            return None
+        for verdict, since in sorted(self._since.items(), reverse=True):
+            if verdict in alerter.open:
+                continue
+            if verdict == "high_load":
+                why = why_no_high_load_alert(alerter, self._last, seen)
+            else:
+                why = why_no_anomaly_alert(alerter, self._last, log_odds(seen.anomaly_score))
+            return NoAlert(verdict, since, why)
+        return None
+
     @property
     def stages(self) -> Mapping[Verdict, Stage]:
         """The verdicts of which an alert is open now, each with its stage."""
@@ -220,6 +239,7 @@ class Judge:
             values=evidence.values,
             limits=self._limit_checks.raised,
         )
+        self._seen = seen
         opened, over = self._alerter.update(now, elapsed, seen)
         known = len(high_load) == len(self.horizons) and not math.isnan(evidence.level)
         self._quiet = known and self._alerter.resting and all(part.resting for part in self._parts())
@@ -282,6 +302,12 @@ class Judge:
         closed: list[Alert],
     ) -> Judgement:
         alerter = self._alerter
+        flags: dict[Verdict, bool] = {"high_load": any(high_load.values()), "anomaly": bool(anomaly)}
+        for verdict, flag in flags.items():
+            if flag:
+                self._since.setdefault(verdict, self._last)
+            else:
+                self._since.pop(verdict, None)
         # Apart, so that it does not flicker around the moment when the tokens pays its debt.
         self._spent = alerter.tokens.content(self._last) < (0.5 if self._spent else 0.0)
         alerts = alerter.stages()
@@ -307,6 +333,7 @@ class Judge:
             "version": STATE_VERSION,
             "last": None if math.isnan(self._last) else self._last,
             "spent": self._spent,
+            "since": self._since,
             "now": self._now.to_state(),
             "ahead": {str(horizon): machine.to_state() for horizon, machine in self._ahead.items()},
             "anomaly": self._anomaly.to_state(),
@@ -336,6 +363,7 @@ class Judge:
     def _restore(self, state: Mapping[str, Any]) -> None:
         self._last = math.nan if state["last"] is None else float(state["last"])
         self._spent = bool(state["spent"])
+        self._since = dict(state.get("since", {}))
         self._now.restore(state["now"])
         for horizon, machine in self._ahead.items():
             if str(horizon) in state["ahead"]:

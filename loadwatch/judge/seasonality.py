@@ -111,6 +111,19 @@ class Seasonality:
         self._high_seconds += seconds
         return max(0.0, self._high_seconds - before)
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether the half hour that is being watched is used to high load."""
+        return self._allowance > 0.0
+
+    def custom(self) -> tuple[float, str]:
+        """Share of the days, or of the weeks on this day, that see high load at this time; and which."""
+        around = (self._slot - 1, self._slot, self._slot + 1)
+        by_day, by_week = (max(map(profile.share, around)) for profile in (self._day, self._week))
+        if self._day.usual(self._slot) >= self._week.usual(self._slot):
+            return by_day, "days"
+        return by_week, "weeks on this day"
+
     def familiarity(self, timestamp: float, horizon: int) -> float:
         """How much likelier than usual the clock alone makes high load within ``horizon``, in log odds; or 0.
 

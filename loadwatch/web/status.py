@@ -18,6 +18,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
                            signals of the comparison that set it
       anomaly              {score, flag}
       unknown              [{signal, why}] that rule or limits need and that stay unknown; empty unless fresh
+      no_alert             null or {verdict, since_timestamp, why}: flagged, and why there is no alert
       filling              [{what, share, full_in_seconds, words}] that is full or soon will be, the most
                            urgent first; empty unless fresh
       contributions        {high_load: [{signal, value}], anomaly: [...]}, strongest first; empty unless fresh
@@ -43,7 +44,7 @@ from typing import Any, Final
 from loadwatch import __version__
 from loadwatch.escaping import printable
 from loadwatch.judge.statistics import outcome
-from loadwatch.records import STALE_AFTER_INTERVALS, Alert, Contribution, Filling, Snapshot, Span
+from loadwatch.records import STALE_AFTER_INTERVALS, Alert, Contribution, Filling, NoAlert, Snapshot, Span
 from loadwatch.signals import BY_NAME
 from loadwatch.web.facts import Facts
 from loadwatch.web.wording import filling_words, in_words
@@ -106,6 +107,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
             "score": _number(snapshot.anomaly_score) if fresh else None,
             "flag": snapshot.anomaly if fresh else None,
         },
+        "no_alert": _no_alert(snapshot.no_alert) if fresh and snapshot.no_alert else None,
         "filling": [_filling(one) for one in snapshot.filling if fresh],
         "contributions": {
             verdict: _contributions(parts) for verdict, parts in snapshot.contributions.items() if fresh
@@ -116,6 +118,10 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
 def _rule(snapshot: Snapshot) -> dict[str, Any] | None:
     level = _number(snapshot.load_level)
     return None if level is None else {"level": level, "deciding": list(snapshot.deciding)}
+
+
+def _no_alert(no_alert: NoAlert) -> dict[str, Any]:
+    return {"verdict": no_alert.verdict, "since_timestamp": no_alert.since, "why": no_alert.why}
 
 
 def _filling(filling: Filling) -> dict[str, Any]:

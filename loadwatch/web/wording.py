@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
-from loadwatch.records import Contribution, Filling, Snapshot, Verdict
+from loadwatch.records import Contribution, Filling, NoAlert, Snapshot, Verdict
+from loadwatch.times import local_zone
 
 State = Literal["fine", "expected", "high_load", "anomaly", "filling", "maintenance", "stale", "unknown"]
 _NAMED: Final = 3
@@ -47,6 +49,8 @@ def _in_words(snapshot: Snapshot | None, *, fresh: bool, age: float) -> Words:
     if snapshot.maintenance:
         return Words("maintenance", "Maintenance", "Nothing is flagged and nothing is learned.")
     words = _judged(snapshot)
+    if snapshot.no_alert:
+        words = Words(words.state, words.headline, f"{words.detail} {no_alert_words(snapshot.no_alert)}")
     if snapshot.filling:
         words = _beside(words, "filling", [_sentence(filling_words(one)) for one in snapshot.filling])
     if snapshot.unknown:
@@ -61,6 +65,13 @@ def _beside(words: Words, state: State, sentences: Sequence[str]) -> Words:
         others += [words.headline] if words.state == "filling" else []
         return Words(state, headline, " ".join([*(f"{other}." for other in others), words.detail]))
     return Words(words.state, words.headline, " ".join([words.detail, *(f"{one}." for one in sentences)]))
+
+
+def no_alert_words(no_alert: NoAlert) -> str:
+    """Since when it is flagged, by the clocks of this host, and why nobody is alerted."""
+    since = datetime.fromtimestamp(no_alert.since, local_zone())
+    what = "an anomaly" if no_alert.verdict == "anomaly" else "high load"
+    return f"Flagged as {what} since {since:%a %H:%M}; no alert: {no_alert.why}."
 
 
 def filling_words(filling: Filling) -> str:

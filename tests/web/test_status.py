@@ -8,7 +8,17 @@ import pytest
 
 from loadwatch.build import Build
 from loadwatch.clock import ManualClock
-from loadwatch.records import Alert, Contribution, Filling, Maintenance, ModelInfo, Sample, Snapshot, Span
+from loadwatch.records import (
+    Alert,
+    Contribution,
+    Filling,
+    Maintenance,
+    ModelInfo,
+    NoAlert,
+    Sample,
+    Snapshot,
+    Span,
+)
 from loadwatch.web import Board, Facts, ModelCard, TrainingStatus, Worth, build_status
 from loadwatch.web.wording import in_words
 
@@ -87,6 +97,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "flagged_by": None,
         "rule": None,
         "unknown": [],
+        "no_alert": None,
         "filling": [],
         "anomaly": {"score": None, "flag": None},
         "contributions": {},
@@ -189,3 +200,17 @@ def test_the_board_shows_the_age_by_clocks_that_cannot_be_set() -> None:
     assert board.status()["state"] == "stale"
     board.publish(None)
     assert board.status()["verdict"] is None
+
+
+def test_a_flag_without_an_alert_says_since_when_and_why() -> None:
+    """Status, page and top show the same sentence; a program reads its parts."""
+    quiet = NoAlert("high_load", 1_700_000_000.0, "high load is usual at this hour, on about 9 of 10 days")
+    snapshot = replace(CALM, high_load={0: True}, no_alert=quiet)
+    status = document(snapshot)
+    assert status["detail"].endswith("; no alert: high load is usual at this hour, on about 9 of 10 days.")
+    assert "Flagged as high load since " in status["detail"]
+    assert status["verdict"]["no_alert"] == {
+        "verdict": "high_load",
+        "since_timestamp": 1_700_000_000.0,
+        "why": "high load is usual at this hour, on about 9 of 10 days",
+    }
