@@ -122,7 +122,7 @@ def test_a_user_s_state_lies_where_users_keep_it(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str
 ) -> None:
     """Option or variable first, then systemd's directory, then the XDG base directories."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -131,7 +131,7 @@ def test_a_user_s_state_lies_where_users_keep_it(
 
 def test_root_s_state_lies_where_services_keep_it(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """The place a Debian administrator looks first."""
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "getuid", lambda: 0)
     monkeypatch.setenv("XDG_STATE_HOME", "/home/me/state")
     assert invoke("check-config").output.splitlines()[-1] == "state directory: /var/lib/loadwatch"
 
