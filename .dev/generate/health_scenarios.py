@@ -46,18 +46,18 @@ HEALTH_SCENARIOS: Final[tuple[Scenario, ...]] = (
             "11m": None,
         },
     ),
-    # The sampler hangs in a maintenance window of two hours; a daemon that left only its file died in one.
+    # The sampler hangs in a maintenance window of half an hour; a daemon that left only its file died in one.
     Scenario(
         "LoadwatchSamplesStale",
         {
-            UP: "1+0x560",
-            SAMPLED: "0+15x20 300+0x540",
-            series_of("loadwatch_maintenance"): "0+0x10 1+0x480 0+0x70",
+            UP: "1+0x200",
+            SAMPLED: "0+15x20 300+0x180",
+            series_of("loadwatch_maintenance"): "0+0x10 1+0x120 0+0x70",
         },
         {
-            "30m": None,
-            "1h45m": None,
-            "2h5m": "The last sample of web-1:10074 is 2h 0m 0s old: its verdicts are withdrawn.",
+            "15m": None,
+            "33m": None,
+            "36m": "The last sample of web-1:10074 is 31m 0s old: its verdicts are withdrawn.",
         },
     ),
     Scenario(
@@ -236,11 +236,11 @@ HEALTH_SCENARIOS: Final[tuple[Scenario, ...]] = (
             "6h6m": None,
         },
     ),
-    # Damage, a restart eight hours later that loses the count, damage again: the count is 1 both times.
+    # Damage, a restart later that loses the count, damage again: the count is 1 both times.
     Scenario(
         "LoadwatchHistoryDamaged",
-        {UP: "1+0x2400", series_of("loadwatch_history_salvages_total"): "1+0x1920 stale _x8 1+0x400"},
-        {"5h": None, "8h": None, "8h3m": _DAMAGED, "9h": _DAMAGED},
+        {UP: "1+0x500", series_of("loadwatch_history_salvages_total"): "1+0x400 stale _x8 1+0x90"},
+        {"1h": None, "1h40m": None, "1h43m": _DAMAGED, "2h": _DAMAGED},
     ),
     # What a new Prometheus finds is old; so is what a restart that took a while still knows.
     Scenario(

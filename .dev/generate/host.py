@@ -229,9 +229,19 @@ _NETWORK: Final = (
 )
 
 _FILLING: Final = (
-    _signals("filesystems", "Fullest file system", "filesystem", "filesystem_inodes"),
-    _signals("kernel_limits", "Limits of the kernel", "file_handles", "threads", "conntrack"),
-    _signals("kills", "Processes killed for want of memory, a second", "oom_kills", unit="short"),
+    _signals("filesystems", "Fullest file system", "filesystem", "filesystem_inodes").shown(width=6),
+    bars(
+        "full_in",
+        "Full in",
+        "When what fills up will be full, if it goes on as in the last hours; nothing while that is far.",
+        "sort(loadwatch_full_in_seconds{$host})",
+        name="${__field.labels.resource}",
+        unit="s",
+    ).shown(decimals=0, unknown="nothing fills up", width=6, height=6),
+    _signals("kernel_limits", "Limits of the kernel", "file_handles", "threads", "conntrack").shown(width=6),
+    _signals("kills", "Processes killed for want of memory, a second", "oom_kills", unit="short").shown(
+        width=6
+    ),
 )
 
 _RARE: Final = (

@@ -255,7 +255,7 @@ def _lane(colour: str) -> Json:
     return steps((None, _PALE), (1, colour))
 
 
-def bars(key: str, title: str, description: str, query: str, *, name: str) -> Panel:
+def bars(key: str, title: str, description: str, query: str, *, name: str, unit: str = "short") -> Panel:
     """The present values of several series as horizontal bars; ``name`` is a template for the name of each.
 
     The name holds for a single bar too, which Grafana else calls "Value".
@@ -276,7 +276,7 @@ def bars(key: str, title: str, description: str, query: str, *, name: str) -> Pa
         "thresholds": NEUTRAL,
     }
     queries = (Query(query, instant=True),)
-    return Panel(key, title, description, "bargauge", queries, "short", 8, 7, options, defaults)
+    return Panel(key, title, description, "bargauge", queries, unit, 8, 7, options, defaults)
 
 
 def alert_list(key: str, title: str, description: str, *, host: bool, quiet_too: bool) -> Panel:

@@ -40,6 +40,7 @@ def test_promtool_accepts_rules_and_configuration(tmp_path: Path) -> None:
     run("promtool", "check", "config", "--syntax-only", "prometheus.example.yml", cwd=folder)
 
 
+@pytest.mark.slow
 @needs_promtool
 def test_every_scenario_holds(tmp_path: Path) -> None:
     """Each alert keeps quiet, fires with exactly its text, clears, and is silent in maintenance."""
