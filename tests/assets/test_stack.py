@@ -26,6 +26,7 @@ def mounts(name: str) -> list[tuple[str, str]]:
     return [tuple(volume.split(":")[:2]) for volume in SERVICES[name]["volumes"]]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
 def test_compose_understands_the_file(tmp_path: Path) -> None:
     """docker-compose checks it by the schema of the compose specification, and reads what we mean."""
