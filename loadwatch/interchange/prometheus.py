@@ -82,6 +82,7 @@ class PrometheusHistory:
         self._instance = instance
         self._labels = dict(labels or {})
         self._local = local
+        self._points = MOST_POINTS
         self.too_seldom = 0
         self.missed = 0
 
@@ -143,9 +144,9 @@ class PrometheusHistory:
         step = max(round(stretch.shortest or _USUAL_INTERVAL_SECONDS, 3), FINEST_STEP)
         begin = stretch.seen
         end = begin + float(stretch.moments[-1] - stretch.moments[0]) + step
-        waiting, points = stretch.moments, MOST_POINTS
+        waiting = stretch.moments
         while begin <= end and len(waiting):
-            until = min(begin + (points - 1) * step, end)
+            until = min(begin + (self._points - 1) * step, end)
             try:
                 count = int((until - begin) / step + 1e-6) + 1
                 points_of_time = begin + step * np.arange(count, dtype=np.float64)
@@ -157,8 +158,8 @@ class PrometheusHistory:
                     continue
                 fetched = exporter.fetch(window, begin, until, step) if len(moments) else {}
             except TooMuchAtOnceError:
-                points //= 2
-                if points < FEWEST_POINTS:
+                self._points //= 2  # and for the stretches to come
+                if self._points < FEWEST_POINTS:
                     raise
                 continue
             self.missed += missed
