@@ -156,7 +156,7 @@ def test_a_full_disk_and_back(small_disk: Path) -> None:
         )
         seen = int(daemon.value("loadwatch_samples_total") or 0)
         assert stored(state) >= seen
-        assert daemon.value("loadwatch_history_lost_samples_total") is None
+        assert not daemon.value("loadwatch_history_lost_samples_total")
         assert "Traceback" not in daemon.output()
         assert daemon.terminate(seconds=5) == 0
 
@@ -239,7 +239,7 @@ def test_a_disk_that_turns_read_only_while_running(failing_disk: Path) -> None:
         )
         seen = int(daemon.value("loadwatch_samples_total") or 0)
         assert stored(state) >= seen
-        assert daemon.value("loadwatch_history_lost_samples_total") is None
+        assert not daemon.value("loadwatch_history_lost_samples_total")
         assert "Traceback" not in daemon.output()
         assert daemon.terminate(seconds=5) == 0
     with Daemon(state, *FAST).until_ready():
