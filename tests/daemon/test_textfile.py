@@ -27,22 +27,34 @@ def test_a_removed_page_does_not_come_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_write_on_its_way_ends_before_the_page_is_removed(tmp_path: Path) -> None:
-    """The page that it leaves is the one that goes."""
-    writing, go_on = threading.Event(), threading.Event()
+class SlowWrite:
+    """A write that has begun and goes on until it is let go."""
 
-    def render() -> bytes:
-        writing.set()
-        go_on.wait(10)
+    def __init__(self, folder: Path) -> None:
+        self._begun, self.let_go = threading.Event(), threading.Event()
+        self.page = Textfile(folder, self._render)
+        self._writer = threading.Thread(target=self.page.write)
+
+    def _render(self) -> bytes:
+        self._begun.set()
+        self.let_go.wait(10)
         return b"x 1\n"
 
-    page = Textfile(tmp_path, render)
-    writer = threading.Thread(target=page.write)
-    writer.start()
-    assert writing.wait(10)
-    threading.Timer(0.05, go_on.set).start()
-    page.remove()
-    writer.join()
+    def __enter__(self) -> "SlowWrite":
+        self._writer.start()
+        assert self._begun.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go.set()
+        self._writer.join()
+
+
+def test_a_write_on_its_way_ends_before_the_page_is_removed(tmp_path: Path) -> None:
+    """The page that it leaves is the one that goes."""
+    with SlowWrite(tmp_path) as write:
+        threading.Timer(0.05, write.let_go.set).start()
+        write.page.remove()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -51,18 +63,5 @@ def test_a_write_that_hangs_keeps_nobody_from_his_end(
 ) -> None:
     """After a moment it is told, and the page stays."""
     monkeypatch.setattr(textfile, "PATIENCE_SECONDS", 0.05)
-    writing, go_on = threading.Event(), threading.Event()
-
-    def render() -> bytes:
-        writing.set()
-        go_on.wait(10)
-        return b"x 1\n"
-
-    page = Textfile(tmp_path, render)
-    writer = threading.Thread(target=page.write)
-    writer.start()
-    assert writing.wait(10)
-    with pytest.raises(TimeoutError, match=r"loadwatch\.prom has not ended"):
-        page.remove()
-    go_on.set()
-    writer.join()
+    with SlowWrite(tmp_path) as write, pytest.raises(TimeoutError, match=r"loadwatch\.prom has not ended"):
+        write.page.remove()
