@@ -197,7 +197,7 @@ def score_lines(judged: Judged) -> str:
     columns += scores.probabilities.T.tolist()
     columns += [map(_FLAGS.__getitem__, column) for column in judgements.high_load.T.tolist()]
     columns += [scores.anomaly.tolist(), map(_FLAGS.__getitem__, judgements.anomaly.tolist())]
-    columns += [judgements.alerts[verdict].tolist() for verdict in ("high_load", "anomaly")]
+    columns += [(judgements.alerts[verdict] > 0).astype(int).tolist() for verdict in ("high_load", "anomaly")]
     text = "".join([line % cells for cells in zip(*columns, strict=True)])
     return text.replace("nan", "").replace("\n", f",{judged.model}\n")
 

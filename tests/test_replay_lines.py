@@ -20,7 +20,7 @@ def test_a_line_holds_what_is_known_and_leaves_the_rest_empty(first: float) -> N
     judgements = Judgements(
         flags,
         np.array([-1, 1], np.int8),
-        {"high_load": np.array([0, 1], np.int8), "anomaly": np.array([0, 0], np.int8)},
+        {"high_load": np.array([0, 2], np.int8), "anomaly": np.array([0, 0], np.int8)},
         (),
         (),
     )

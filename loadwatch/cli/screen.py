@@ -154,7 +154,7 @@ class StatusScreen:
             return Text(), Text("unknown", "dim"), Text()
         style = "red" if flag else "green"
         shown = Text(show_share(share), "bold red" if flag else "default")
-        return self._bar(share, style), shown, Text("raised" if flag else "", "bold red")
+        return self._bar(share, style), shown, Text("flagged" if flag else "", "bold red")
 
     def _bar(self, share: float | None, style: str) -> Text:
         filled, rest = self.ink.bar(share, self.bar_width)

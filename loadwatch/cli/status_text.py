@@ -95,9 +95,8 @@ def _training(training: Document, now: float) -> str:
 
 def _alerts(document: Document) -> str:
     worth = document["worth"]
-    raised = sum(worth["raised_this_week"].values())
-    budget = max(worth["budget_per_week"].values(), default=None)
-    text = f"{raised} in seven days" + ("" if budget is None else f" (budget {budget:g})")
+    count, budget = sum(worth["alerts_this_week"].values()), worth["budget_per_week"]
+    text = f"{count} in seven days" + ("" if budget is None else f" (budget {budget:g})")
     if worth["forecast_hit_ratio"] is not None:
         text += f"; {show_share(worth['forecast_hit_ratio'])} of forecasts came true"
     if worth["forecast_lead_time_seconds"] is not None:

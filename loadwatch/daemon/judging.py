@@ -66,7 +66,7 @@ class LiveJudge:
         """Alerts a week that the configuration allows."""
         return self._config.alerts.budget_per_week
 
-    def raised_this_week(self) -> dict[Verdict, int]:
+    def alerts_this_week(self) -> dict[Verdict, int]:
         """Alerts of the last seven days, by verdict."""
         since = self._clock.wall() - 7 * 86400.0
         return {

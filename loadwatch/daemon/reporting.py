@@ -70,8 +70,8 @@ def _training(clock: Clock, models: ModelManager) -> TrainingStatus:
 def _worth(verdicts: LiveJudge) -> Worth:
     worth = verdicts.worth
     return Worth(
-        budget_per_week=dict.fromkeys(worth, verdicts.budget_per_week),
-        raised_this_week=verdicts.raised_this_week(),
+        budget_per_week=verdicts.budget_per_week,
+        alerts_this_week=verdicts.alerts_this_week(),
         false_per_week={
             verdict: each.false_per_week for verdict, each in worth.items() if each.false_per_week is not None
         },

@@ -109,8 +109,8 @@ class Judge:
                 flags = np.array([_flag(told.high_load.get(horizon)) for horizon in self.horizons], np.int8)
                 odd = _flag(told.anomaly)
             high_load[row], anomaly[row] = flags, odd
-            for verdict in judgement.alerts:
-                alerts[verdict][row] = 1
+            for verdict, stage in judgement.alerts.items():
+                alerts[verdict][row] = 1 if stage == "present" else 2
             opened += judgement.opened
             closed += judgement.closed
             row += 1

@@ -53,7 +53,7 @@ class Judgement:
 class Judgements:
     """The same for N samples: flags are 1, 0, or -1 where unknown; high_load (N, H), anomaly (N,).
 
-    alerts: (N,) for each verdict, 1 while one is open.
+    alerts: (N,) for each verdict, 0 while none is open, 1 while one is present, 2 while it is expected.
     """
 
     high_load: Flags

@@ -38,10 +38,10 @@ class TrainingStatus:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the alerts have been worth, each by verdict: allowed, raised in seven days, false per week."""
+    """What the alerts have been worth; by verdict those of the last seven days, and those that were false."""
 
-    budget_per_week: Mapping[Verdict, float] = field(default_factory=dict)
-    raised_this_week: Mapping[Verdict, int] = field(default_factory=dict)
+    budget_per_week: float | None = None
+    alerts_this_week: Mapping[Verdict, int] = field(default_factory=dict)
     false_per_week: Mapping[Verdict, float] = field(default_factory=dict)
     threshold_raise: Mapping[Verdict, float] = field(default_factory=dict)
     forecast_hit_ratio: float | None = None

@@ -3,7 +3,7 @@
 The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoch seconds and named
 ``*_timestamp``, all durations seconds and named ``*_seconds``, shares are 0 to 1, null means not known::
 
-    schema                 1; grows only by new fields
+    schema                 2; grows only by new fields
     host, version          text
     build                  {commit, timestamp, changed} of what runs, null where it is not known
     now_timestamp          when this document was made, by the daemon's clock
@@ -26,8 +26,8 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
     model                  null or {version, origin, trained_timestamp, rows, span, losses, brier, thresholds}
     training               {state, next_timestamp, last_success_timestamp, last_duration_seconds, runs,
                            failures, rejections, last_message}
-    worth                  {budget_per_week, raised_this_week, false_per_week, threshold_raise} by verdict,
-                           forecast_hit_ratio, forecast_lead_time_seconds
+    worth                  {budget_per_week, forecast_hit_ratio, forecast_lead_time_seconds}, and by verdict
+                           {alerts_this_week, false_per_week, threshold_raise}
     alerts                 [{identity, verdict, start_timestamp, end_timestamp, horizon_seconds, peak,
                            lead_time_seconds, outcome, contributions}], newest first
     maintenance            [{identity, start_timestamp, end_timestamp, why}]
@@ -49,7 +49,7 @@ from loadwatch.signals import BY_NAME
 from loadwatch.web.facts import Facts
 from loadwatch.web.wording import filling_words, in_words
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 DOCUMENTATION: Final = "static/manual.html"
 """Served by this very daemon: a server without a way out has its manual at hand, and that of its version."""
 

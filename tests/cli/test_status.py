@@ -29,7 +29,7 @@ def test_the_screen_answers_the_three_questions(invoke: Invoke, daemon: Start) -
     assert max(map(len, shown.splitlines())) <= 80
     for words in (
         "web-03.example.net  Under high load",
-        r"now +█+[▏▎▍▌▋▊▉█]?─* +\d+ % +raised",
+        r"now +█+[▏▎▍▌▋▊▉█]?─* +\d+ % +flagged",
         r"within 15 min",
         r"signals +cpu_pressure .* load \+0\.41",
         r"rule +over its limit, 1\.06 times; cpu decides",
@@ -58,7 +58,7 @@ def test_the_rule_is_explained(rule: dict[str, Any], words: str) -> None:
     verdict = {"rule": rule}
     calm = {"model": None, "alerts": [], "maintenance": [], "history": {"rows": 0}, "now_timestamp": 0.0}
     training = dict.fromkeys(("next_timestamp", "last_success_timestamp", "failures", "rejections"))
-    worth = {"raised_this_week": {}, "budget_per_week": {}}
+    worth = {"alerts_this_week": {}, "budget_per_week": None}
     worth |= dict.fromkeys(("forecast_hit_ratio", "forecast_lead_time_seconds"))
     document = calm | {"verdict": verdict, "worth": worth, "training": training | {"state": "idle"}}
     document["training"]["last_message"] = ""
@@ -92,7 +92,7 @@ def test_without_a_fresh_verdict_nothing_is_called_unlikely(invoke: Invoke, daem
 def test_json_is_the_whole_document(invoke: Invoke, daemon: Start) -> None:
     """What a program needs, in the schema of the API."""
     document = json.loads(invoke("status", "--json", "--url", url(daemon())).output)
-    assert (document["schema"], document["host"]) == (1, "web-03.example.net")
+    assert (document["schema"], document["host"]) == (2, "web-03.example.net")
 
 
 def test_check_is_an_exit_code(invoke: Invoke, daemon: Start) -> None:
@@ -112,7 +112,7 @@ def test_a_terminal_without_unicode_gets_ascii(daemon: Start) -> None:
     """A serial console shows the same bars in characters it has."""
     end = program("status", "--url", url(daemon("busy")), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert end.stdout.isascii(), end.stdout
-    assert re.search(r"now +#+-* +\d+ % +raised", end.stdout)
+    assert re.search(r"now +#+-* +\d+ % +flagged", end.stdout)
 
 
 def test_a_password_goes_into_the_url(invoke: Invoke, daemon: Start, tmp_path: Path) -> None:

@@ -123,8 +123,8 @@ def facts_at(now: float, scene: str) -> Facts:
             "idle", now + 3_600, now - 5 * 3_600, 38.4, 36, 1, 4, "published: better by 3 %"
         ),
         worth=Worth(
-            budget_per_week={"high_load": 2, "anomaly": 2},
-            raised_this_week={"high_load": 2, "anomaly": 1},
+            budget_per_week=2.0,
+            alerts_this_week={"high_load": 2, "anomaly": 1},
             false_per_week={"high_load": 0.0, "anomaly": 0.5},
             threshold_raise={"high_load": 0.0, "anomaly": 0.0},
             forecast_hit_ratio=0.83,

@@ -35,9 +35,7 @@ FACTS = Facts(
     host="web-1",
     model_card=ModelCard(rows=1000, span=Span(0.0, 10.0), losses={"train": 0.125}, brier=math.nan),
     training=TrainingStatus(last_duration=12.5, next_timestamp=1_700_000_123.5),
-    worth=Worth(
-        forecast_lead_time=240.0, false_per_week={"anomaly": math.nan}, budget_per_week={"high_load": 2.0}
-    ),
+    worth=Worth(forecast_lead_time=240.0, false_per_week={"anomaly": math.nan}, budget_per_week=2.0),
     alerts=(Alert(1, "high_load", start=10.0, end=20.0), Alert(2, "anomaly", start=30.0)),
     maintenance=(Maintenance(Span(100.0, math.inf), "disk"),),
 )

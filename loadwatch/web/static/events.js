@@ -28,12 +28,12 @@ export function showAlerts(status) {
       ),
     ];
   });
-  const { budget_per_week: budget, raised_this_week: raised, false_per_week: wrong } = status.worth;
-  const sentences = Object.keys(budget).map((verdict) => {
-    const spent = `${raised[verdict] ?? 0} of ${budget[verdict]} alerts allowed in seven days`;
-    const measured = known(wrong[verdict]) ? `, ${digits(wrong[verdict])} false a week so far` : "";
-    return `${KINDS[verdict]}: ${spent}${measured}.`;
-  });
+  const { budget_per_week: budget, alerts_this_week: counts, false_per_week: wrong } = status.worth;
+  const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const sentences = known(budget) ? [`${all} of the ${budget} alerts that a week allows, in the last seven days.`] : [];
+  for (const verdict of Object.keys(wrong)) {
+    if (known(wrong[verdict])) sentences.push(`${KINDS[verdict]}: ${digits(wrong[verdict])} false a week so far.`);
+  }
   say(byId("worth"), sentences.join(" "));
 }
 
