@@ -36,7 +36,7 @@ class DeviationSpec:
     """
 
     half_life_seconds: float = 600.0
-    variability_seconds: tuple[float, float] = (1200.0, 90.0)
+    variability_seconds: tuple[float, float] = (1200.0, 60.0)
     forget_seconds: float = 1800.0
     patience_seconds: float = 6 * 3600.0
 

@@ -9,8 +9,8 @@ The score is the mean of h over the signals. Held signal by signal, those that f
 within a few minutes add up, as they do in an incident; held as a mean, they would not (SMD: average
 precision 0.55 in place of 0.54). And the h are the contributions: they add up to the score at every moment.
 
-What is over is let go: after eight minutes in which the surprises stayed far under the threshold, h falls
-within minutes to where a flag clears, however high it was. Not further, because what has just been odd is
+What is over is let go: after seven minutes in which the surprises stayed where a flag clears, h falls
+within minutes to there, too, however high it was. Not further, because what has just been odd is
 odder than what never was (SMD).
 """
 
@@ -25,8 +25,8 @@ from loadwatch.records import Floats
 
 Reals = npt.NDArray[np.float32]
 
-CALM: Final = 0.2  # of the threshold: a minute whose surprises stay under it is calm
-CLEARED: Final = 0.33  # of the threshold: there a flag clears, at odds of a third
+CLEARED: Final = 0.33
+"""Of the threshold: there a flag clears, at odds of a third; a minute whose surprises are less is calm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class SmoothingSpec:
     smoothing_seconds: float = 60.0
     hold_seconds: float = 300.0
     release_seconds: float = 30.0
-    calm_seconds: float = 480.0
+    calm_seconds: float = 420.0
 
 
 class ScoreSmoother:
@@ -62,7 +62,7 @@ class ScoreSmoother:
         gaps = np.where(np.isnan(gaps), math.inf, np.maximum(gaps, 0.0))
         keeps = np.exp2(-gaps / self._spec.smoothing_seconds).tolist()
         fades = np.exp2(-gaps / self._spec.hold_seconds).tolist()
-        calm = (c.sum(axis=1) < CALM * self._threshold).tolist()
+        calm = (c.sum(axis=1) < CLEARED * self._threshold).tolist()
         y, h, cleared = self._smooth, self._held, CLEARED * self._threshold
         releases = np.exp2(-gaps / self._spec.release_seconds).tolist()
         for row, now in enumerate(timestamps.tolist()):

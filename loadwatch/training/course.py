@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from loadwatch.features.half_hours import SLOTS, half_hour_numbers, is_weekend
-from loadwatch.features.quantiles import column_quantiles
 from loadwatch.features.recurrence import Integers
 from loadwatch.records import Floats
 
@@ -19,7 +18,6 @@ HALF_LIFE_DAYS: Final = 5.0
 LEAST_EXPLAINED: Final = 0.3  # of the variance, by the day
 LEAST_EXPLAINED_MORE: Final = 0.05  # by weekdays and weekends, of what the day leaves
 LEAST_LIKELIHOOD: Final = 0.2  # nats a half hour
-TAIL: Final = 0.01  # of half hours, limited on either side when it is asked what a course explains
 TOP: Final = 0.98  # squares above this quantile are limited to it
 PRIOR: Final = 0.1  # weight of the whole day's variance in that of a half hour
 LOWEST, HIGHEST = 0.7, 2.5
@@ -44,11 +42,13 @@ def day_table(timestamps: Floats, values: Floats) -> Floats:
 def course(table: Floats, first_day: int) -> Floats:
     """(2, 48, K) how far weekdays and weekends lie from 0, from a table (D, 48, K) of centred means.
 
-    first_day: number of the table's first day since the epoch. Without four days of each, they are alike.
+    first_day: number of the table's first day since the epoch. They are alike until two weekends were seen.
     """
     daily = daily_course(table, LEAST_EXPLAINED)
     rest = table - daily
     weekend = is_weekend(first_day + np.arange(len(table)))
+    if weekend.sum() < LEAST_DAYS:
+        return np.array([daily, daily])
     parts = [daily_course(rest[weekend == kind], LEAST_EXPLAINED_MORE) for kind in (False, True)]
     return daily + np.array(parts)
 
@@ -62,17 +62,16 @@ def daily_course(table: Floats, least_explained: float) -> Floats:
     days, _, columns = table.shape
     if days < LEAST_DAYS:
         return np.zeros((SLOTS, columns))
-    low, high = column_quantiles(table.reshape(-1, columns), np.array([TAIL, 1.0 - TAIL]))
-    aim = np.clip(table, low, high)
     guess = np.full_like(table, np.nan)
     for fold in _folds(days):
         guess[fold] = _profile(np.delete(table, fold, axis=0), np.delete(np.arange(days), fold) - days)
-    known = np.isfinite(aim) & np.isfinite(guess)
-    aim, guess = np.where(known, aim, 0.0), np.where(known, guess, 0.0)
-    squares = (guess * guess).sum(axis=(0, 1))
-    share = np.clip((guess * aim).sum(axis=(0, 1)) / np.maximum(squares, 1e-300), 0.0, 1.0)
-    left, total = ((aim - share * guess) ** 2).sum(axis=(0, 1)), (aim * aim).sum(axis=(0, 1))
-    share[left > (1.0 - least_explained) * total] = 0.0
+    known = np.isfinite(table) & np.isfinite(guess)
+    aim, guess = np.where(known, table, 0.0), np.where(known, guess, 0.0)
+    # Sums by day, and their medians: one wild day would outweigh all others.
+    shares = (guess * aim).sum(axis=1) / np.maximum((guess * guess).sum(axis=1), 1e-300)
+    share = np.clip(np.median(shares, axis=0), 0.0, 1.0)
+    left, total = ((aim - share * guess) ** 2).sum(axis=1), (aim * aim).sum(axis=1)
+    share[np.median(left, axis=0) > (1.0 - least_explained) * np.median(total, axis=0)] = 0.0
     return np.asarray(np.nan_to_num(share * _profile(table, np.arange(days) - days)))
 
 

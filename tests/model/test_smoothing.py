@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadwatch.model.smoothing import CALM, CLEARED, ScoreSmoother, SmoothingSpec
+from loadwatch.model.smoothing import CLEARED, ScoreSmoother, SmoothingSpec
 
 SPEC = SmoothingSpec()
 GAPS = st.sampled_from([1.0, 60.0, 61.0, 300.0, 1e5])
@@ -19,7 +19,7 @@ def definition(timestamps, c, threshold=0.0):
     for row, gap in enumerate(np.diff(timestamps, prepend=-np.inf)):
         y = y + (1.0 - 2.0 ** (-gap / SPEC.smoothing_seconds)) * (c[row] - y)
         h = np.maximum(y, h * 2.0 ** (-gap / SPEC.hold_seconds))
-        if c[row].sum() >= CALM * threshold:
+        if c[row].sum() >= CLEARED * threshold:
             loud = timestamps[row]
         elif timestamps[row] - loud >= SPEC.calm_seconds and h.sum() > CLEARED * threshold:
             fallen = 2.0 ** (-gap / SPEC.release_seconds)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from loadwatch.errors import TrainingError
+from loadwatch.judge.flags import anomaly_flag
 from loadwatch.records import Recording, Span
 from loadwatch.signals import NAMES
 from loadwatch.training.anomaly import train_anomaly
@@ -166,3 +167,41 @@ def test_what_an_operator_vouched_for_is_ordinary_when_it_comes_again():
     assert after < 0.5
     # Their spread may grow by what the time of day alone puts between them and the centre.
     assert (labelled.baseline.spread[1:3] < 1.6 * deaf.baseline.spread[1:3]).all()
+
+
+@pytest.mark.parametrize(("step", "days"), [(5.0, 2), (60.0, 5), (300.0, 5)])
+def test_the_flag_is_clear_a_quarter_of_an_hour_after_an_event(step, days):
+    """Two hours at twenty times the traffic: flagged within minutes, over soon, at any sampling interval."""
+    rng = np.random.default_rng(3)
+    times = START - START % 86400.0 + np.arange(0.0, (days + 1) * 86400.0, step)
+    hour = times % 86400.0 / 3600.0
+    cpu = 0.2 + 0.1 * np.sin(2 * np.pi * hour / 24.0) + 0.01 * rng.standard_normal(len(times))
+    traffic = 1e6 * (1.0 + 0.1 * rng.standard_normal(len(times)))
+    memory = 0.4 + 0.002 * rng.standard_normal(len(times))
+    start = times[0] + days * 86400.0 + 10 * 3600.0
+    traffic[(times >= start) & (times < start + 7200.0)] *= 20.0
+    host_with_event = Recording(
+        times, ("cpu", "network_receive", "memory"), np.column_stack([cpu, traffic, memory])
+    )
+    model, _ = train_anomaly(host_with_event.between(0.0, times[0] + days * 86400.0))
+    stream, flag = model.stream(), anomaly_flag()
+    stream.extend(host_with_event.between(start - 86400.0, start - 36000.0))
+    after = host_with_event.between(start - 36000.0, np.inf)
+    scores = stream.extend(after)
+    raised = np.array([bool(flag.update(score, step)) for score in scores.tolist()])
+    minutes = (after.timestamps - start) / 60.0
+    assert not raised[minutes < 0.0].any()
+    assert raised[(minutes > 10.0) & (minutes < 120.0)].all()
+    assert not raised[minutes > 135.0].any()
+
+
+def test_the_memory_of_weeks_outlives_a_training():
+    """What a recording of a week no longer holds, the model before it still knows."""
+    old, _ = train_anomaly(host(10))
+    recording = host(18).rows(11 * 1440, 18 * 1440)
+    fresh, _ = train_anomaly(recording)
+    heir, _ = train_anomaly(recording, before=old)
+    assert heir.oddities.numbers.min() < fresh.oddities.numbers.min() == recording.timestamps[0] // 1800
+    assert set(old.oddities.numbers) <= set(heir.oddities.numbers)
+    stranger, _ = train_anomaly(host(7, signals=("cpu",)), before=old)
+    assert stranger.oddities.values.shape[1] == 1
