@@ -1,10 +1,11 @@
 """Hosts that exist only as a metrics page, made by the real exporter and served from memory."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 
 from loadwatch.clock import SystemClock
 from loadwatch.exporter import Exporter
@@ -111,8 +112,18 @@ class Host:
         )
 
 
+class Served(Protocol):
+    """What has a page."""
+
+    name: str
+    down: bool
+
+    def page(self) -> bytes:
+        """The page of now."""
+
+
 @contextmanager
-def served(hosts: list[Host]) -> Iterator[int]:
+def served(hosts: Sequence[Served]) -> Iterator[int]:
     """Serve every host's page under ``/NAME/metrics``; gives the port."""
     by_path = {f"/{host.name}/metrics": host for host in hosts}
 
@@ -141,7 +152,7 @@ def served(hosts: list[Host]) -> Iterator[int]:
         server.server_close()
 
 
-def targets(hosts: list[Host], port: int) -> list[dict[str, object]]:
+def targets(hosts: Sequence[Served], port: int) -> list[dict[str, object]]:
     """The entries of a ``static_configs``: each host under a name of its own."""
     return [
         {
