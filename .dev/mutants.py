@@ -35,6 +35,14 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("training/linear.py", r"(FEW_ONSETS: Final = )3\.0", r"\g<1>30.0"),
     ("training/forecast.py", r"(OWN_SHARE: Final = )0\.3", r"\g<1>0.9"),
     ("training/robust.py", r"(DEVIATION_SHARE: Final = )0\.3", r"\g<1>0.9"),
+    ("training/anomaly.py", r"(REACH: Final = )5\.0", r"\g<1>50.0"),
+    ("training/anomaly.py", r"(LEAST_VARIABILITY: Final = )0\.4", r"\g<1>4.0"),
+    ("training/anomaly.py", r"(LEAST_THRESHOLD: Final = )4\.0", r"\g<1>0.4"),
+    ("training/course.py", r"(LEAST_EXPLAINED: Final = )0\.3", r"\g<1>0.9"),
+    ("training/course.py", r"(LOWEST, HIGHEST = )0\.7", r"\g<1>0.2"),
+    ("model/recurring.py", r"(OFTEN: Final = )3", r"\g<1>2"),
+    ("model/smoothing.py", r"(CLEARED: Final = )0\.33", r"\g<1>0.9"),
+    ("model/baseline.py", r"(SEASON_FACTOR: Final = )2\.0", r"\g<1>0.5"),
     ("training/calibration.py", r"(CAUTION: Final = )20\.0", r"\g<1>2000.0"),
 )
 

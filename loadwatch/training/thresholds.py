@@ -13,12 +13,11 @@ incidents, and they fatten a fitted tail.
 """
 
 import math
-from collections import deque
 from typing import Final
 
 import numpy as np
 
-from loadwatch.records import Floats, Span
+from loadwatch.records import Floats
 
 BLOCK: Final = 1800.0  # seconds
 BLOCKS_A_DAY: Final = 86400.0 / BLOCK
@@ -74,55 +73,3 @@ def threshold_of_blocks(blocks: Floats, maxima: Floats, episodes_per_day: float)
             break
         chosen = candidate
     return chosen
-
-
-class RollingThreshold:
-    """A threshold renewed between trainings from the scores of the last days; O(1) a score, O(B^2) a renewal.
-
-    It starts from, and never leaves far, the threshold of the training: ``reach`` is the largest factor up
-    or down. Without it a host whose incidents recur daily would raise its threshold until it no longer sees
-    them.
-    """
-
-    def __init__(
-        self,
-        trained: float,
-        episodes_per_day: float,
-        *,
-        days: float = 14.0,
-        least_days: float = 3.0,
-        reach: float = 2.0,
-    ) -> None:
-        self._trained, self._budget, self._reach = trained, episodes_per_day, reach
-        self._least = least_days * BLOCKS_A_DAY
-        self._length = days * BLOCKS_A_DAY
-        self._blocks: deque[tuple[float, float]] = deque()
-
-    def update(self, timestamp: float, score: float) -> None:
-        """Take in one score; NaN is unknown and ignored."""
-        if not math.isfinite(score):
-            return
-        block = float(math.floor(timestamp / BLOCK))
-        if self._blocks and self._blocks[-1][0] >= block:
-            block, best = self._blocks.pop()
-            score = max(score, best)
-        self._blocks.append((block, score))
-        while self._blocks[0][0] <= block - self._length:
-            self._blocks.popleft()
-
-    def forget(self, span: Span) -> None:
-        """Leave out a span, because it turned out to be an incident or maintenance."""
-        self._blocks = deque(
-            (block, score)
-            for block, score in self._blocks
-            if (block + 1) * BLOCK <= span.start or block * BLOCK >= span.end
-        )
-
-    @property
-    def value(self) -> float:
-        """The threshold as of now; the trained one until there are ``least_days`` of scores."""
-        if len(self._blocks) < self._least:
-            return self._trained
-        blocks, maxima = np.array(self._blocks).T
-        renewed = threshold_of_blocks(blocks, maxima, self._budget)
-        return min(max(renewed, self._trained / self._reach), self._trained * self._reach)

@@ -5,10 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadwatch.records import Span
 from loadwatch.training.thresholds import (
-    BLOCK,
-    RollingThreshold,
     block_maxima,
     count_episodes,
     threshold_for_budget,
@@ -69,30 +66,3 @@ def test_a_short_past_gives_a_careful_threshold():
 def test_no_score_gives_no_threshold():
     """Unknown stays unknown."""
     assert np.isnan(threshold_for_budget(np.array([1.0]), np.array([np.nan]), 1.0))
-
-
-def test_rolling_threshold_follows_the_last_days():
-    """When the score's ordinary level has risen, so does the threshold, once the days have passed."""
-    timestamps, scores = noise(30, 5, 600.0)
-    trained = threshold_for_budget(timestamps[:2000], scores[:2000], 1.0)
-    rolling = RollingThreshold(trained, 1.0, days=7.0)
-    for timestamp, score in zip(timestamps, scores * 1.5, strict=True):
-        rolling.update(float(timestamp), float(score))
-    assert rolling.value == pytest.approx(1.5 * trained, rel=0.25)
-
-
-def test_rolling_threshold_forgets_incidents_and_stays_within_reach():
-    """A named incident leaves it, an unnamed one cannot raise it beyond its reach."""
-    timestamps, scores = noise(10, 6, 600.0)
-    incidents = np.concatenate(
-        [np.flatnonzero((timestamps % DAY > k) & (timestamps % DAY < k + 1800.0)) for k in (20000.0, 60000.0)]
-    )
-    scores[incidents] += 50.0
-    rolling = RollingThreshold(8.0, 1.0, reach=2.0)
-    for timestamp, score in zip(timestamps, scores, strict=True):
-        rolling.update(float(timestamp), float(score))
-    assert rolling.value == 16.0
-    for day in range(10):
-        for k in (20000.0, 60000.0):
-            rolling.forget(Span(day * DAY + k - BLOCK, day * DAY + k + 2 * BLOCK))
-    assert rolling.value < 12.0
