@@ -20,7 +20,11 @@ from loadwatch.exporter import METRICS
 
 TEXT = documents.text()
 MANUAL = manual(documents.ROOT, loadwatch.__version__)
-REFERENCES = {"https://keepachangelog.com/", "https://semver.org/"}
+REFERENCES = {
+    "https://keepachangelog.com/",
+    "https://semver.org/",
+    "https://www.monitoring-plugins.org/doc/guidelines.html",
+}
 SUFFIXES = re.compile(r"_(bucket|count|sum)$")
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "Watch this host: sample, judge, learn, serve metrics."),
     "status": ("status", "Is this host fine, why, and can I trust that?"),
     "top": ("top", "The same, live, with lines of history."),
+    "check": ("check", "The verdict as output and exit code for Nagios, Icinga and cron."),
     "alerts": ("alerts", "List past alerts and what they were worth."),
     "label": ("label", "Tell what really was: high load, normal, an incident."),
     "maintenance": ("maintenance", "Windows in which nothing is flagged or learned."),
@@ -134,7 +135,7 @@ def main() -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        words = "\n".join(map(printable, _in_words(error).split("\n")))
+        words = "\n".join(map(printable, in_words(error).split("\n")))
         click.echo(f"loadwatch: {words}", err=True)
         sys.exit(error.exit_code if isinstance(error, LoadwatchError) else 1)
     sys.exit(0)
@@ -178,7 +179,8 @@ def _refuse(error: click.ClickException) -> int:
     return error.exit_code
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
+    """What to tell the user of an error, ours or not."""
     if isinstance(error, LoadwatchError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
