@@ -18,7 +18,10 @@ from loadwatch.records import Alert, Span
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_context
 def command(context: Context, *, since: Since, as_json: bool) -> None:
-    """List past alerts: when, how long, why, whether confirmed."""
+    """List past alerts: when, how long, why, whether confirmed.
+
+    What an alert really was, say by the number it begins with: loadwatch label --alert 41 normal
+    """
     span = span_since(since, time.time())
     with contextlib.closing(context.read_history()) as history:
         labels = history.labels(span)
@@ -28,7 +31,7 @@ def command(context: Context, *, since: Since, as_json: bool) -> None:
         click.echo(json.dumps([alert.to_plain() for alert in alerts]))
         return
     for alert in alerts:
-        click.echo(alert_line(alert))
+        click.echo(f"{alert.identity:>5}  {alert_line(alert)}")
     period = Span(first.start if first else span.end, span.end)
     worth = summarise(alerts, period)
     weekly = "" if worth.per_week is None else f", {worth.per_week:.1f} a week"
@@ -44,5 +47,6 @@ def alert_line(alert: Alert) -> str:
     truth = "" if alert.end is None else "false alarm" if is_false(alert) else "confirmed"
     reasons = ", ".join(f"{part.signal} {part.value:+.2f}" for part in alert.signals[:3])
     what = f"{alert.verdict.replace('_', ' ')} {ahead}"
-    line = f"{show_moment(alert.start)}  {length:<10}  {what:<19}  {truth:<11}  {reasons}{lead}"
+    span = f"{show_moment(alert.start)} to {show_moment(alert.end):<{len(show_moment(alert.start))}}"
+    line = f"{span}  {length:<10}  {what:<19}  {truth:<11}  {reasons}{lead}"
     return line.rstrip()

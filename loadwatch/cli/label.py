@@ -2,16 +2,19 @@
 
 import contextlib
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import cast
 
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.time_options import IDENTITY, MOMENT, show_span
+from loadwatch.cli.time_options import IDENTITY, MOMENT, show_moment, show_span
 from loadwatch.errors import UsageError
 from loadwatch.escaping import printable
-from loadwatch.records import Label, LabelKind, Span
+from loadwatch.judge.statistics import loaded_span
+from loadwatch.records import Alert, Label, LabelKind, Span
 
 
 class _DefaultAdd(click.Group):
@@ -30,33 +33,76 @@ def command() -> None:
 
     loadwatch label --from 14:05 --to 14:20 high --why "deploy gone wrong"
 
+    loadwatch label --alert 41 normal
+
     "high" and "normal" override the rule for their span; an "incident" is never learned as usual. Times are
     what people write: 14:05, "yesterday 14:05", "2 hours ago", 2026-03-01T14:05.
     """
 
 
 @command.command("add")
+@click.option("--from", "start", type=MOMENT, help='When it began, e.g. 14:05 or "2 hours ago".')
+@click.option("--to", "end", type=MOMENT, show_default="now", help="When it was over.")
 @click.option(
-    "--from", "start", type=MOMENT, required=True, help='When it began, e.g. 14:05 or "2 hours ago".'
+    "--alert",
+    "alert_identity",
+    type=IDENTITY,
+    metavar="ID",
+    help="Take the span of this alert, as loadwatch alerts lists it.",
 )
-@click.option("--to", "end", type=MOMENT, default="now", show_default=True, help="When it was over.")
 @click.argument("kind", type=click.Choice(["high", "normal", "incident"]))
 @click.option("--why", default="", help="A word to those who read it later.")
 @with_context
-def add(context: Context, *, start: float, end: float, kind: str, why: str) -> None:
-    """Label a span of time (the word "add" may be left out)."""
-    span = Span(start, end)
-    if span.start >= span.end:
-        raise UsageError(f"a label cannot end before it begins: {show_span(span)}; check --from and --to")
+def add(
+    context: Context,
+    *,
+    start: float | None,
+    end: float | None,
+    alert_identity: int | None,
+    kind: str,
+    why: str,
+) -> None:
+    """Label a span of time or an alert ("add" may be left out).
+
+    Of an alert "high" takes what was load: not the time in which it was only foretold, and not the half hour
+    of calm that closed it.
+    """
+    if (start is None) == (alert_identity is None) or (alert_identity and end is not None):
+        raise UsageError("say when it was: either --from and --to, or --alert with the number of an alert")
     with context.open_history() as history:
+        span = Span(start or 0.0, time.time() if end is None else end)
+        if alert_identity is not None:
+            span = _span_of(history.alerts(), alert_identity, kind)
+        if span.start >= span.end:
+            raise UsageError(f"a label cannot end before it begins: {show_span(span)}; check --from and --to")
         overlapping = [label for label in history.labels(span) if label.kind != kind]
+        alerts = history.alerts(span)
+        rows = history.row_count(span.start, span.end)
         identity = history.add_label(Label(span, cast("LabelKind", kind), why))
     click.echo(f"label {identity}: {kind}, {show_span(span)}")
+    for alert in alerts:
+        counts = "a false alarm" if kind == "normal" else "right"
+        when = f"{show_moment(alert.start)} to {show_moment(alert.end)}"
+        click.echo(f"alert {alert.identity} ({alert.verdict.replace('_', ' ')}, {when}) counts as {counts}")
     for other in overlapping:
         click.echo(
             f"note: it overlaps label {other.identity} ({other.kind}, {show_span(other.span)}); the newer "
             f"one wins where both speak; to take the older back: loadwatch label remove {other.identity}"
         )
+    if rows == 0:
+        click.echo("note: no samples are stored in that span, so there is nothing to learn from")
+    else:
+        click.echo("verdicts follow it from the next training on; now, with: loadwatch train")
+
+
+def _span_of(alerts: Sequence[Alert], identity: int, kind: str) -> Span:
+    """What a label of this kind covers of the alert of this identity."""
+    now = time.time()
+    for alert in alerts:
+        if alert.identity == identity:
+            whole = Span(alert.start, now if alert.end is None else alert.end)
+            return loaded_span(alert, now) if kind == "high" else whole
+    raise UsageError(f"there is no alert {identity}; see: loadwatch alerts --since 90d")
 
 
 @command.command("list")

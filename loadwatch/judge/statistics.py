@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from loadwatch.judge.trigger import MERGE_SECONDS
 from loadwatch.records import Alert, Label, Span, Verdict
 
 WEEK = 604_800.0
@@ -106,3 +107,16 @@ def with_labels(alert: Alert, labels: Iterable[Label]) -> Alert:
     if newest.kind == "normal":
         return dataclasses.replace(alert, judged="wrong")
     return dataclasses.replace(alert, judged="right", confirmed_by=alert.confirmed_by or "label")
+
+
+def loaded_span(alert: Alert, now: float) -> Span:
+    """What of an alert was load, as far as is known: what a label "high" of it should cover, no more.
+
+    Without the time in which it was only foretold, and without the calm that had to last before it was closed
+    (in distress beyond the budget that lasts longer; those hours stay in). An open one reaches until ``now``.
+    """
+    start = alert.start + (alert.lead_seconds or 0.0)
+    if alert.end is None:
+        return Span(start, now)
+    calm = MERGE_SECONDS if alert.end - MERGE_SECONDS > start else 0.0
+    return Span(start, alert.end - calm)
