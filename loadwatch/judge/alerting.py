@@ -7,7 +7,7 @@ present    seconds of high load beyond what this half hour is used to, weighted 
 anomaly    log odds of the anomaly score
 
 What passes its line must also pass the bar of its severity history (`budget`). What then opens an alert
-keeps it open; shorter interruptions belong to the same alert, maintenance and gaps too. A forecast alerts
+keeps it open; shorter interruptions belong to the same alert, maintenance too. A forecast alerts
 only out of calm: during trouble it tells nobody anything new. Where an alert of the other verdict is open for
 the same trouble, a second would be one too many: it joins.
 
@@ -261,7 +261,7 @@ class Alerter:
         return dataclasses.replace(running.alert, end=end)
 
     def _resume(self, now: float, active: Mapping[Verdict, bool]) -> None:
-        """Open again what maintenance or a gap closed in the middle of a trouble that still goes on."""
+        """Open again what maintenance closed in the middle of a trouble that still goes on."""
         for verdict, running in list(self.suspended.items()):
             goes_on = running.alert.start <= now <= self._closes_at(now, running)
             if not goes_on or verdict in self.open:
@@ -319,8 +319,15 @@ class Alerter:
         return running.alert
 
     def suspend(self, end: float) -> list[Alert]:
-        """Maintenance, or a gap: close what is open until it proves to go on, forget what is going on."""
-        self.suspended |= self.open
+        """Maintenance: close what is open until it proves to go on, forget what is going on."""
+        suspended = self.suspended | self.open
+        closed = self.silence(end)
+        self.suspended = suspended
+        return closed
+
+    def silence(self, end: float) -> list[Alert]:
+        """A long gap, in which nobody saw whether it went on: close what is open, forget what is going on."""
+        self.suspended.clear()
         closed = [self._end(verdict, end) for verdict in list(self.open)]
         for reason in (self.forecast, self.present, self.anomaly):
             reason.drop()

@@ -280,7 +280,7 @@ class Judge:
         if not 0.0 <= elapsed <= GAP_SECONDS:  # also at the first sample, where it is NaN
             alerter.begin(now)
             self._reset_flags()
-            closed = alerter.suspend(self._last)
+            closed = alerter.silence(self._last)
             if seasonality.is_within(now):
                 seasonality.lose(elapsed)
             elapsed = 0.0

@@ -90,7 +90,7 @@ def replayed(recording: Recording, rule: str, budget: float) -> Replayed:
 def pages(host: Replayed) -> Iterator[str]:
     """What the scrapes saw of the series that the rules on verdicts read, as OpenMetrics."""
     times = host.times
-    scrapes = np.arange(times[0], times[-1] + STEP, STEP)
+    scrapes = np.arange(times[0], times[-1], STEP)
     rows = np.searchsorted(times, scrapes, side="right") - 1
     following = np.append(times[1:], times[-1])
     on = following[rows] - times[rows] <= GAP_SECONDS

@@ -185,12 +185,13 @@ def test_after_a_long_maintenance_a_trouble_is_another_one() -> None:
     assert len(host.alerts) == 2
 
 
-def test_a_restart_within_the_hold_goes_on_with_the_same_alert() -> None:
-    """Twenty-five minutes without a sample, longer than any pause of sampling, are no end of a trouble."""
+@pytest.mark.parametrize(("seconds", "alerts"), [(1260.0, 1), (1500.0, 2)])
+def test_a_gap_that_is_longer_than_a_lost_sample_ends_an_alert(seconds: float, alerts: int) -> None:
+    """A restart goes on with the same alert; where nobody looked for longer, what is seen then is another."""
     host = Host().live(HOUR, 1.8)
-    host.now += 1500.0
+    host.now += seconds - 60.0
     host.live(HOUR, 1.8)
-    assert len(host.alerts) == 1
+    assert len(host.alerts) == alerts
 
 
 def test_no_anomaly_alert_before_a_day_was_seen() -> None:
