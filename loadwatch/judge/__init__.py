@@ -6,7 +6,7 @@ at that time (`seasonality`). `statistics` says afterwards what they were worth.
 """
 
 from loadwatch.judge.judge import Judge
-from loadwatch.judge.statistics import AlertStatistics, count_caught, is_false, summarise, with_labels
+from loadwatch.judge.statistics import AlertStatistics, is_false, summarise, with_labels
 from loadwatch.judge.types import Evidence, EvidenceBatch, Judgement, Judgements
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Judge",
     "Judgement",
     "Judgements",
-    "count_caught",
     "is_false",
     "summarise",
     "with_labels",

@@ -1,9 +1,8 @@
 """What the alerts of a time were worth: false alarms, forecasts that came true, what was missed."""
 
 import dataclasses
-import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,8 +19,7 @@ class AlertStatistics:
     """What can honestly be said of the alerts of a verdict over ``weeks``; None where that is too little.
 
     ``false``: neither rule, pressure nor label ever confirmed it, or the operator called it wrong. Forecasts
-    are the alerts that opened before there was anything to see; a hit came true. ``missed``: onsets with no
-    alert open in the time before in which a forecast would have counted.
+    are the alerts that opened before there was anything to see; a hit came true.
     """
 
     weeks: float
@@ -32,8 +30,6 @@ class AlertStatistics:
     forecasts: int
     hit_rate: float | None
     median_lead_seconds: float | None
-    onsets: int | None = None
-    missed: int | None = None
 
 
 def summarise(
@@ -41,12 +37,10 @@ def summarise(
     period: Span,
     *,
     verdict: Verdict = "high_load",
-    onsets: Sequence[float] | None = None,
-    horizon: float = 900.0,
 ) -> AlertStatistics:
     """The statistics of the closed alerts of one verdict that started within ``period``.
 
-    An open alert counts for nothing yet: it may still come true. ``onsets``: when high load began, if known.
+    An open alert counts for nothing yet: it may still come true.
     """
     chosen = [
         alert
@@ -57,8 +51,6 @@ def summarise(
     false = sum(map(is_false, chosen))
     foretold = [alert for alert in chosen if alert.foretold]
     leads = [alert.lead_seconds for alert in foretold if alert.lead_seconds is not None]
-    inside = None if onsets is None else [onset for onset in onsets if onset in period]
-    caught = None if inside is None else count_caught(chosen, inside, horizon)
     return AlertStatistics(
         weeks=weeks,
         alerts=len(chosen),
@@ -68,8 +60,6 @@ def summarise(
         forecasts=len(foretold),
         hit_rate=len(leads) / len(foretold) if foretold else None,
         median_lead_seconds=statistics.median(leads) if leads else None,
-        onsets=None if inside is None else len(inside),
-        missed=None if inside is None or caught is None else len(inside) - caught,
     )
 
 
@@ -85,12 +75,6 @@ def outcome(alert: Alert) -> Literal["confirmed", "false"] | None:
     if alert.end is None and alert.confirmed_by is None and alert.judged is None:
         return None
     return "false" if is_false(alert) else "confirmed"
-
-
-def count_caught(alerts: Iterable[Alert], onsets: Iterable[float], horizon: float) -> int:
-    """How many onsets had an alert open in the ``horizon`` seconds before them."""
-    spans = [(alert.start, math.inf if alert.end is None else alert.end) for alert in alerts]
-    return sum(any(start < onset and end >= onset - horizon for start, end in spans) for onset in onsets)
 
 
 def with_labels(alert: Alert, labels: Iterable[Label]) -> Alert:

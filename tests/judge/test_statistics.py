@@ -2,9 +2,7 @@
 
 import json
 
-import pytest
-
-from loadwatch.judge.statistics import count_caught, is_false, summarise, with_labels
+from loadwatch.judge.statistics import is_false, summarise, with_labels
 from loadwatch.records import Alert, Contribution, Label, Span
 
 WEEK = 604_800.0
@@ -25,10 +23,9 @@ def test_a_month_of_alerts_in_figures() -> None:
         alert(200_000.0, confirmed_by="pressure"),
         alert(300_000.0, verdict="anomaly"),
     ]
-    figures = summarise(alerts, MONTH, onsets=[1300.0, 50_100.0, 150_000.0])
+    figures = summarise(alerts, MONTH)
     assert (figures.alerts, figures.false, figures.per_week, figures.false_per_week) == (4, 1, 1.0, 0.25)
     assert (figures.forecasts, figures.hit_rate, figures.median_lead_seconds) == (3, 2 / 3, 200.0)
-    assert (figures.onsets, figures.missed) == (3, 1)
 
 
 def test_nothing_is_claimed_of_little() -> None:
@@ -39,7 +36,6 @@ def test_nothing_is_claimed_of_little() -> None:
     assert figures.false_per_week is None
     assert figures.hit_rate is None
     assert figures.median_lead_seconds is None
-    assert figures.missed is None
 
 
 def test_an_open_alert_is_not_yet_false() -> None:
@@ -60,14 +56,6 @@ def test_the_operator_has_the_last_word() -> None:
     assert with_labels(wrong, [elsewhere]).judged is None
     assert not is_false(seen)
     assert is_false(alert(1000.0))
-
-
-@pytest.mark.parametrize(
-    ("onset", "is_caught"), [(1000.0, False), (1001.0, True), (2500.0, True), (2501.0, False)]
-)
-def test_an_onset_is_caught_by_an_alert_open_in_the_time_before(onset: float, is_caught: bool) -> None:
-    """Open before it, and not over longer than the horizon."""
-    assert count_caught([alert(1000.0)], [onset], 900.0) == is_caught
 
 
 def test_an_alert_comes_back_from_json() -> None:
