@@ -26,8 +26,8 @@ BLIND_SECONDS: Final = 30.0
 PIECE_SECONDS: Final = 6 * 3600.0
 PIECE_ROWS: Final = 64
 """What a warm-up reads and works on at once; the networks keep buffers of the largest piece they saw."""
-MEMORY_SECONDS: Final = 8 * 86400.0
-"""How far back the features reach, a week and a day: two hours by the sample, before by the minute."""
+MEMORY_SECONDS: Final = 29 * 86400.0
+"""How far back the features reach, four weeks and a day: two hours by the sample, before by the minute."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,12 +178,12 @@ def _row(values: Mapping[str, float], signals: Sequence[str]) -> Floats:
 def warm_up(scorer: Scorer, history: History, now: float) -> float:
     """Show a fresh scorer what the history holds; answer the wall time up to which it has seen.
 
-    The features remember a week. All but the newest two hours are shown by the minute: sixty times less to
-    read than samples of a second, a few megabytes, and what the slow features look at anyway.
+    The features remember four weeks. All but the newest two hours are shown by the minute: sixty times less
+    to read than samples of a second, a few megabytes, and what the slow features look at anyway.
     """
     fine_from = now - FINE_SECONDS
     seen = -np.inf
-    # In pieces, because a week at once would be the largest thing the daemon ever holds.
+    # In pieces, because a month at once would be the largest thing the daemon ever holds.
     first = (now - MEMORY_SECONDS) // COARSE_SECONDS * COARSE_SECONDS
     for start in np.arange(first, fine_from, PIECE_SECONDS):
         end = min(float(start) + PIECE_SECONDS, fine_from)

@@ -1,14 +1,18 @@
 """One sample at a time or a recording at once: the daemon and a replay score the same."""
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from loadwatch.clock import ManualClock
+from loadwatch.history import History
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
 from loadwatch.model.patterns import LabelledPatterns, Pattern
-from loadwatch.pipeline import Scorer, reasons
+from loadwatch.pipeline import Scorer, reasons, warm_up
 from loadwatch.records import Contribution, Recording, Sample
 from loadwatch.training.anomaly import train_anomaly
 from loadwatch.training.bootstrap import train_bootstrap
@@ -114,3 +118,25 @@ def test_high_load_is_explained_by_what_makes_it_high(model: Model) -> None:
     assert total == pytest.approx(np.log(shown / (1.0 - shown)) - ordinary, abs=0.2)
     assert reasons(parts)[0].signal == "cpu"
     assert reasons((Contribution("cpu", -1.82), Contribution("disk", 0.1))) == (Contribution("disk", 0.1),)
+
+
+@pytest.mark.slow
+def test_a_new_model_knows_the_weeks_before_it(tmp_path: Path, model: Model) -> None:
+    """A weekly peak of a month ago is as well known after a warm-up as to one that saw it all."""
+    step, days = 300.0, 29
+    times = 1_741_564_800.0 + step * np.arange(days * 288)
+    weekly = ((times - times[0]) // 86400 % 7 == 0) & (times % 86400 >= 36_000) & (times % 86400 < 39_600)
+    values = np.column_stack([np.full(len(times), 0.3), np.where(weekly, 1.0, 0.1), np.full(len(times), 0.4)])
+    until = times[0] + 28 * 86400 + 35_800.0  # a Monday, just before the fifth time
+    known = Recording(times, SIGNALS, values).between(-np.inf, until)
+    scorer = Scorer(RULE, model)
+    with closing(History.open(tmp_path / "history.db", clock=ManualClock(), signals=SIGNALS)) as history:
+        history.merge(known)
+        assert warm_up(scorer, history, until) >= known.timestamps[-1]
+    sample = Sample(until, until, dict(zip(SIGNALS, (0.3, 0.1, 0.4), strict=True)))
+    place = model.forecast.spec.names.index("level:repeats_weekly")
+    one = scorer.update(sample).features[0, place]
+    whole = Scorer(RULE, model)
+    whole.extend(known)
+    assert one == pytest.approx(whole.update(sample).features[0, place], abs=0.3)
+    assert one > 1.0

@@ -98,13 +98,14 @@ class ForecastSpec:
         level += ["usual_peak", "usual_peak_fast", "usual_high", "usual_high_fast", "usual_onset"]
         level += ["hour_high", "week_peak", "week_high"]
         level += [f"shape_{offset}" for offset in lookback.SHAPE]
+        level += list(lookback.REPEATS)
         return (*names, *(f"level:{name}" for name in level))
 
 
 class ForecastFeatures:
     """Makes features of samples, one at a time or many at once; how they are cut does not change a number.
 
-    The state is bounded: a week of cells and the profiles (about a hundred kilobytes a signal).
+    The state is bounded: four weeks of cells and the profiles (about a hundred kilobytes a signal).
     """
 
     def __init__(self, spec: ForecastSpec) -> None:
@@ -227,5 +228,6 @@ def _assemble(
             np.where(np.isfinite(days_back), days_back, level),
             np.where(np.isfinite(profiles), profiles, 0.0),
             np.where(np.isfinite(shape), shape, level),
+            np.nan_to_num(at[:, view.repeats], nan=lookback.LEAST_ODDS),
         ]
     )

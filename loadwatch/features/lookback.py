@@ -3,6 +3,9 @@
 One row of answers (a "view") is made whenever a cell closes; it stays the same until the next one closes.
 """
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from loadwatch.features.buckets import ClosedBuckets
@@ -17,6 +20,9 @@ LONG_WINDOWS = 3  # three cells, six hours and a day of the load level, the open
 DAYS_BACK = (1, 2, 7)
 SHAPE = (-2, -1, 0, 1, 2, 3, 4, 6)  # cells around now, in the profile of the day
 PROFILE_RATES = (0.1, 0.3)
+REPEATS = ("repeats_daily", "repeats_daily_fast", "repeats_weekly")
+DAYS_REPEATED, WEEKS_REPEATED = range(1, 15), (7, 14, 21, 28)
+LEAST_ODDS = -5.0  # logarithm; also of what was never seen
 
 
 class LookbackView:
@@ -36,6 +42,7 @@ class LookbackView:
         self.level = self._take(len(DAYS_BACK))  # mean level in this cell, days ago
         self.profiles = self._take(8)
         self.shape = self._take(len(SHAPE))
+        self.repeats = self._take(len(REPEATS))
 
     def _take(self, width: int) -> slice:
         self.width += width
@@ -43,7 +50,7 @@ class LookbackView:
 
 
 class Lookback:
-    """Remembers a week of cells, and the profiles of the day, the hour and the week.
+    """Remembers a week of cells, four weeks of their being high, and profiles of day, hour and week.
 
     reach: how many cells after one count as its near future, for the profiles and the look-back.
     """
@@ -58,6 +65,7 @@ class Lookback:
         self._maximum = np.full((depth, columns), np.nan)
         self._minimum = np.full((RECENT, 1), np.nan)
         self._onset = np.full(reach + 1, np.nan)
+        self._high = np.full(max(WEEKS_REPEATED) * self._day, np.nan, np.float32)
         # Columns: highest level in the near future twice, its being high twice, an onset in it.
         self._day_profile = SeasonalProfile(self._day, (*PROFILE_RATES, *PROFILE_RATES, PROFILE_RATES[0]))
         self._hour_profile = SeasonalProfile(self._hour, (0.02,))
@@ -123,7 +131,29 @@ class Lookback:
         week, count = self._week_profile.extend(of_week, np.column_stack([peak, high]), into_week)
         week[count == 0] = overall[count == 0]
         views[:, self.view.profiles] = np.hstack([read, hour, week])
+        self._write_repeats(views, high, overall[:, 1])
         self._write_shape(views, number, mean[len(mean) - rows :, :1])
+
+    def _write_repeats(self, views: Floats, high: Floats, overall: Floats) -> None:
+        """Log odds that high load comes again, by the same time on the last days, and on the last weeks.
+
+        Unlike a profile they say at once how often of how many times: after three Saturdays of three a
+        weekly peak is likely. The fast one follows a job that moved within days. Each share leans on the one
+        that knows less, as on so many days or weeks of it: daily on the overall share, weekly on daily.
+        """
+        past = np.concatenate([self._high, high.astype(np.float32)])
+        self._high = past[-len(self._high) :]
+        before = {
+            day: _ago(past, day * self._day - self._reach, len(views))
+            for day in {*DAYS_REPEATED, *WEEKS_REPEATED}
+        }
+        days, weeks = ([before[day] for day in period] for period in (DAYS_REPEATED, WEEKS_REPEATED))
+        daily = _fading_share(days, 0.75, overall, 0.5)
+        fast = _fading_share(days, 0.4, overall, 0.5)
+        shares = np.column_stack([daily, fast, _fading_share(weeks, 0.85, daily, 0.7)])
+        least = 1.0 / (1.0 + math.exp(-LEAST_ODDS))
+        shares = np.clip(shares, least, 1.0 - least)
+        views[:, self.view.repeats] = np.log(shares / (1.0 - shares))
 
     def _write_shape(self, views: Floats, number: Integers, level: Floats) -> None:
         overall = self._overall_level.extend(level)
@@ -146,6 +176,20 @@ class Lookback:
         level = np.column_stack([_ago(mean[:, 0], days * self._day, rows) for days in DAYS_BACK])
         usual = view.shape.start + SHAPE.index(0)
         views[:, view.level] = np.where(np.isfinite(level), level, views[:, usual : usual + 1])
+
+
+def _fading_share(before: Sequence[Floats], fading: float, prior: Floats, weight: float) -> Floats:
+    """(N,) share of the known answers (each (N,), newest first, 0 or 1) that are 1; older ones count less.
+
+    It leans on ``prior`` (N,) as on that many answers of the newest.
+    """
+    hits, known, counts = weight * prior, np.full(len(prior), weight), 1.0
+    for answers in before:
+        hits = hits + counts * np.nan_to_num(answers)
+        known += counts * np.isfinite(answers)
+        counts *= fading
+    share: Floats = hits / known
+    return share
 
 
 def _ago(x: Floats, cells: int, rows: int) -> Floats:

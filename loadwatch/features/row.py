@@ -43,6 +43,7 @@ class RowMaker:
         self._days_back = self._take(len(lookback.DAYS_BACK))
         self._profiles = self._take(view.profiles.stop - view.profiles.start)
         self._shape = self._take(len(lookback.SHAPE))
+        self._repeats = self._take(len(lookback.REPEATS))
 
     def _take(self, width: int) -> slice:
         self._width += width
@@ -61,6 +62,7 @@ class RowMaker:
         row[self._level_lags], row[self._ahead] = view[at.level_lags], view[at.ahead]
         row[self._days_back], row[self._profiles] = view[at.level], np.nan_to_num(view[at.profiles])
         row[self._shape] = view[at.shape]
+        row[self._repeats] = np.nan_to_num(view[at.repeats], nan=lookback.LEAST_ODDS)
         # Where nothing is known of another time, the level of now stands for it.
         self._unknown = np.flatnonzero(~np.isfinite(row))
         self._unknown_changes = np.flatnonzero(~np.isfinite(view[at.lags])) + self._changes.start

@@ -40,6 +40,8 @@ HEIGHT_LIMIT: Final = 2.0  # twice the rule's line counts double, more no more: 
 RECOVERY: Final = 0.5  # seconds of excess forgotten in a second of calm
 LOWEST_LINE: Final = 0.2
 HIGHEST_LINE: Final = 0.5
+CERTAIN: Final = 0.98
+"""A forecast likelier than this is no more severe: a job that comes each night grows surer, not worse."""
 
 
 class AlertInput(NamedTuple):
@@ -226,7 +228,7 @@ class Alerter:
             return worst, horizon
         for probability, (line, line_odds, ahead) in zip(seen.probabilities, self._looks, strict=True):
             if probability >= line:
-                odds = log_odds(probability) - line_odds
+                odds = log_odds(min(probability, CERTAIN)) - line_odds
                 severity = odds - self.seasonality.familiarity(now, ahead)
                 if severity > worst:
                     worst, horizon = severity, ahead

@@ -15,7 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from loadwatch.features.lookback import REPEATS
 from loadwatch.features.moments import Moments, Normaliser
+from loadwatch.features.recurrence import Integers
 from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel, build_network, mixed_logits, sigmoid
 from loadwatch.nn import (
@@ -36,7 +38,7 @@ from loadwatch.nn.training import Stop
 from loadwatch.records import Floats, Label, Recording, Span
 from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability
 from loadwatch.training.linear import fit_anchor
-from loadwatch.training.table import LIMITS, TrainingTable, learning_table, synthetic_table
+from loadwatch.training.table import LIMITS, TrainingTable, learning_table, moved_table, synthetic_table
 
 OWN_SHARE: Final = 0.3  # of the loss, for the limit itself; the other limits share the rest
 HIDDEN: Final = (64, 32)
@@ -46,6 +48,10 @@ LEAST_STEPS: Final = 300
 BATCH_SIZE: Final = 256
 LEARNING_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 1.0
+
+MOVED_SHARE: Final = 0.4  # what a row with its jobs moved weighs
+REPEATS_FLOOR: Final = 1.0
+"""Log odds of what is rare deviate little, and would all be clipped, the first time as the fourth."""
 
 FOLDS: Final = 3
 LEAST_FOLD_ROWS: Final = 200
@@ -105,7 +111,8 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     synthetic_prior = synthetic_table(own.spec, rule, horizons, seed)
     part = max(BALLAST_SHARE, BALLAST_SECONDS / max(recording.measured_seconds, own.spec.step))
     share = max(SYNTHETIC_ROWS, part * len(own)) / len(synthetic_prior)
-    learner = Learner(own, synthetic_prior, share, rng, stop, progress)
+    moved = moved_table(own, recording, levels, rng)
+    learner = Learner(own, synthetic_prior, share, rng, moved, stop, progress)
     unseen = learner.forecast_unseen()
     model, losses = learner.learn()
     model = adjusted(model, own, unseen, budget_per_week)
@@ -116,7 +123,11 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
 
 
 class Learner:
-    """Fits networks and anchors to a table of a host's own rows, with synthetic_prior below."""
+    """Fits networks and anchors to a table of a host's own rows, with synthetic_prior below.
+
+    ``moved``: the same rows with their jobs moved, for the networks only, for an anchor knows no clock but
+    what came back.
+    """
 
     def __init__(
         self,
@@ -124,23 +135,27 @@ class Learner:
         synthetic_prior: TrainingTable,
         share: float,
         rng: np.random.Generator,
+        moved: TrainingTable | None = None,
         stop: Stop | None = None,
         progress: Progress | None = None,
     ) -> None:
+        self._moved = moved
         self._own, self._synthetic_prior, self._share = own, synthetic_prior, share
         self._rng, self._stop, self._progress = rng, stop, progress
         moments = Moments.of(own.features)
         moments.merge(Moments.of(synthetic_prior.features).thinned(share))
-        self._normaliser = Normaliser.from_moments(moments)
+        floor = np.full(len(own.spec.names), 1e-3)
+        floor[[own.spec.names.index(f"level:{name}") for name in REPEATS]] = REPEATS_FLOOR
+        self._normaliser = Normaliser.from_moments(moments, floor=floor)
         self._folds = FOLDS if len(own) >= FOLDS * LEAST_FOLD_ROWS else 0
 
     def learn(self) -> tuple[ForecastModel, tuple[float, ...]]:
         """A model of all rows, not yet calibrated, and its loss after each epoch."""
-        table = self._own.joined(self._synthetic_prior, self._share)
-        network, (weights, shares), losses = self._fit(table, self._folds)
-        count = len(table.horizons)
+        own = self._own
+        network, (weights, shares), losses = self._fit(np.arange(len(own)), self._folds)
+        count = len(own.horizons)
         plain = np.tile([1.0, 0.0], (count, 1)), np.full(count, 0.5)
-        model = ForecastModel(table.spec, self._normaliser, network, weights, shares, table.horizons, *plain)
+        model = ForecastModel(own.spec, self._normaliser, network, weights, shares, own.horizons, *plain)
         return model, losses
 
     def forecast_unseen(self) -> Floats:
@@ -154,16 +169,20 @@ class Learner:
             if self._stop is not None and self._stop.is_set():
                 return np.full_like(logits, np.nan)
             part = rows * self._folds // len(rows) == fold
-            table = self._own.take(rows[~part]).joined(self._synthetic_prior, self._share)
-            network, (weights, shares), _ = self._fit(table, fold)
+            network, (weights, shares), _ = self._fit(rows[~part], fold)
             Z = self._normaliser.apply(self._own.features[part])
             logits[part] = mixed_logits(network, weights, shares, Z)
         return logits
 
-    def _fit(
-        self, table: TrainingTable, turn: int
-    ) -> tuple[Network, tuple[Floats, Floats], tuple[float, ...]]:
+    def _fit(self, rows: Integers, turn: int) -> tuple[Network, tuple[Floats, Floats], tuple[float, ...]]:
+        """A network and an anchor of these own rows, and the network's losses."""
+        table = self._own.take(rows).joined(self._synthetic_prior, self._share)
         Z = self._normaliser.apply(table.features)
+        anchor = fit_anchor(Z, table)
+        if self._moved is not None:
+            moved = self._moved.take(rows)
+            table = table.joined(moved, MOVED_SHARE)
+            Z = np.vstack([Z, self._normaliser.apply(moved.features)])
         turns = self._folds + 1
 
         def tell(share: float, loss: float) -> None:
@@ -171,7 +190,7 @@ class Learner:
                 self._progress((turn + share) / turns, loss)
 
         network, losses = fit_network(Z, table, self._rng, stop=self._stop, tell=tell)
-        return network, fit_anchor(Z, table), losses
+        return network, anchor, losses
 
 
 def fit_network(

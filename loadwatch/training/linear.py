@@ -4,9 +4,10 @@ Few weights, so few high moments are enough to fit them: on hosts with a handful
 the network, on all others much worse, and a weighted mean of the two logits is at least as good as either
 (measured on the Bitbrains hosts: benchmarks). It also ties down what is said where nothing was ever seen.
 
-With next to no onsets even that is too much to learn, and nothing beats persistence. So a logistic regression
-on the newest level alone takes the share 3 / (3 + onsets) from both: a half after three onsets, a fiftieth
-after 150. Being linear in the same features, it is added to the anchor's weights.
+With next to no onsets even that is too much to learn, and nothing beats persistence and what came before. So
+a logistic regression on the newest level, and on how often high load came at this time on earlier days and
+weeks, takes the share 6 / (6 + onsets) from both: a half after six onsets, a fiftieth after 300. It is what
+foretells a weekly peak in its fourth week. Being linear in the same features, it is added to the anchor's.
 
 For the horizon 0 the anchor sees only whether the rule holds, and by how much, and counts most: whether load
 is high now is a matter of the rule and of the operator's word, not of what happened before.
@@ -17,6 +18,7 @@ from typing import Final
 
 import numpy as np
 
+from loadwatch.features.lookback import REPEATS
 from loadwatch.nn import Array
 from loadwatch.records import Floats
 from loadwatch.training.table import TrainingTable
@@ -25,11 +27,12 @@ FEATURES: Final = tuple(
     f"level:{name}"
     for name in (
         "now", "high", "near", "lag_1", "average_433s", "average_1796s", "maximum", "minimum",
-        "since_high", "high_for", "calm_for", "usual_high", "usual_peak",
+        "since_high", "high_for", "calm_for", "usual_high", "usual_peak", *REPEATS,
     )
 )  # fmt: skip
 PERSISTENCE: Final = ("level:now", "level:near")
-FEW_ONSETS: Final = 3.0
+AS_FAR: Final = 0.5  # of the reach of what came back: it says nothing of when within it
+FEW_ONSETS: Final = 6.0
 NOW_FEATURES: Final = ("level:high", "level:near")
 SHARE: Final = 0.3  # of the logit of a horizon ahead
 NOW_SHARE: Final = 0.8
@@ -42,6 +45,7 @@ def fit_anchor(Z: Array, table: TrainingTable) -> tuple[Floats, Floats]:
     """Weights (F + 1, H) on normalised features Z (R, F), the bias last, and the shares (H,) of the logit."""
     weights = np.zeros((Z.shape[1] + 1, len(table.horizons)))
     shares = np.full(len(table.horizons), NOW_SHARE)
+    repeats = tuple(f"level:{name}" for name in REPEATS)
     doubt = FEW_ONSETS / (FEW_ONSETS + table.onsets)
     for column, horizon in enumerate(table.horizons):
         if horizon == 0:
@@ -49,7 +53,8 @@ def fit_anchor(Z: Array, table: TrainingTable) -> tuple[Floats, Floats]:
             continue
         share = 1.0 - (1.0 - doubt) * (1.0 - SHARE)
         simple = (1.0 - doubt) * SHARE * _fit(Z, table, column, FEATURES)
-        simplest = doubt * _fit(Z, table, column, PERSISTENCE)
+        came_back = repeats if horizon >= AS_FAR * table.spec.reach else ()
+        simplest = doubt * _fit(Z, table, column, (*PERSISTENCE, *came_back))
         weights[:, column], shares[column] = (simple + simplest) / share, share
     return weights, shares
 

@@ -22,6 +22,7 @@ from loadwatch.training.synthetic import synthetic_recording
 # hit.
 LIMITS: Final = (1.0, 0.375, 0.5, 0.625, 0.75, 0.875, 0.9375, 1.0625, 1.125)
 MOST_ROWS: Final = 40_000
+MOVE_EVERY_SECONDS: Final = 8 * 86400.0
 
 MADE_UP_HOSTS: Final = 5
 MADE_UP_ROWS: Final = (12_000, 40_000)  # samples of each: a day of them, but within these bounds
@@ -106,6 +107,27 @@ def learning_table(
     return TrainingTable(
         spec, tuple(horizons), times, features, targets[chosen], weights, onsets, labelled[chosen]
     )
+
+
+def moved_table(
+    own: TrainingTable, recording: Recording, levels: Floats, rng: np.random.Generator
+) -> TrainingTable | None:
+    """The same rows as a host would have seen them whose jobs moved now and then; None of a short history.
+
+    Every ``MOVE_EVERY_SECONDS`` the clock jumps: by an hour, as in spring, by 23, as in autumn, or by any. A
+    network that learns from them too trusts less to the clock alone, and follows within days.
+    """
+    times = recording.timestamps
+    jumps = np.arange(times[0] + MOVE_EVERY_SECONDS, times[-1], MOVE_EVERY_SECONDS)
+    if not len(jumps):
+        return None
+    hours = np.where(
+        rng.random(len(jumps)) < 0.5, rng.choice([1, 23], len(jumps)), rng.integers(1, 24, len(jumps))
+    )
+    moved = np.concatenate([[0.0], np.cumsum(3600.0 * hours)])[np.searchsorted(jumps, times, side="right")]
+    rows = np.searchsorted(times, own.timestamps)
+    late = Recording(times + moved, recording.signals, recording.values)
+    return replace(own, features=features_of(own.spec, late, levels, rows))
 
 
 def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:

@@ -104,6 +104,32 @@ def test_yesterday_is_remembered_at_the_same_time_of_day():
     assert column(features[long_before], spec, "level:ahead_1d") == 0.1
 
 
+def test_what_comes_back_is_told_from_what_came_once():
+    """A weekly peak is likelier each week it comes, a daily one after days; the fast share follows sooner."""
+    spec = ForecastSpec((), 300.0, 900.0)
+    t = 345_600.0 + 300.0 * np.arange(28 * 288)  # from a Monday, 00:00
+    day, hour = (t - t[0]) // 86400, (t % 86400) / 3600
+    weekly = (day % 7 == 5) & (hour >= 10) & (hour < 12)
+    daily = (day >= 20) & (hour >= 3) & (hour < 4)
+    features = forecast_features(spec, t, np.empty((len(t), 0)), np.where(weekly | daily, 1.5, 0.1))
+
+    def odds(name, days, hours):
+        at = int(np.flatnonzero((day == days) & (hour >= hours))[0])
+        return column(features[at], spec, f"level:repeats_{name}")
+
+    weeks = [odds("weekly", 7 * week + 5, 9.9) for week in range(4)]
+    assert weeks == sorted(weeks)
+    assert weeks[0] == -5.0
+    # Three of three, older ones counting less, and a daily share that is next to nothing as 0.7 of a week.
+    assert weeks[3] == pytest.approx(np.log((1 + 0.85 + 0.85**2) / 0.7), abs=0.1)
+    assert odds("weekly", 24, 9.9) < -2.0, "a Thursday is no Saturday"
+    assert odds("daily", 20, 2.9) == odds("daily_fast", 20, 2.9) < -4.0
+    assert odds("daily", 22, 2.9) < 0.0 < odds("daily_fast", 22, 2.9), (
+        "two days of fourteen; but the newest two"
+    )
+    assert odds("daily", 27, 2.9) > 1.0
+
+
 def test_history_of_high_load_is_followed():
     """Time since the last high moment, since it began, and in the present state, as log(1 + t / 300)."""
     spec = ForecastSpec((), 300.0, 900.0)

@@ -11,6 +11,7 @@ from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Label, Maintenance, Recording, Span
 from loadwatch.training.forecast import train_forecast
 from loadwatch.training.synthetic import synthetic_recording
+from loadwatch.training.table import learning_table, moved_table
 
 RULE = Rule.parse("cpu > 0.8")
 HORIZONS = (0, 60, 300, 900)
@@ -81,6 +82,63 @@ def test_a_longer_time_is_never_less_likely_than_a_shorter_one(recording, model)
 def forecast_row(model: ForecastModel, recording: Recording, row: int) -> np.ndarray:
     values = recording.with_signals(model.spec.signals).values
     return model.features().extend(recording.timestamps, values, RULE.levels(recording))[row]
+
+
+def five_minutes(days: float, high) -> Recording:
+    """A calm host of five-minute rows from a Monday on whose load is high where ``high(day, hour)`` says."""
+    times = 1_741_564_800.0 + np.arange(0.0, days * 86400.0, 300.0)
+    rng = np.random.default_rng(0)
+    hour = times % 86400.0 / 3600.0
+    cpu = 0.1 + 0.15 * np.exp(-(((hour - 13.0) / 3.0) ** 2)) + 0.02 * rng.random(len(times))
+    cpu[high((times - times[0]) // 86400.0, hour)] = 0.97
+    return Recording(times, ("cpu",), cpu[:, None])
+
+
+@pytest.mark.slow
+def test_a_weekly_peak_is_foretold_in_its_fourth_week():
+    """Likely a quarter of an hour before, after three Saturdays; unlikely at the same hour of other days."""
+    host = five_minutes(26.0, lambda day, hour: (day % 7 == 5) & (hour >= 10.0) & (hour < 12.0))
+    start = host.timestamps[0] + 26 * 86400.0
+    model, _ = train_forecast(host, RULE, HORIZONS, seed=0)
+    later = five_minutes(28.0, lambda day, hour: (day % 7 == 5) & (day < 26) & (hour >= 10.0) & (hour < 12.0))
+    chances = forecast(model, later)[:, 3]
+    saturday = (later.timestamps >= start + 9.75 * 3600.0) & (later.timestamps < start + 10.0 * 3600.0)
+    assert (chances[saturday] > 0.5).all()
+    assert chances[later.timestamps > start + 20 * 3600.0].max() < 0.1
+
+
+@pytest.mark.slow
+def test_a_job_that_moved_is_followed_within_three_days():
+    """Foretold at its new time after three days, and no more at the old one."""
+    host = five_minutes(
+        18.0, lambda day, hour: (hour >= np.where(day < 15, 2.0, 7.0)) & (hour < np.where(day < 15, 3.0, 8.0))
+    )
+    model, _ = train_forecast(host.rows(0, -1), RULE, HORIZONS, seed=0)
+    later = five_minutes(
+        18.5,
+        lambda day, hour: (
+            (day < 18) & (hour >= np.where(day < 15, 2.0, 7.0)) & (hour < np.where(day < 15, 3.0, 8.0))
+        ),
+    )
+    chances, hours = forecast(model, later)[-144:, 3], np.arange(144) / 12.0
+    assert chances[(hours >= 6.75) & (hours < 7.0)].min() > 0.5
+    assert chances[(hours >= 1.75) & (hours < 2.0)].max() < 0.35
+
+
+def test_rows_with_moved_jobs_are_the_same_but_for_the_clock():
+    """Futures, weights and the present stay; what the clock tells differs from the first jump on."""
+    host = five_minutes(10.0, lambda day, hour: (day >= 0) & (hour >= 2.0) & (hour < 3.0))
+    levels = RULE.levels(host)
+    own = learning_table(host, levels, HORIZONS, np.random.default_rng(0))
+    moved = moved_table(own, host, levels, np.random.default_rng(0))
+    np.testing.assert_array_equal(moved.targets, own.targets)
+    np.testing.assert_array_equal(moved.weights, own.weights)
+    before = own.timestamps < host.timestamps[0] + 8 * 86400.0
+    np.testing.assert_allclose(moved.features[before], own.features[before], atol=1e-9)
+    now, usual = (own.spec.names.index(f"level:{name}") for name in ("now", "usual_high"))
+    np.testing.assert_allclose(moved.features[:, now], own.features[:, now])
+    assert np.abs(moved.features[~before, usual] - own.features[~before, usual]).max() > 0.3
+    assert moved_table(own, host.rows(0, 288 * 7), levels, np.random.default_rng(0)) is None
 
 
 def test_now_follows_the_rule(recording, model):

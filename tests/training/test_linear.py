@@ -46,9 +46,9 @@ def test_separable_data_stay_finite(y):
 def test_the_anchor_counts_more_the_fewer_onsets_were_seen(table):
     """All of it without any, a little more than its usual share after a hundred; now is its own matter."""
     Z = Normaliser.from_moments(Moments.of(table.features)).apply(table.features)
-    shares = [fit_anchor(Z, replace(table, onsets=onsets))[1] for onsets in (0, 3, 100)]
+    shares = [fit_anchor(Z, replace(table, onsets=onsets))[1] for onsets in (0, 6, 100)]
     np.testing.assert_allclose([share[0] for share in shares], NOW_SHARE)
-    np.testing.assert_allclose([share[1] for share in shares], [1.0, 0.65, SHARE + 0.7 * 3 / 103])
+    np.testing.assert_allclose([share[1] for share in shares], [1.0, 0.65, SHARE + 0.7 * 6 / 106])
 
 
 def test_the_anchor_looks_at_the_level_only(table):
