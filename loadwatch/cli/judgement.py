@@ -23,9 +23,12 @@ def judgement(figures: Mapping[str, Any]) -> Iterator[str]:
     theirs = figures.get("incumbent_rows", figures["rows"])
     if "incumbent" in scores and theirs < figures["rows"]:
         yield f"  (the incumbent on the {theirs:,} of them that it had not seen either)"
-    yield _row("", titles)
+    differences = figures.get("difference", {})
+    yield _row("", titles) + ("   candidate less it, all horizons" if differences else "")
     for name, by_horizon in scores.items():
-        yield _row(name, [_score(by_horizon[horizon]) for horizon in horizons])
+        row = _row(name, [_score(by_horizon[horizon]) for horizon in horizons])
+        difference, error = differences.get(name, (None, None))
+        yield row if difference is None else f"{row}   {difference:+.4f}, standard error {error:.4f}"
     shares = figures.get("high_share", {})
     yield _row("high load", ["-" if shares.get(h) is None else show_share(shares[h]) for h in horizons])
 

@@ -47,8 +47,9 @@ TOLERANCE: Final = 2e-4  # difference of Brier scores that nobody would notice
 class Decision:
     """Whether the candidate is published, why, and by which figures; the figures are plain values.
 
-    ``why`` begins with the verdict, for it is read in logs and lists; ``figures["incumbent_rows"]``: on how
-    many of the rows the incumbent was compared, which are those it has not learned.
+    ``why`` begins with the verdict, for it is read in logs and lists. ``figures["incumbent_rows"]``: on how
+    many of the rows the incumbent was compared, which are those it has not learned; ``"difference"``: by how
+    much the candidate's score is above each other's on the rows of both, and the standard error of that.
     """
 
     published: bool
@@ -152,17 +153,25 @@ def _decide(
         },
     }
     mine = errors.pop("candidate")
-    better_than: list[str] = []
-    for name, theirs in errors.items():
-        difference, uncertainty = _difference(mine - theirs, timestamps)
+    differences = {name: _difference(mine - theirs, timestamps) for name, theirs in errors.items()}
+    figures["difference"] = {name: list(pair) for name, pair in differences.items()}
+    beaten: list[str] = []
+    level: list[str] = []
+    for name, (difference, uncertainty) in differences.items():
         if difference > max(SURE * uncertainty, TOLERANCE):
             why = (
                 f"{KEPT}on {compared[name]:,} new rows the Brier score of the new one is worse than that of "
                 f"the {name} by {difference:.4f} (standard error {uncertainty:.4f})"
             )
             return Decision(False, why, figures)
-        better_than.append(f"{name} (on {compared[name]:,})" if compared[name] < len(timestamps) else name)
-    why = f"published: no worse than {', '.join(better_than)} on {len(timestamps):,} new rows"
+        note = f" (on {compared[name]:,})" if compared[name] < len(timestamps) else ""
+        if difference > TOLERANCE:
+            level.append(f"{name}{note} by {difference:.4f} (standard error {uncertainty:.4f})")
+        else:
+            beaten.append(name + note)
+    verdicts = [f"no worse than {', '.join(beaten)}"] if beaten else []
+    verdicts += [f"worse, but within chance, than {', '.join(level)}"] if level else []
+    why = f"published: {'; '.join(verdicts)} on {len(timestamps):,} new rows"
     if known_to_it:
         why += "; these the incumbent has learned, so it was not compared"
     return Decision(True, why, figures)

@@ -102,6 +102,18 @@ def test_hours_are_held_out_where_little_is_new(length, expected):
     assert times[-1] - contest_start(times, learned) == pytest.approx(3600.0 * expected)
 
 
+def test_what_is_worse_within_chance_is_said_so(recording, model):
+    """No candidate is called no worse where its score is: by how much is in words and figures."""
+    recent = recording.rows(0, START + 400)
+    decision = judge_forecast(spoilt(model, 0.3), model, recent, RULE, recording.timestamps[START])
+    difference, error = decision.figures["difference"]["incumbent"]
+    assert decision.published
+    assert 2e-4 < difference <= error
+    words = f"worse, but within chance, than incumbent by {difference:.4f} (standard error {error:.4f})"
+    assert words in decision.why
+    assert "incumbent" not in decision.why.split(";")[0]
+
+
 def test_an_incumbent_is_not_compared_on_what_it_has_learnt(recording, model):
     """There it would be flattered; those without learning still judge the candidate, and it is said."""
     start, end = recording.timestamps[START], recording.timestamps[-1]
