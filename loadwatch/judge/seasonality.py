@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 SLOT_SECONDS: Final = 1800.0
+EARLY_SECONDS: Final = 600.0
 DAY_SLOTS: Final = 48
 WEEK_SLOTS: Final = 7 * DAY_SLOTS
 SEEN_SECONDS: Final = SLOT_SECONDS / 2
@@ -127,9 +128,10 @@ class Seasonality:
     def familiarity(self, timestamp: float, horizon: int) -> float:
         """How much likelier than usual the clock alone makes high load within ``horizon``, in log odds; or 0.
 
-        A forecast must not take credit for it.
+        A forecast must not take credit for it, nor for being a little early.
         """
-        first, last = int(timestamp // SLOT_SECONDS), int((timestamp + horizon) // SLOT_SECONDS)
+        until = timestamp + horizon + EARLY_SECONDS
+        first, last = int(timestamp // SLOT_SECONDS), int(until // SLOT_SECONDS)
         share = max(max(self._day.share(slot), self._week.share(slot)) for slot in range(first, last + 1))
         return max(0.0, log_odds(share) - log_odds(self._base))
 
