@@ -56,7 +56,7 @@ def claimed(directory: Path) -> Iterator[None]:
     Under systemd the owner is a user that nobody can log in as; an operator can only be root there. What root
     then does is limited to what the service itself could do, and its files stay the service's.
     """
-    owner = _owner_of(directory)
+    owner = _looked_at(directory)
     if os.geteuid() != 0 or owner is None or owner.st_uid not in DYNAMIC_USERS:
         claim(directory)
         yield
@@ -95,12 +95,21 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+def identity_of(directory: Path) -> str | None:
+    """What tells a directory from all others of this host, and does not name it; None where there is none.
+
+    Links and systemd's mounts lead to the same one by several names, so no path can tell.
+    """
+    found = _looked_at(directory)
+    return None if found is None else f"{found.st_dev}:{found.st_ino}"
+
+
 def is_open_to_all(directory: Path) -> bool:
     """Whether everybody may write there."""
     return bool(directory.stat().st_mode & stat.S_IWOTH)
 
 
-def _owner_of(directory: Path) -> os.stat_result | None:
+def _looked_at(directory: Path) -> os.stat_result | None:
     try:
         return directory.stat()
     except OSError:

@@ -12,6 +12,7 @@ from loadwatch.cli.context import Context, with_context
 from loadwatch.config import in_force, reference
 from loadwatch.config.readers import Recurrence
 from loadwatch.errors import ConfigurationError, HistoryError
+from loadwatch.history import History
 from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD, Rule
 from loadwatch.signals import NAMES
 from loadwatch.times import format_duration
@@ -47,7 +48,7 @@ def _check_signals(context: Context, rule: str) -> None:
     stored: tuple[str, ...] = ()
     looked = ""
     try:
-        with contextlib.closing(context.read_history()) as history:
+        with contextlib.closing(History.read(context.history_path)) as history:
             stored = history.signals()
     except HistoryError as error:
         looked = f"\n  (no stored signals were looked at: {error})"

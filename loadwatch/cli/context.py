@@ -110,10 +110,22 @@ class Context:
         """The file of the stored history."""
         return self.state_directory / "history.db"
 
+    @property
+    def is_directory_named(self) -> bool:
+        """Whether somebody said which state directory is meant; else it follows from who asks."""
+        return bool(self.state_directory_option or os.environ.get("STATE_DIRECTORY"))
+
     def read_history(self) -> "History":
-        """Open the history beside a running daemon, for reading."""
+        """Open the history beside a running daemon, for reading.
+
+        Raises:
+            ServiceError: the running daemon has another, see `remote.check_state_directory`.
+
+        """
+        from loadwatch.cli.remote import check_state_directory  # noqa: PLC0415 - see above
         from loadwatch.history import History  # noqa: PLC0415 - see above
 
+        check_state_directory(self)
         return History.read(self.history_path)
 
     @contextlib.contextmanager
@@ -121,13 +133,16 @@ class Context:
         """The history open for writing beside a running daemon, to add what an operator says.
 
         Raises:
-            ServiceError: the state directory is not for us, see `state_directory.claim`.
+            ServiceError: the state directory is not for us, see `state_directory.claim`, or not that of the
+                running daemon, see `remote.check_state_directory`.
 
         """
+        from loadwatch.cli.remote import check_state_directory  # noqa: PLC0415 - see above
         from loadwatch.clock import SystemClock  # noqa: PLC0415 - see above
         from loadwatch.history import History  # noqa: PLC0415 - see above
         from loadwatch.state_directory import claimed  # noqa: PLC0415 - see above
 
+        check_state_directory(self)
         with (
             claimed(self.state_directory),
             contextlib.closing(History.open(self.history_path, clock=SystemClock(), repair=False)) as history,

@@ -69,12 +69,12 @@ def add(
     """
     if (start is None) == (alert_identity is None) or (alert_identity and end is not None):
         raise UsageError("say when it was: either --from and --to, or --alert with the number of an alert")
+    span = Span(start or 0.0, time.time() if end is None else end)
+    if span.start >= span.end:
+        raise UsageError(f"a label cannot end before it begins: {show_span(span)}; check --from and --to")
     with context.open_history() as history:
-        span = Span(start or 0.0, time.time() if end is None else end)
         if alert_identity is not None:
             span = _span_of(history.alerts(), alert_identity, kind)
-        if span.start >= span.end:
-            raise UsageError(f"a label cannot end before it begins: {show_span(span)}; check --from and --to")
         overlapping = [label for label in history.labels(span) if label.kind != kind]
         alerts = history.alerts(span)
         rows = history.row_count(span.start, span.end)

@@ -5,8 +5,10 @@ nothing.
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from loadwatch.cli.context import Context
 from loadwatch.errors import ServiceError
 from loadwatch.escaping import printable, quoted
 from loadwatch.http_client import Access, Address, HttpClient, HttpError
+from loadwatch.state_directory import identity_of
 
 _DEADLINE_SECONDS: Final = 5.0
 _MOST_BYTES: Final = 8 * 2**20
@@ -118,6 +121,40 @@ def remote_of(context: Context, url: str | None, cacert: Path | None, *, insecur
     """
     address = Address.parse(url or configured_url(context))
     return Remote(address, Access(ca_file=cacert, insecure=insecure))
+
+
+def check_state_directory(context: Context) -> None:
+    """Let nobody read or write beside the daemon that runs here: what a label teaches would reach no one.
+
+    Asked is the daemon at the configured address, and only where the directory follows from who asks. No
+    credential is sent, so any certificate will do.
+
+    Raises:
+        ServiceError: it keeps its state elsewhere; or it wants a password, so we cannot know, and we are not
+            root, whose directory is the service's.
+
+    """
+    if context.is_directory_named:
+        return
+    address, ours = Address.parse(configured_url(context)), context.state_directory
+    client = HttpClient(address, Access(insecure=True), deadline=_DEADLINE_SECONDS, limit=_MOST_BYTES)
+    try:
+        document = client.get_json("/api/v1/status")
+    except HttpError as error:
+        if error.status != HTTPStatus.UNAUTHORIZED or os.getuid() == 0:
+            return
+        seen = "wants a password, so it cannot be asked whether it keeps its state there"
+    else:
+        theirs = document.get("state_identity") if isinstance(document, dict) else None
+        if theirs is None or theirs == identity_of(ours):
+            return
+        seen = "keeps its state elsewhere"
+    command = click.get_current_context().command_path
+    service = "" if os.getuid() == 0 else f"for that of the service: sudo {command} ...; "
+    raise ServiceError(
+        f"{ours} would be used, but the loadwatch that runs at {address} {seen}; "
+        f"{service}else name the directory with --state-directory"
+    )
 
 
 def configured_url(context: Context) -> str:

@@ -14,6 +14,7 @@ import click
 
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.judgement import judgement
+from loadwatch.cli.remote import check_state_directory
 from loadwatch.daemon.orders import order_for
 from loadwatch.errors import TrainingError
 from loadwatch.history import History
@@ -41,6 +42,7 @@ def command(context: Context, *, as_json: bool, plot: Path | None, by_order: boo
     if by_order:
         _obey(sys.stdin, sys.stdout)
         return
+    check_state_directory(context)
     order = order_for(context.config, context.state_directory, time.time())
     if plot is not None:
         check_drawable(plot)  # now, and not after minutes of training

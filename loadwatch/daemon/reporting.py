@@ -10,6 +10,7 @@ from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.history import History
 from loadwatch.records import Span
+from loadwatch.state_directory import identity_of
 from loadwatch.web import Facts, ModelCard, TrainingStatus, Worth
 
 State = Literal["idle", "waiting", "running"]
@@ -28,6 +29,7 @@ def collect_facts(
         worth=_worth(verdicts),
         alerts=tuple(verdicts.alerts),
         maintenance=verdicts.maintenance,
+        state_identity=identity_of(history.path.parent),
         history_rows=history.current_row_count(),
         history_span=history.span(),
         history_stores=history.stores,

@@ -60,6 +60,7 @@ class Facts:
     worth: Worth = Worth()
     alerts: tuple[Alert, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    state_identity: str | None = None
     history_rows: int | None = None
     history_span: Span | None = None
     history_stores: bool = True

@@ -32,6 +32,8 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
                            lead_time_seconds, outcome, contributions}], newest first
     maintenance            [{identity, start_timestamp, end_timestamp, why}]
     history                {rows, start_timestamp, end_timestamp}
+    state_identity         which directory the state is kept in, as a program on the same host can tell it
+                           from others; it names no path, so anybody may read it
     links                  {metrics, documentation}, relative to the page
     series                 only with ?series=hour or ?series=day, see ``timeline``
 """
@@ -81,6 +83,7 @@ def build_status(
             {"identity": window.identity, **_span(window.span), "why": printable(window.why)}
             for window in facts.maintenance
         ],
+        "state_identity": facts.state_identity,
         "history": {"rows": facts.history_rows, **_span(facts.history_span)},
         "links": {"metrics": "metrics", "documentation": DOCUMENTATION},
     }
