@@ -67,7 +67,7 @@ def spelled_out(text: str) -> str:
 
 def no_such_signal(name: str, known: Collection[str]) -> str:
     """That no signal has this name, and which was probably meant."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
     return f"no signal is called {quoted(name)}{hint}"
 
@@ -83,6 +83,8 @@ _MOST_TOKENS: Final = 1000
 """Words, numbers and signs of a rule; it is evaluated at every sample, and the default one has 110."""
 _LONGEST_WINDOW_SECONDS: Final = 86_400.0
 """What a window holds is kept in memory, and read from the history at the start."""
+_PROBE: Final = 0.37
+"""What every signal is, to see whether an expression has a value: no number that anybody would write."""
 _EXCERPT: Final = 60
 """Characters that an error shows on each side of the column it points at."""
 
@@ -146,6 +148,13 @@ class RuleStream:
     def deciding(self) -> tuple[str, ...]:
         """The signals of the comparison that set the newest level: the first to blame."""
         return tuple(dict.fromkeys(self._rule._condition.deciding(self._frame.newest)))  # noqa: SLF001
+
+
+def _can_be_known(value: Value) -> bool:
+    """Whether arithmetic such as ``cpu / 0`` does not make it unknown for ever."""
+    frame = Frame()
+    frame.load_row(0.0, dict.fromkeys(value.signals(), _PROBE))
+    return math.isfinite(value.of_row(frame))
 
 
 class _Token(NamedTuple):
@@ -252,6 +261,8 @@ class _Parser:
             raise self._error("comparisons cannot be chained; join two of them with 'and'")
         if isinstance(left, Number) and isinstance(right, Number):
             raise self._error("this compares two numbers, so it never changes", token.column)
+        if not all(map(_can_be_known, (left, right))):
+            raise self._error("a side of this has no finite value whatever is measured", token.column)
         if token.text[0] == "<":
             left, right = right, left
         return Compare(left, right, equal=token.text.endswith("="))

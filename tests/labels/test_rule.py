@@ -128,6 +128,9 @@ def test_windows_judge_the_last_minutes():
         ("cpu > 1/0", 8, "no finite result"),
         ("cpu > 1 - 1e999", 11, "too large"),
         ("cpu / (1e200 * 1e200) > 1", 14, "no finite result"),
+        ("cpu / 0 > 1", 9, "no finite value"),
+        ("cpu > cpu / (cpu - cpu)", 5, "no finite value"),
+        ('avg(cpu, "1m") * 1e308 * 1e308 > 1', 32, "no finite value"),
         ('max(cpu, "25h") > 1', 10, "at most a day"),
     ],
 )
@@ -141,8 +144,9 @@ def test_nonsense_is_refused_with_its_place(text, column, says):
 
 def test_an_unknown_signal_is_answered_with_the_nearest():
     """A slip of the pen costs one look."""
-    with pytest.raises(ConfigurationError, match="did you mean 'memory'"):
-        Rule.parse("memry > 0.9", signals=NAMES)
+    for slip in ("memry", "MEMORY"):
+        with pytest.raises(ConfigurationError, match="did you mean 'memory'"):
+            Rule.parse(f"{slip} > 0.9", signals=NAMES)
 
 
 @settings(deadline=None)
