@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ _COLUMNS: Final = {
     "busy_milliseconds": 9,
 }
 _FEWEST_COLUMNS: Final = 3 + 11
+_columns_of = itemgetter(*(3 + place for place in _COLUMNS.values()))
 _SECTOR_BYTES: Final = 512
 _REQUESTS: Final = ("reads", "writes")
 _WAITS: Final = ("reading_milliseconds", "writing_milliseconds")
@@ -96,7 +98,7 @@ class DiskSource:
         table = {}
         for line in content.split(b"\n"):
             words = line.split()
-            if len(words) >= _FEWEST_COLUMNS:
+            if len(words) >= _FEWEST_COLUMNS and b"".join(_columns_of(words)).isdigit():
                 table[words[2].decode("utf-8", "surrogateescape")] = words[3:]
             elif words:
                 self._odd.skip(line)
@@ -108,22 +110,14 @@ class DiskSource:
 
     def _counts(self, name: str, table: Mapping[str, list[bytes]]) -> Counts:
         """What a disk has counted; the sum over its paths, where only they count (NVMe before Linux 6.1)."""
-        counts = self._numbers(name, table[name])
+        counts = _numbers(table[name])
         if any(counts.values()):
             return counts
         paths = [path for path in table if (found := _PATH.fullmatch(path)) and found[1] + found[2] == name]
         for path in paths:
-            numbers = self._numbers(path, table[path])
+            numbers = _numbers(table[path])
             counts = {column: counts[column] + numbers[column] for column in _COLUMNS}
         return counts
-
-    def _numbers(self, name: str, words: list[bytes]) -> Counts:
-        try:
-            return {column: int(words[place]) for column, place in _COLUMNS.items()}
-        except ValueError as error:
-            raise SamplingError(
-                f"cannot read {self._file.path}: expected numbers in the line of {name} ({error})"
-            ) from error
 
     def _busiest(self, rates: Mapping[tuple[str, str], float]) -> float:
         """The largest share of time; the kernel rounds to its clock tick, so it may pass 1 by a hair."""
@@ -139,6 +133,10 @@ class DiskSource:
     def forget(self) -> None:
         """Drop the previous counters."""
         self._counters.forget()
+
+
+def _numbers(words: list[bytes]) -> Counts:
+    return {column: int(words[place]) for column, place in _COLUMNS.items()}
 
 
 def _can_be(rates: Mapping[str, float]) -> bool:

@@ -107,4 +107,6 @@ def _memory(fields: Mapping[bytes, bytes], cache: Mapping[str, float]) -> float:
 
 def _swap(fields: Mapping[bytes, bytes]) -> dict[str, float]:
     total, free = _bytes(fields, b"SwapTotal"), _bytes(fields, b"SwapFree")
+    if total > 0.0 and b"SwapFree" not in fields:
+        raise SamplingError("cannot read meminfo: it has SwapTotal and no SwapFree")
     return {"swap": max(1.0 - free / total, 0.0)} if total > 0.0 else {}

@@ -148,6 +148,20 @@ def test_a_line_in_an_unknown_form_costs_that_line(host: FakeHost, caplog: pytes
     assert len(caplog.records) == 3
 
 
+def test_a_disk_whose_counters_are_no_numbers_costs_itself(host: FakeHost) -> None:
+    """The other disks are measured on."""
+    host.add_disk("sdb")
+    source = DiskSource(host.procfs, host.sysfs)
+    for step in range(2):
+        host.write(
+            "proc/diskstats",
+            f"8 0 sda 1 0 {100 * step} 0 0 0 0 0 0 0 0\n8 16 sdb 1 0 many 0 0 0 0 0 0 0 0\n",
+        )
+        values = source.read(float(step))
+
+    assert values["disk_read"] == 100 * 512
+
+
 @pytest.mark.parametrize("columns", [11, 14, 15, 17, 25])
 def test_kernels_may_append_columns_to_diskstats(host: FakeHost, columns: int) -> None:
     """Eleven are documented; four and two came later, some kernels have other numbers of them."""
@@ -263,12 +277,16 @@ def test_odd_sizes_make_no_odd_shares(
 
 
 def test_an_odd_field_costs_its_own_signal(host: FakeHost) -> None:
-    """Swap goes on where the total of memory is no number."""
+    """Swap goes on where the total of memory is no number, and memory where swap says only half."""
     write_meminfo(host, MemTotal="?", SwapTotal=1000, SwapFree=750)
-
     with pytest.raises(PartlyFailedError, match="MemTotal") as caught:
         MemorySource(host.procfs).read(1.0)
     assert caught.value.values == pytest.approx({"memory": math.nan, "swap": 0.25}, nan_ok=True)
+
+    write_meminfo(host, MemTotal=1000, MemAvailable=400, SwapTotal=1000)
+    with pytest.raises(PartlyFailedError, match="SwapFree") as caught:
+        MemorySource(host.procfs).read(1.0)
+    assert caught.value.values == pytest.approx({"memory": 0.6, "swap": math.nan}, nan_ok=True)
 
 
 def test_network_counts_physical_interfaces_once(host: FakeHost) -> None:
