@@ -18,7 +18,7 @@ from loadwatch.cli.progress import Bar
 from loadwatch.cli.prometheus_import import prometheus_options, recordings_from
 from loadwatch.cli.time_options import show_span
 from loadwatch.errors import HistoryError, UsageError
-from loadwatch.escaping import printable
+from loadwatch.escaping import quoted
 from loadwatch.history import History
 from loadwatch.interchange.csv import read_csv
 from loadwatch.interchange.openmetrics import LABEL_NAME, read_openmetrics
@@ -137,7 +137,7 @@ def _foreign(names: Sequence[str]) -> str:
     shown: list[str] = []
     for name in names:
         near = get_close_matches(name.casefold(), NAMES, n=1, cutoff=0.75) if len(shown) < SHOWN_NAMES else ()
-        shown.append(repr(printable(name)) + (f" (did you mean {near[0]}?)" if near else ""))
+        shown.append(quoted(name) + (f" (did you mean {near[0]}?)" if near else ""))
     return f"signals of names that loadwatch does not know are kept under them: {listed(shown)}"
 
 

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from loadwatch.errors import HistoryError
+from loadwatch.escaping import quoted as shown
 from loadwatch.history.database import transaction
 from loadwatch.signals import BY_NAME
 
+LONGEST_NAME: Final = 200
+"""Characters: names stand in tables, in labels of metrics and in messages."""
 MOST_FOREIGN: Final = 1000
 """Signals of other names that a history holds. SQLite allows 2000 columns; the rest is for ours to come."""
 APPLICATION_ID: Final = 0x6C6F6164  # "load": tells this file from any other SQLite database
@@ -112,10 +115,13 @@ def check_new(signals: Iterable[str], present: Iterable[str]) -> list[str]:
         if same == signal and signal != "timestamp":
             continue
         if same is not None:
-            raise HistoryError(f"cannot store signal {signal!r}: its name is too like {same!r}; rename it")
-        if not signal.isprintable() or not signal.strip():
             raise HistoryError(
-                f"cannot store signal {signal!r}: a name needs printable characters; rename it"
+                f"cannot store signal {shown(signal)}: its name is too like {shown(same)}; rename it"
+            )
+        if not signal.isprintable() or not signal.strip() or len(signal) > LONGEST_NAME:
+            raise HistoryError(
+                f"cannot store signal {shown(signal)}: a name needs printable characters, at most "
+                f"{LONGEST_NAME}; rename it"
             )
         new.append(signal)
         taken[signal.casefold()] = signal

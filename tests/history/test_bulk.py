@@ -68,6 +68,18 @@ def test_too_many_columns_are_refused_and_none_of_them_stays(
     assert len(columns(path)) == 50 + len(NAMES)
 
 
+def test_a_signal_has_a_name_that_fits_a_table(history: History, path: Path) -> None:
+    """Megabytes, blanks and control characters are refused in a short line, and nothing of them stays."""
+    before = columns(path)
+    for name in ("a" * 201, " ", "a\nb", "\x1b[2J"):
+        with pytest.raises(HistoryError, match="a name needs printable characters, at most 200") as caught:
+            history.merge(rows(0, 2, "cpu", name))
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 400
+    assert columns(path) == before
+    assert history.merge(rows(0, 2, "cpu", "a" * 200)) == 2
+
+
 def test_a_file_that_is_full_of_columns_still_takes_ours(
     path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
