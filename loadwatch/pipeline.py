@@ -61,8 +61,8 @@ class Scorer:
         self._level = rule.stream()
         self._features = model.forecast.features()
         self._anomaly = None if model.anomaly is None else model.anomaly.stream()
-        self._taught = None if model.taught is None else model.taught.stream()
-        self._likeness: Similarity | None = None
+        self._labelled = None if model.labelled is None else model.labelled.stream()
+        self._similarity: Similarity | None = None
         self._newest: Scores | None = None
         self._last_known = -math.inf
         self._blind_after = BLIND_STEPS * model.forecast.spec.step + BLIND_SECONDS
@@ -71,8 +71,8 @@ class Scorer:
     def signals(self) -> tuple[str, ...]:
         """Every signal this model looks at, the rule's included."""
         anomaly = () if self.model.anomaly is None else self.model.anomaly.signals
-        taught = () if self.model.taught is None else self.model.taught.signals
-        return tuple(sorted({*self._rule.signals, *self.model.forecast.spec.signals, *anomaly, *taught}))
+        labelled = () if self.model.labelled is None else self.model.labelled.signals
+        return tuple(sorted({*self._rule.signals, *self.model.forecast.spec.signals, *anomaly, *labelled}))
 
     @property
     def deciding(self) -> tuple[str, ...]:
@@ -86,9 +86,9 @@ class Scorer:
         values = recording.with_signals(forecast.spec.signals).values
         features = self._features.extend(times, values, levels)
         probabilities = forecast.probabilities(features)
-        if self._taught is not None:
-            self._likeness = self._taught.extend(recording)
-            probabilities = lifted(probabilities, self._likeness.chances)
+        if self._labelled is not None:
+            self._similarity = self._labelled.extend(recording)
+            probabilities = lifted(probabilities, self._similarity.chances)
         probabilities[self._is_blind(times, levels)] = np.nan
         if self._anomaly is None:
             anomaly, shares = np.full(len(times), np.nan), np.empty((len(times), 0))
@@ -114,9 +114,9 @@ class Scorer:
         level = self._level.update(when, values)
         features = self._features.update(when, _row(values, forecast.spec.signals), level)[None]
         probabilities = forecast.probabilities(features)
-        if self._taught is not None:
-            self._likeness = self._taught.update(when, _row(values, self._taught.signals))
-            probabilities = lifted(probabilities, self._likeness.chances)
+        if self._labelled is not None:
+            self._similarity = self._labelled.update(when, _row(values, self._labelled.signals))
+            probabilities = lifted(probabilities, self._similarity.chances)
         if math.isfinite(level):
             self._last_known = max(self._last_known, when)
         if when - self._last_known > self._blind_after:
@@ -150,9 +150,9 @@ class Scorer:
             newest = row in {-1, len(scores.levels) - 1}
             deciding = self._level.deciding if newest else tuple(sorted(self._rule.signals))
             parts = forecast.contributions(scores.features[row], forecast.horizons[-1], deciding)
-            if self._taught is not None and self._likeness is not None:
-                shares, lifted_to = self._likeness.shares[row], float(scores.probabilities[row, -1])
-                parts = explained(parts, self._taught.signals, shares, lifted_to)
+            if self._labelled is not None and self._similarity is not None:
+                shares, lifted_to = self._similarity.shares[row], float(scores.probabilities[row, -1])
+                parts = explained(parts, self._labelled.signals, shares, lifted_to)
             if scores.levels[row] > 1.0 and forecast.horizons[-1] > 0:
                 now = float(forecast.now(scores.probabilities[[row]], scores.levels[[row]])[0])
                 shares = np.full(len(deciding), now / len(deciding))

@@ -158,7 +158,7 @@ class Replay:
         origin = incumbent.card.origin if candidate.refusal else "trained"
         card = self._card(origin, now, learned, candidate.rows)
         card = replace(card, end_timestamp=candidate.learned_until)
-        return Model(card, candidate.forecast, candidate.anomaly or incumbent.anomaly, candidate.taught)
+        return Model(card, candidate.forecast, candidate.anomaly or incumbent.anomaly, candidate.labelled)
 
     def _card(self, origin: Origin, now: float, learned: Recording, rows: int) -> Card:
         settings, times = self._settings, learned.timestamps

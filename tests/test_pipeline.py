@@ -48,8 +48,8 @@ def test_samples_one_by_one_are_scored_as_a_recording_is(model: Model) -> None:
     at_once = Scorer(RULE, model).extend(recording)
     scorer = Scorer(RULE, model)
     assert np.isnan(at_once.probabilities).any(), "it was never blind"
-    if model.taught is not None:
-        plain = Scorer(RULE, replace(model, taught=None)).extend(recording).probabilities
+    if model.labelled is not None:
+        plain = Scorer(RULE, replace(model, labelled=None)).extend(recording).probabilities
         assert 0.1 < np.mean(at_once.probabilities > plain) < 0.9, "the label is never heard, or always"
     for k, timestamp in enumerate(recording.timestamps.tolist()):
         # A signal that is not there at all is as unknown as one that cannot be read.
@@ -108,7 +108,7 @@ def test_high_load_is_explained_by_what_makes_it_high(model: Model) -> None:
     times = 1.7e9 + 5.0 * np.arange(600)
     values = np.tile([0.1, 0.2, 0.3], (600, 1))
     values[-200:, SIGNALS.index("cpu")] = 1.0
-    scorer = Scorer(RULE, replace(model, taught=None))
+    scorer = Scorer(RULE, replace(model, labelled=None))
     scores = scorer.extend(Recording(times, SIGNALS, values))
     parts = scorer.contributions()["high_load"]
     forecast = model.forecast

@@ -41,7 +41,7 @@ def test_wrong_gradient_fails_the_selftest(monkeypatch: pytest.MonkeyPatch) -> N
     assert finding.value > 0.01
 
 
-def test_server_load_is_learnt_for_twenty_seeds() -> None:
+def test_server_load_is_learned_for_twenty_seeds() -> None:
     """3-8-4-1 on 1600 of 2000 rows: at least 0.985 on average, none under 0.97, in under 0.3 s each.
 
     Always saying no scores about 0.8. Time is processor time, the best of twenty: the machine may be busy.

@@ -30,7 +30,7 @@ RUN_ELSEWHERE = {
     r"systemctl reload loadwatch": (MACHINE, "shown_commands( example )"),
     r"systemctl disable --now loadwatch": (MACHINE, "shown_commands( take-away )"),
     r"rm -rf /opt/loadwatch": (MACHINE, "shown_commands( take-away )"),
-    r"docker compose -f try/stack/compose\.yaml": ("tests/assets/test_stack.py", "docker-compose -f compose.yaml"),
+    r"docker compose -f": ("tests/assets/test_stack.py", "docker-compose -f compose.yaml"),
     r"loadwatch history import --prometheus": ("tests/e2e/test_history_import.py", "import f --prometheus"),
     r"loadwatch history import web-1\.history": ("tests/cli/test_history.py", "move in"),
     r"docker (build|run)": ("tests/e2e/test_container.py", "shell( container )"),

@@ -87,7 +87,7 @@ class LiveJudge:
         return self._judge.since
 
     def adopt(self, model: Model, backfilled: Judge | None = None) -> None:
-        """Take the thresholds of a new model, and what a backfill of the past with it has taught."""
+        """Take the thresholds of a new model, and what a backfill of the past with it has shown."""
         self._thresholds = model.forecast.by_horizon()
         self._judge.adopt(self._thresholds)
         if backfilled is not None:

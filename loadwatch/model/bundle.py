@@ -73,13 +73,13 @@ class Card:
 class Model:
     """A forecaster of high load and, once there is enough history, a judge of what is unlike this host.
 
-    ``taught``: what operators called high load, where they did.
+    ``labelled``: what operators called high load, where they did.
     """
 
     card: Card
     forecast: ForecastModel
     anomaly: AnomalyModel | None = None
-    taught: LabelledPatterns | None = None
+    labelled: LabelledPatterns | None = None
 
     def to_bytes(self) -> bytes:
         """The whole model as one checked container."""
@@ -90,8 +90,8 @@ class Model:
                 part_meta, part_arrays = part.to_parts()
                 meta["parts"][name] = part_meta
                 arrays.update({f"{name}/{key}": np.asarray(array) for key, array in part_arrays.items()})
-        if self.taught is not None:
-            meta["parts"]["taught"] = self.taught.to_meta()
+        if self.labelled is not None:
+            meta["parts"]["taught"] = self.labelled.to_meta()
         return storage.pack(meta, arrays)
 
     @classmethod
@@ -111,8 +111,8 @@ class Model:
                 log.info("the anomaly model of an earlier version is left out until the next training")
             elif "anomaly" in parts:
                 anomaly = AnomalyModel.from_parts(parts["anomaly"], _part(arrays, "anomaly"))
-            taught = LabelledPatterns.from_meta(parts["taught"]) if "taught" in parts else None
-            model = cls(_card(meta["card"]), forecast, anomaly, taught)
+            labelled = LabelledPatterns.from_meta(parts["taught"]) if "taught" in parts else None
+            model = cls(_card(meta["card"]), forecast, anomaly, labelled)
             _try(model)
         except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             words = quoted(str(error))
@@ -188,7 +188,7 @@ def _try(model: Model) -> None:
             raise ValueError("its probabilities are no numbers")
         if model.anomaly is not None:
             _try_anomaly(model.anomaly)
-        for pattern in model.taught.patterns if model.taught else ():
+        for pattern in model.labelled.patterns if model.labelled else ():
             lines = (pattern.usual, pattern.told, pattern.weights, pattern.lowest, pattern.highest)
             if not all(np.isfinite(part).all() for part in lines):
                 raise ValueError("its patterns are no numbers")

@@ -28,19 +28,19 @@ STEPS: Final = 32  # parts of the way from the ordinary to now, for the contribu
 class ForecastModel:
     """A trained forecaster, immutable; use it from one thread, for the network works in buffers of its own.
 
-    A logit is the weighted mean of the network's and the anchor's, a small logistic regression (see
+    A logit is the weighted mean of the network's and the linear model's, a small logistic regression (see
     ``training.linear`` for why), then ``slope * logit + shift`` by ``calibration`` (H, 2). What comes within
     a minute comes within five: of the horizons ahead, a longer one is never less likely than a shorter one.
 
-    spec: what the features mean; horizons: H seconds, 0 is now; anchor (F + 1, H): weights of the normalised
-    features, most of them 0, and the bias; shares (H,): how much the anchor counts, 0 to 1; thresholds (H,):
-    the probability from which a horizon is flagged, chosen for the alert budget.
+    spec: what the features mean; horizons: H seconds, 0 is now; linear (F + 1, H): weights of the normalised
+    features, most of them 0, and the bias; shares (H,): how much the linear model counts, 0 to 1; thresholds
+    (H,): the probability from which a horizon is flagged, chosen for the alert budget.
     """
 
     spec: ForecastSpec
     normaliser: Normaliser
     network: Network
-    anchor: Floats
+    linear: Floats
     shares: Floats
     horizons: tuple[int, ...]
     calibration: Floats
@@ -67,7 +67,7 @@ class ForecastModel:
         for start in range(0, len(features), BATCH):
             part = slice(start, start + BATCH)
             Z = self.normaliser.apply(features[part])
-            answer[part] = mixed_logits(self.network, self.anchor, self.shares, Z)
+            answer[part] = mixed_logits(self.network, self.linear, self.shares, Z)
         return answer * self.calibration[:, 0] + self.calibration[:, 1]
 
     def probabilities(self, features: Floats) -> Floats:
@@ -106,7 +106,7 @@ class ForecastModel:
         now = self.normaliser.apply(features[None])
         network = self._attribution(now, np.zeros_like(now), place)[0]
         share = float(self.shares[place])
-        parts = (1.0 - share) * network + share * self.anchor[:-1, place] * now[0]
+        parts = (1.0 - share) * network + share * self.linear[:-1, place] * now[0]
         parts = parts * self.calibration[place, 0]
         totals: dict[str, float] = {}
         for name, part in zip(self.spec.names, parts.tolist(), strict=True):
@@ -140,7 +140,7 @@ class ForecastModel:
             "mean": self.normaliser.mean,
             "scale": self.normaliser.scale,
             "theta": self.network.theta,
-            "anchor": self.anchor,
+            "anchor": self.linear,
             "shares": self.shares,
             "calibration": self.calibration,
             "thresholds": self.thresholds,
@@ -225,9 +225,9 @@ def build_network(
     return Network([*layers, Dense(sizes[-1], outputs, "identity")], seed=seed, drawn=drawn)
 
 
-def mixed_logits(network: Network, anchor: Floats, shares: Floats, Z: Array) -> Floats:
-    """The logits (N, H) of network and anchor together, for normalised features Z (N, F)."""
-    simple: Floats = Z @ anchor[:-1] + anchor[-1]
+def mixed_logits(network: Network, linear: Floats, shares: Floats, Z: Array) -> Floats:
+    """The logits (N, H) of network and linear model together, for normalised features Z (N, F)."""
+    simple: Floats = Z @ linear[:-1] + linear[-1]
     mixed: Floats = (1.0 - shares) * network.forward(Z) + shares * simple
     return mixed
 

@@ -2,7 +2,7 @@
 
     x_j    = mean of signal j over a minute, log1p of its size
     u_j    = (x_j - usual_j) / (told_j - usual_j), held within 0 and 1      how far on the way to the pattern
-    s      = sum of w_j u_j                                                 likeness
+    s      = sum of w_j u_j                                                 similarity
     chance = TOP (s - lowest) / (highest - lowest), held within 0 and TOP
     p      = 1 - (1 - p_forecast) (1 - chance)                              at every horizon
 
@@ -21,7 +21,7 @@ from loadwatch.features.resample import MinuteResampler
 from loadwatch.records import Contribution, Floats, Recording
 
 TOP: Final = 0.97
-"""Chance where the likeness is whole: above every threshold that training chooses, and not certainty."""
+"""Chance where the similarity is whole: above every threshold that training chooses, and not certainty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +29,8 @@ class Pattern:
     """One label of high load, as its signals told it from ordinary times.
 
     label: its identity; signals: K names; usual, told (K,): what the signals are at ordinary times and were
-    in the labelled span, as `scaled`; weights (K,), sum 1; lowest, highest: the likeness at which the chance
-    begins, and at which it is whole.
+    in the labelled span, as `scaled`; weights (K,), sum 1; lowest, highest: the similarity at which the
+    chance begins, and at which it is whole.
     """
 
     label: int
@@ -42,14 +42,14 @@ class Pattern:
     highest: float
 
     def shares(self, scaled_values: Floats) -> Floats:
-        """What each signal adds to the likeness (N, K), for values (N, K); nothing while it is unknown."""
+        """What each signal adds to the similarity (N, K), for values (N, K); nothing while it is unknown."""
         way = (scaled_values - self.usual) / (self.told - self.usual)
         parts: Floats = self.weights * np.clip(np.nan_to_num(way, nan=0.0), 0.0, 1.0)
         return parts
 
-    def chances(self, likeness: Floats) -> Floats:
-        """The chance (N,) of high load for a likeness (N,) of 0 to 1."""
-        reach = (likeness - self.lowest) / (self.highest - self.lowest)
+    def chances(self, similarity: Floats) -> Floats:
+        """The chance (N,) of high load for a similarity (N,) of 0 to 1."""
+        reach = (similarity - self.lowest) / (self.highest - self.lowest)
         answer: Floats = TOP * np.clip(reach, 0.0, 1.0)
         return answer
 
@@ -110,11 +110,12 @@ class PatternStream:
     Between two full minutes the chance of the last one stands.
     """
 
-    def __init__(self, taught: LabelledPatterns) -> None:
-        self._taught, self.signals = taught, taught.signals
+    def __init__(self, labelled: LabelledPatterns) -> None:
+        self._labelled, self.signals = labelled, labelled.signals
         self._clock = MinuteResampler(len(self.signals))
         self._places = [
-            np.array([self.signals.index(name) for name in each.signals], np.intp) for each in taught.patterns
+            np.array([self.signals.index(name) for name in each.signals], np.intp)
+            for each in labelled.patterns
         ]
         self._shares = np.zeros(len(self.signals))
         self._chance = np.array(0.0)
@@ -126,14 +127,14 @@ class PatternStream:
         x = scaled(minutes.values)
         chances, shares = np.zeros(len(x)), np.zeros(x.shape)
         # Most single samples complete no minute, and then there is nothing to compare.
-        for pattern, places in zip(self._taught.patterns, self._places, strict=True) if len(x) else ():
+        for pattern, places in zip(self._labelled.patterns, self._places, strict=True) if len(x) else ():
             parts = pattern.shares(x[:, places])
-            likeness = parts.sum(axis=1)
-            found = pattern.chances(likeness)
+            similarity = parts.sum(axis=1)
+            found = pattern.chances(similarity)
             better = np.flatnonzero(found > chances)
             chances[better] = found[better]
             shares[better] = 0.0
-            shares[np.ix_(better, places)] = (found[better] / likeness[better])[:, None] * parts[better]
+            shares[np.ix_(better, places)] = (found[better] / similarity[better])[:, None] * parts[better]
         before = self._chance, self._shares
         if len(x):
             self._chance, self._shares = np.array(chances[-1]), shares[-1]
@@ -147,7 +148,7 @@ class PatternStream:
 
 
 def scaled(values: Floats) -> Floats:
-    """Values as likeness is measured: a rate that doubles is as far from one as from a thousand."""
+    """Values as similarity is measured: a rate that doubles is as far from one as from a thousand."""
     answer: Floats = np.sign(values) * np.log1p(np.abs(values))
     return answer
 

@@ -17,7 +17,7 @@ from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.patterns import LabelledPatterns
 from loadwatch.records import Alert, Floats, Label, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
-from loadwatch.training.evaluation import KEPT, Decision, contest_start, judge_forecast
+from loadwatch.training.evaluation import KEPT, Decision, held_out_start, judge_forecast
 from loadwatch.training.forecast import ForecastReport, train_forecast
 from loadwatch.training.patterns import learn_patterns
 
@@ -70,9 +70,9 @@ class TrainingInput:
 class Candidate:
     """What came of it.
 
-    ``forecast`` is the new one if the contest was won, otherwise the incumbent's, which ``refusal`` then
+    ``forecast`` is the new one if it won the comparison, otherwise the incumbent's, which ``refusal`` then
     explains. ``learned_until`` is up to where that forecast has learned. ``anomaly`` is None where the masks
-    leave too little to say what is usual. ``taught`` is what the labels teach, whoever won.
+    leave too little to say what is usual. ``labelled`` is what the labels teach, whoever won.
     """
 
     forecast: ForecastModel
@@ -83,7 +83,7 @@ class Candidate:
     refusal: str = ""
     losses: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
-    taught: LabelledPatterns | None = None
+    labelled: LabelledPatterns | None = None
 
 
 def make_candidate(
@@ -103,13 +103,13 @@ def make_candidate(
     """
     recording, card = material.recording, incumbent.card
     learned = Span(card.start_timestamp, card.end_timestamp) if card.origin == "trained" else None
-    start = contest_start(recording.timestamps, learned)
+    start = held_out_start(recording.timestamps, learned)
     try:
         tell = _part(progress, "learning to forecast", LEARNING, JUDGING)
-        contestant, _ = _forecast(material, rule, horizons, seed, tell, until=start)
+        challenger, _ = _forecast(material, rule, horizons, seed, tell, until=start)
         progress("judging against the incumbent", JUDGING)
         decision = judge_forecast(
-            contestant,
+            challenger,
             incumbent.forecast,
             recording,
             rule,
@@ -119,7 +119,7 @@ def make_candidate(
             masks=material.masks,
         )
         if decision.published:
-            # The contest was about the recipe on this history; what it won is learned from all of it.
+            # The comparison was about the recipe on this history; what it won is learned from all of it.
             tell = _part(progress, "learning from the newest span too", LEARNING_ALL, LEARNING_USUAL)
             forecast, report = _forecast(material, rule, horizons, seed, tell)
     except TrainingError as error:
@@ -127,14 +127,14 @@ def make_candidate(
     progress("learning what is usual", LEARNING_USUAL)
     levels = rule.levels(recording)
     anomaly = _usual(material, levels, incumbent.anomaly)
-    taught, notes = learn_patterns(recording, levels, material.labels, material.masks, incumbent.taught)
+    labelled, notes = learn_patterns(recording, levels, material.labels, material.masks, incumbent.labelled)
     words = {"taught": list(notes)} if notes else {}
     if not decision.published:
         if anomaly is None and not decision.figures:
             raise TrainingError(f"nothing was learned, {decision.why}")
         kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
         figures = {**decision.figures, "winner": "incumbent", **words}
-        return Candidate(*kept, why=decision.why, refusal=decision.why, figures=figures, taught=taught)
+        return Candidate(*kept, why=decision.why, refusal=decision.why, figures=figures, labelled=labelled)
     figures = {
         **decision.figures,
         "winner": "candidate",
@@ -146,7 +146,7 @@ def make_candidate(
     end = float(recording.timestamps[-1])
     losses = {"train": report.loss}
     return Candidate(
-        forecast, anomaly, end, report.rows, decision.why, losses=losses, figures=figures, taught=taught
+        forecast, anomaly, end, report.rows, decision.why, losses=losses, figures=figures, labelled=labelled
     )
 
 

@@ -57,7 +57,7 @@ class Decision:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def contest_start(timestamps: Floats, learned: Span | None) -> float:
+def held_out_start(timestamps: Floats, learned: Span | None) -> float:
     """Where the span begins that the candidate must not learn from, because it will be judged there.
 
     timestamps: (N,) of the whole history; learned: what of it the incumbent has learned, None where it knows

@@ -37,7 +37,7 @@ from loadwatch.nn import (
 from loadwatch.nn.training import Stop
 from loadwatch.records import Floats, Label, Recording, Span
 from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability
-from loadwatch.training.linear import fit_anchor
+from loadwatch.training.linear import fit_linear
 from loadwatch.training.table import LIMITS, TrainingTable, learning_table, moved_table, synthetic_table
 
 OWN_SHARE: Final = 0.3  # of the loss, for the limit itself; the other limits share the rest
@@ -56,8 +56,8 @@ REPEATS_FLOOR: Final = 1.0
 FOLDS: Final = 3
 LEAST_FOLD_ROWS: Final = 200
 SYNTHETIC_ROWS: Final = 200.0  # what the synthetic rows weigh together, in rows of the host's own
-BALLAST_SHARE: Final = 0.03  # or this share of those, if it is more
-BALLAST_SECONDS: Final = 4 * 3600.0  # or as much as this time of own history, whose rows are few events
+SYNTHETIC_SHARE: Final = 0.03  # or this share of those, if it is more
+SYNTHETIC_SECONDS: Final = 4 * 3600.0  # or as much as this time of own history, whose rows are few events
 
 
 Progress = Callable[[float, float], None]
@@ -109,7 +109,7 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     levels = rule.levels(recording)
     own = learning_table(recording, levels, horizons, rng, labels=labels, masks=masks)
     synthetic_prior = synthetic_table(own.spec, rule, horizons, seed)
-    part = max(BALLAST_SHARE, BALLAST_SECONDS / max(recording.measured_seconds, own.spec.step))
+    part = max(SYNTHETIC_SHARE, SYNTHETIC_SECONDS / max(recording.measured_seconds, own.spec.step))
     share = max(SYNTHETIC_ROWS, part * len(own)) / len(synthetic_prior)
     moved = moved_table(own, recording, levels, rng)
     learner = Learner(own, synthetic_prior, share, rng, moved, stop, progress)
@@ -123,10 +123,10 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
 
 
 class Learner:
-    """Fits networks and anchors to a table of a host's own rows, with synthetic_prior below.
+    """Fits networks and linear models to a table of a host's own rows, with the synthetic ones as a prior.
 
-    ``moved``: the same rows with their jobs moved, for the networks only, for an anchor knows no clock but
-    what came back.
+    ``moved``: the same rows with their jobs moved, for the networks only, for a linear model knows no clock
+    but what came back.
     """
 
     def __init__(
@@ -175,10 +175,10 @@ class Learner:
         return logits
 
     def _fit(self, rows: Integers, turn: int) -> tuple[Network, tuple[Floats, Floats], tuple[float, ...]]:
-        """A network and an anchor of these own rows, and the network's losses."""
+        """A network and a linear model of these own rows, and the network's losses."""
         table = self._own.take(rows).joined(self._synthetic_prior, self._share)
         Z = self._normaliser.apply(table.features)
-        anchor = fit_anchor(Z, table)
+        linear = fit_linear(Z, table)
         if self._moved is not None:
             moved = self._moved.take(rows)
             table = table.joined(moved, MOVED_SHARE)
@@ -190,7 +190,7 @@ class Learner:
                 self._progress((turn + share) / turns, loss)
 
         network, losses = fit_network(Z, table, self._rng, stop=self._stop, tell=tell)
-        return network, anchor, losses
+        return network, linear, losses
 
 
 def fit_network(

@@ -1,4 +1,4 @@
-"""The anchor of the forecast: a small logistic regression on a dozen features of the load level.
+"""The linear part of the forecast: a small logistic regression on a dozen features of the load level.
 
 Few weights, so few high moments are enough to fit them: on hosts with a handful of onsets it is better than
 the network, on all others much worse, and a weighted mean of the two logits is at least as good as either
@@ -7,10 +7,10 @@ the network, on all others much worse, and a weighted mean of the two logits is 
 With next to no onsets even that is too much to learn, and nothing beats persistence and what came before. So
 a logistic regression on the newest level, and on how often high load came at this time on earlier days and
 weeks, takes the share 6 / (6 + onsets) from both: a half after six onsets, a fiftieth after 300. It is what
-foretells a weekly peak in its fourth week. Being linear in the same features, it is added to the anchor's.
+foretells a weekly peak in its fourth week. Being linear in the same features, its weights are added.
 
-For the horizon 0 the anchor sees only whether the rule holds, and by how much, and counts most: whether load
-is high now is a matter of the rule and of the operator's word, not of what happened before.
+For the horizon 0 the linear model sees only whether the rule holds, and by how much, and counts most: whether
+load is high now is a matter of the rule and of the operator's word, not of what happened before.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ ITERATIONS: Final = 30
 ENOUGH: Final = 1e-6
 
 
-def fit_anchor(Z: Array, table: TrainingTable) -> tuple[Floats, Floats]:
+def fit_linear(Z: Array, table: TrainingTable) -> tuple[Floats, Floats]:
     """Weights (F + 1, H) on normalised features Z (R, F), the bias last, and the shares (H,) of the logit."""
     weights = np.zeros((Z.shape[1] + 1, len(table.horizons)))
     shares = np.full(len(table.horizons), NOW_SHARE)

@@ -1,9 +1,9 @@
 """From labels of high load to patterns: what told the span from ordinary times, and how far that reaches.
 
-Only what the rule does not call high by itself is taught. The reach of a pattern ends where ordinary times
-begin: what operators called normal is never in it, and of all that nobody spoke of at most ``MOST_ORDINARY``,
-for an earlier occurrence may have gone unnamed. A label that cannot be told from ordinary times teaches
-nothing, and the note says so.
+Only what the rule does not call high by itself is learned as a pattern. The reach of a pattern ends where
+ordinary times begin: what operators called normal is never in it, and of all that nobody spoke of at most
+``MOST_ORDINARY``, for an earlier occurrence may have gone unnamed. A label that cannot be told from ordinary
+times teaches nothing, and the note says so.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ ENOUGH_APART: Final = 6.0  # more weighs no more: one signal alone is not to dec
 LEAST_SPREAD: Final = 0.02  # of two per cent of a rate, or two points of a ratio: less is no difference
 HIGHEST, LOWEST, NARROWEST = 0.85, 0.70, 0.05
 """Likeness at which the chance is whole, at which it begins, and how near to each other they may come."""
-LEAST_LIKENESS: Final = 0.5
+LEAST_SIMILARITY: Final = 0.5
 MOST_ORDINARY: Final = 0.01  # of the minutes that nobody spoke of: a quarter of an hour a day
 ROBUST: Final = 1.4826  # median absolute deviations in a standard deviation of the normal distribution
 PIECE: Final = 16_384
@@ -37,7 +37,7 @@ PIECE: Final = 16_384
 class LearnedPatterns(NamedTuple):
     """What came of the labels: the patterns, and a note for each label that is new in the history."""
 
-    taught: LabelledPatterns | None
+    labelled: LabelledPatterns | None
     notes: tuple[str, ...]
 
 
@@ -117,15 +117,15 @@ def _pattern(history: _History, label: Label) -> Pattern | str:
     pattern = _telling_apart(history, label, mine, history.ordinary)
     if pattern is None:
         return "no signal tells it from ordinary times"
-    likeness = _likeness(history, pattern)
-    alike = (history.ordinary | history.normal) & (likeness >= LOWEST)
+    similarity = _similarity(history, pattern)
+    alike = (history.ordinary | history.normal) & (similarity >= LOWEST)
     if alike.sum() >= LEAST_MINUTES:
         # A backup each night is half of "backup and computing": what is not in both must decide.
         deciding = _telling_apart(history, label, mine, alike, besides=pattern.signals)
         if deciding is not None:
             pattern = _both(pattern, deciding)
-            likeness = _likeness(history, pattern)
-    return _within_reach(pattern, likeness, mine, history)
+            similarity = _similarity(history, pattern)
+    return _within_reach(pattern, similarity, mine, history)
 
 
 def _telling_apart(
@@ -148,7 +148,7 @@ def _telling_apart(
 
 
 def _both(one: Pattern, other: Pattern) -> Pattern:
-    """Half of the likeness to each."""
+    """Half of the similarity to each."""
     return replace(
         one,
         signals=(*one.signals, *other.signals),
@@ -158,25 +158,25 @@ def _both(one: Pattern, other: Pattern) -> Pattern:
     )
 
 
-def _likeness(history: _History, pattern: Pattern) -> Floats:
-    """The likeness (M,) of all minutes to a pattern."""
+def _similarity(history: _History, pattern: Pattern) -> Floats:
+    """The similarity (M,) of all minutes to a pattern."""
     places = [history.signals.index(name) for name in pattern.signals]
-    likeness: Floats = pattern.shares(history.x[:, places]).sum(axis=1)
-    return likeness
+    similarity: Floats = pattern.shares(history.x[:, places]).sum(axis=1)
+    return similarity
 
 
-def _within_reach(pattern: Pattern, likeness: Floats, mine: Flags, history: _History) -> Pattern | str:
+def _within_reach(pattern: Pattern, similarity: Floats, mine: Flags, history: _History) -> Pattern | str:
     """The pattern with a reach that holds three quarters of its own minutes, and ends before others begin."""
-    highest = min(HIGHEST, float(np.quantile(likeness[mine], 0.25)))
+    highest = min(HIGHEST, float(np.quantile(similarity[mine], 0.25)))
     lowest = highest - (HIGHEST - LOWEST)
-    if lowest < LEAST_LIKENESS:
+    if lowest < LEAST_SIMILARITY:
         return "its minutes are too unlike each other"
-    others = [lowest, float(np.quantile(likeness[history.ordinary], 1.0 - MOST_ORDINARY))]
+    others = [lowest, float(np.quantile(similarity[history.ordinary], 1.0 - MOST_ORDINARY))]
     if history.normal.any():
-        others.append(float(likeness[history.normal].max()))
+        others.append(float(similarity[history.normal].max()))
     lowest = max(others)
     # What is as near to it as its own minutes are to each other could only be told apart by chance.
-    highest = max(highest, min(lowest + NARROWEST, float(np.median(likeness[mine]))))
+    highest = max(highest, min(lowest + NARROWEST, float(np.median(similarity[mine]))))
     if highest - lowest < 0.5 * NARROWEST:
         return "it looks like times that are ordinary or were called normal"
     return replace(pattern, lowest=lowest, highest=highest)

@@ -146,7 +146,7 @@ def _learn(order: Order, store: ModelStore, started: float, progress: Progress) 
     )
     # A refused forecast keeps its place, but what is usual and what was told is put beside it anew.
     anomaly = candidate.anomaly or incumbent.anomaly
-    store.publish(Model(card, candidate.forecast, anomaly, candidate.taught))
+    store.publish(Model(card, candidate.forecast, anomaly, candidate.labelled))
     return _outcome("rejected" if candidate.refusal else "published", card)
 
 

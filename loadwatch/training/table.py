@@ -24,9 +24,9 @@ LIMITS: Final = (1.0, 0.375, 0.5, 0.625, 0.75, 0.875, 0.9375, 1.0625, 1.125)
 MOST_ROWS: Final = 40_000
 MOVE_EVERY_SECONDS: Final = 8 * 86400.0
 
-MADE_UP_HOSTS: Final = 5
-MADE_UP_ROWS: Final = (12_000, 40_000)  # samples of each: a day of them, but within these bounds
-MADE_UP_KEPT: Final = 1_200  # rows of each that are learned from
+SYNTHETIC_HOSTS: Final = 5
+SYNTHETIC_SAMPLES: Final = (12_000, 40_000)  # samples of each: a day of them, but within these bounds
+SYNTHETIC_KEPT: Final = 1_200  # rows of each that are learned from
 PLAIN_RULE: Final = "cpu > 0.8"
 
 
@@ -137,10 +137,10 @@ def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], see
     Where ``rule`` is never (or mostly) true of a synthetic server, a plain limit on its CPU stands in for it.
     """
     level_only = replace(spec, signals=())
-    least, most = MADE_UP_ROWS
+    least, most = SYNTHETIC_SAMPLES
     rows = min(max(least, int(86400 / spec.step)), most)
     tables, onsets = [], 0
-    for host in range(MADE_UP_HOSTS):
+    for host in range(SYNTHETIC_HOSTS):
         rng = np.random.default_rng([seed, host])
         recording = synthetic_recording(spec.step, rows, seed=int(rng.integers(2**31)))
         levels = rule.levels(recording)
@@ -150,7 +150,7 @@ def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], see
         targets = _targets(recording.timestamps, levels, horizons)
         usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1)
         reach = 2.0 * max(horizons)
-        chosen, weights = choose_rows(recording.timestamps, levels, usable, reach, MADE_UP_KEPT, rng)
+        chosen, weights = choose_rows(recording.timestamps, levels, usable, reach, SYNTHETIC_KEPT, rng)
         features = features_of(level_only, recording, levels, chosen)
         tables.append((recording.timestamps[chosen], features, targets[chosen], weights))
     times, level_features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))

@@ -60,7 +60,7 @@ def test_the_list_has_numbers_that_label_takes(invoke: Invoke, state: Path, now:
 
 
 def test_high_covers_the_load_and_not_the_calm_around_it(invoke: Invoke, state: Path, now: float) -> None:
-    """Neither the minutes of the forecast nor the calm that closed the alert are taught as load."""
+    """Neither the minutes of the forecast nor the calm that closed the alert are learned as load."""
     assert invoke("label", "--alert", 3, "high", "--state-directory", state).exit_code == 0
     assert [each.span for each in labels(state)] == [Span(now - 3 * HOUR + 240.0, now - HOUR - MERGE_SECONDS)]
 

@@ -1,4 +1,4 @@
-"""A taught pattern lifts the forecast where the present looks like it, and nowhere else."""
+"""A labelled pattern lifts the forecast where the present looks like it, and nowhere else."""
 
 import math
 from itertools import pairwise
@@ -36,7 +36,7 @@ def recording(rows: int = 400, *, busy: tuple[int, int] = (200, 300), step: floa
 
 @pytest.fixture(scope="module")
 def plain() -> Model:
-    """A model without anything taught."""
+    """A model without anything labelled."""
     forecast, _ = train_bootstrap(Rule.parse("cpu > 0.9"), HORIZONS, step=5.0, seed=0)
     card = Card("v", "bootstrap", 0.0, "host", "cpu > 0.9", HORIZONS, ("cpu",), 5.0, 0.0, 0.0, 0, 0.0)
     return Model(card, forecast)
@@ -69,7 +69,7 @@ def test_it_survives_a_file(model: Model, plain: Model) -> None:
     """Written and read it gives the same; a model of before, without patterns, is read as ever."""
     restored = Model.from_bytes(model.to_bytes())
     np.testing.assert_array_equal(scores(restored, recording()), scores(model, recording()))
-    assert Model.from_bytes(plain.to_bytes()).taught is None
+    assert Model.from_bytes(plain.to_bytes()).labelled is None
 
 
 def test_outside_its_reach_not_a_bit_changes(model: Model, plain: Model) -> None:
@@ -95,7 +95,7 @@ def test_a_nearly_certain_forecast_is_lifted_at_every_horizon_alike(model: Model
 
 @given(st.floats(1e-4, 0.999), st.floats(0.01, TOP))
 def test_contributions_still_add_up(forecast: float, chance: float) -> None:
-    """What the likeness adds is the difference of the two logits, shared by the signals that are alike."""
+    """What the similarity adds is the difference of the two logits, shared by the signals that are alike."""
     lifted_to = float(lifted(np.array([[forecast]]), np.array([chance]))[0, 0])
     parts = explained([Contribution("cpu", 1.5)], ("disk", "io"), chance * np.array([0.75, 0.25]), lifted_to)
     logit = math.log(lifted_to / (1.0 - lifted_to)) - math.log(forecast / (1.0 - forecast))

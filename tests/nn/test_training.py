@@ -121,7 +121,7 @@ def test_divergence_stops_with_a_clear_error_and_the_last_good_weights(
     np.testing.assert_array_equal(network.theta, start)
 
 
-def test_divergence_after_good_epochs_keeps_what_they_learnt() -> None:
+def test_divergence_after_good_epochs_keeps_what_they_learned() -> None:
     """A schedule that jumps: the weights are those of the last epoch before the jump."""
     kept: list[Array] = []
     network = build([3, 8, 1], dtype="float32")

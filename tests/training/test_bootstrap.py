@@ -45,7 +45,7 @@ def test_a_host_without_history_is_judged_sanely(text, step, seed):
 
 
 @pytest.mark.parametrize("rows", [180, 4_000])
-def test_a_model_learnt_from_a_quiet_host_still_knows_high_load(rows):
+def test_a_model_learned_from_a_quiet_host_still_knows_high_load(rows):
     """A quarter of an hour, or a day, without high load does not make it unthinkable."""
     rule = Rule.parse(DEFAULT_RULE)
     model, _ = train_forecast(host(5.0, 0.02, rows=rows), rule, HORIZONS)

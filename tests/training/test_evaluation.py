@@ -8,7 +8,7 @@ import pytest
 from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Recording, Span
-from loadwatch.training.evaluation import contest_start, judge_forecast
+from loadwatch.training.evaluation import held_out_start, judge_forecast
 from loadwatch.training.forecast import train_forecast
 from loadwatch.training.synthetic import synthetic_recording
 
@@ -36,8 +36,8 @@ def test_rows_of_a_wrong_clock_hold_nothing_more_back(ago):
     """The newest fifth of what was measured judges the candidate, with or without a few rows of long ago."""
     good = 1_700_000_000.0 + 5.0 * np.arange(6_000)
     wrong = good[0] - ago + 5.0 * np.arange(10)
-    start = contest_start(np.concatenate([wrong, good]), None)
-    assert start == pytest.approx(contest_start(good, None), abs=20.0)
+    start = held_out_start(np.concatenate([wrong, good]), None)
+    assert start == pytest.approx(held_out_start(good, None), abs=20.0)
     assert good[0] < start < good[-1]
 
 
@@ -91,7 +91,7 @@ def test_a_small_difference_is_no_reason(recording, model):
 def test_what_is_held_out_is_new_to_both(learned, expected):
     """A fifth at most, and never more than half of what the incumbent has not learned, here in hours."""
     hours = None if learned is None else Span(3600.0 * learned.start, 3600.0 * learned.end)
-    assert contest_start(3600.0 * np.arange(101.0), hours) == pytest.approx(3600.0 * expected)
+    assert held_out_start(3600.0 * np.arange(101.0), hours) == pytest.approx(3600.0 * expected)
 
 
 @pytest.mark.parametrize(("length", "expected"), [(100.0, 3.0), (5.0, 1.0), (0.25, 0.05)])
@@ -99,7 +99,7 @@ def test_hours_are_held_out_where_little_is_new(length, expected):
     """A training right after another is judged on three hours, or on a fifth of a young history."""
     times = np.linspace(0.0, 3600.0 * length, 200)
     learned = Span(0.0, times[-2])
-    assert times[-1] - contest_start(times, learned) == pytest.approx(3600.0 * expected)
+    assert times[-1] - held_out_start(times, learned) == pytest.approx(3600.0 * expected)
 
 
 def test_what_is_worse_within_chance_is_said_so(recording, model):
@@ -114,7 +114,7 @@ def test_what_is_worse_within_chance_is_said_so(recording, model):
     assert "incumbent" not in decision.why.split(";")[0]
 
 
-def test_an_incumbent_is_not_compared_on_what_it_has_learnt(recording, model):
+def test_an_incumbent_is_not_compared_on_what_it_has_learned(recording, model):
     """There it would be flattered; those without learning still judge the candidate, and it is said."""
     start, end = recording.timestamps[START], recording.timestamps[-1]
     decision = judge_forecast(model, model, recording, RULE, start, learned=Span(0.0, end))

@@ -182,7 +182,7 @@ def test_a_history_without_a_future_is_refused():
         train_forecast(history(memory=np.random.default_rng(0).random(100)), RULE, (0, 60))
 
 
-def test_masked_rows_are_not_learnt(recording):
+def test_masked_rows_are_not_learned(recording):
     """A maintenance window is left out, with the rows whose future it hides."""
     window = Maintenance(Span(recording.timestamps[2_000], recording.timestamps[4_000]))
     _, whole = train_forecast(recording.rows(0, 6_000), RULE, (300,))

@@ -43,16 +43,16 @@ def high(hour: float = 50.0, minutes: float = 15.0, identity: int = 1) -> Label:
     return Label(span(hour, minutes), "high", identity=identity)
 
 
-def taught_by(recording: Recording, *labels: Label) -> LabelledPatterns:
+def labelled_by(recording: Recording, *labels: Label) -> LabelledPatterns:
     """The patterns, of which there must be some."""
-    taught, notes = learn_patterns(recording, QUIET, labels)
-    assert taught is not None, notes
-    return taught
+    labelled, notes = learn_patterns(recording, QUIET, labels)
+    assert labelled is not None, notes
+    return labelled
 
 
-def chances(taught: LabelledPatterns, recording: Recording) -> np.ndarray:
+def chances(labelled: LabelledPatterns, recording: Recording) -> np.ndarray:
     """The chance at each row."""
-    return taught.stream().extend(recording).chances
+    return labelled.stream().extend(recording).chances
 
 
 EPISODE = (50.0, 15.0, 0.3, 0.8)
@@ -61,48 +61,48 @@ EPISODE = (50.0, 15.0, 0.3, 0.8)
 def test_the_same_pattern_is_known_again_and_nothing_else_is() -> None:
     """It comes back on another day and is as good as certain; not one ordinary row is touched."""
     past, coming = host(EPISODE), host((10.0, 15.0, 0.3, 0.8), seed=1)
-    taught = taught_by(past, high())
+    labelled = labelled_by(past, high())
     again = inside(coming.timestamps, [Span(span(10.0, 0).start + 120.0, span(10.0, 15).end)])
-    assert np.median(chances(taught, coming)[again]) == TOP
+    assert np.median(chances(labelled, coming)[again]) == TOP
     for recording, hour in ((past, 50.0), (coming, 10.0)):
         ordinary = ~inside(recording.timestamps, [span(hour, 16.0)])
-        assert not chances(taught, recording)[ordinary].any()
+        assert not chances(labelled, recording)[ordinary].any()
 
 
 @pytest.mark.parametrize(("share", "known"), [(0.9, True), (1.3, True), (0.5, False)])
 def test_a_little_less_is_known_and_more_is_as_high_but_half_is_not(share: float, known: bool) -> None:
     """Patterns never come back exactly; that a host does half as much is another matter."""
-    taught = taught_by(host(EPISODE), high())
+    labelled = labelled_by(host(EPISODE), high())
     coming = host((10.0, 15.0, share * 0.3, share * 0.8), seed=2)
     # Writes are judged by their logarithm, so half of them is most of the way: disk and CPU hold against it.
     mine = inside(coming.timestamps, [Span(span(10.0, 0).start + 120.0, span(10.0, 15).end)])
-    assert (np.median(chances(taught, coming)[mine]) > 0.5) == known
+    assert (np.median(chances(labelled, coming)[mine]) > 0.5) == known
 
 
 def test_what_was_called_normal_is_never_taken_for_it() -> None:
     """The nightly backup is as hard on the disk, but was called normal: with CPU as well it is high."""
     night, both = (26.0, 40.0, 0.0, 0.8), EPISODE
     normal = Label(span(26.0, 40.0), "normal", identity=2)
-    taught = taught_by(host(night, both), normal, high())
+    labelled = labelled_by(host(night, both), normal, high())
     backup, storm = host((10.0, 40.0, 0.0, 0.8), seed=3), host((10.0, 15.0, 0.3, 0.8), seed=4)
-    assert chances(taught, backup).max() < 0.5
-    assert chances(taught, storm).max() > 0.9
+    assert chances(labelled, backup).max() < 0.5
+    assert chances(labelled, storm).max() > 0.9
 
 
 def test_what_only_looks_alike_is_told_apart_by_what_differs() -> None:
     """Short backups at night, of which nobody spoke, are not flagged for a label on one with CPU."""
     nights = [(hour, 15.0, 0.0, 0.8) for hour in (2.0, 26.0, 52.0)]
-    taught = taught_by(host(*nights, (50.0, 15.0, 0.15, 0.8)), high())
-    assert set(taught.signals) == {"cpu", "disk", "disk_write"}
+    labelled = labelled_by(host(*nights, (50.0, 15.0, 0.15, 0.8)), high())
+    assert set(labelled.signals) == {"cpu", "disk", "disk_write"}
     backup, both = host((10.0, 15.0, 0.0, 0.8), seed=3), host((10.0, 15.0, 0.15, 0.8), seed=4)
-    assert chances(taught, backup).max() < 0.5
-    assert chances(taught, both).max() > 0.9
+    assert chances(labelled, backup).max() < 0.5
+    assert chances(labelled, both).max() > 0.9
 
 
 def test_an_earlier_time_that_nobody_named_does_not_hide_it() -> None:
     """The operator labelled the third occurrence only; silence about the others is no contradiction."""
-    taught = taught_by(host((2.0, 15.0, 0.3, 0.8), (26.0, 15.0, 0.3, 0.8), EPISODE), high())
-    assert chances(taught, host((10.0, 15.0, 0.3, 0.8), seed=1)).max() == TOP
+    labelled = labelled_by(host((2.0, 15.0, 0.3, 0.8), (26.0, 15.0, 0.3, 0.8), EPISODE), high())
+    assert chances(labelled, host((10.0, 15.0, 0.3, 0.8), seed=1)).max() == TOP
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_an_earlier_time_that_nobody_named_does_not_hide_it() -> None:
 def test_a_label_that_cannot_be_told_apart_teaches_nothing_and_says_why(episodes, label, why) -> None:
     """An ordinary hour, something that goes on all the time, two rows, none: no chance is raised anywhere."""
     label = label if label.span.end > START else Label(span(71.99, 9.0), "high", identity=1)
-    taught, notes = learn_patterns(host(*episodes), QUIET, [label])
-    assert taught is None
+    labelled, notes = learn_patterns(host(*episodes), QUIET, [label])
+    assert labelled is None
     assert len(notes) == 1
     assert notes[0].startswith("label 1 (high): ")
     assert why in notes[0]
@@ -128,8 +128,8 @@ def test_what_the_rule_calls_high_needs_no_teaching() -> None:
     """Otherwise the way up to the rule's own limit would be taken for high."""
     past = host(EPISODE)
     levels = np.where(inside(past.timestamps, [EPISODE_SPAN]), 1.2, 0.5)
-    taught, notes = learn_patterns(past, levels, [high()])
-    assert taught is None
+    labelled, notes = learn_patterns(past, levels, [high()])
+    assert labelled is None
     assert notes == ("label 1 (high): the rule itself calls it high",)
 
 
@@ -138,15 +138,15 @@ EPISODE_SPAN = span(50.0, 15.0)
 
 def test_a_pattern_outlives_its_rows_but_not_its_label() -> None:
     """A label of last month counts though its samples are deleted; taken back, it counts no more."""
-    taught = taught_by(host(EPISODE), high())
+    labelled = labelled_by(host(EPISODE), high())
     later = host().rows(0, 4_000)
     later = Recording(later.timestamps + 90 * 3600.0, later.signals, later.values)
     edge = host(EPISODE).between(span(50.0, 14.0).end, np.inf)  # one minute of it is left
     for rows in (edge, later):
-        kept, _ = learn_patterns(rows, QUIET[: len(rows)], [high()], before=taught)
+        kept, _ = learn_patterns(rows, QUIET[: len(rows)], [high()], before=labelled)
         assert kept is not None
-        assert kept.patterns == taught.patterns
-    assert learn_patterns(later, QUIET[:4_000], [], before=taught).taught is None
+        assert kept.patterns == labelled.patterns
+    assert learn_patterns(later, QUIET[:4_000], [], before=labelled).labelled is None
 
 
 def test_without_a_label_there_is_nothing() -> None:

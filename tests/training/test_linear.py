@@ -1,4 +1,4 @@
-"""The anchor is fitted exactly, stays finite, and gives way to persistence while onsets are few."""
+"""The linear model is fitted exactly, stays finite, and gives way to persistence while onsets are few."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from loadwatch.features.moments import Moments, Normaliser
 from loadwatch.labels.rule import Rule
-from loadwatch.training.linear import NOW_SHARE, SHARE, fit_anchor, fit_logistic
+from loadwatch.training.linear import NOW_SHARE, SHARE, fit_linear, fit_logistic
 from loadwatch.training.synthetic import synthetic_recording
 from loadwatch.training.table import TrainingTable, learning_table
 
@@ -46,7 +46,7 @@ def test_separable_data_stay_finite(y):
 def test_the_anchor_counts_more_the_fewer_onsets_were_seen(table):
     """All of it without any, a little more than its usual share after a hundred; now is its own matter."""
     Z = Normaliser.from_moments(Moments.of(table.features)).apply(table.features)
-    shares = [fit_anchor(Z, replace(table, onsets=onsets))[1] for onsets in (0, 6, 100)]
+    shares = [fit_linear(Z, replace(table, onsets=onsets))[1] for onsets in (0, 6, 100)]
     np.testing.assert_allclose([share[0] for share in shares], NOW_SHARE)
     np.testing.assert_allclose([share[1] for share in shares], [1.0, 0.65, SHARE + 0.7 * 6 / 106])
 
@@ -54,7 +54,7 @@ def test_the_anchor_counts_more_the_fewer_onsets_were_seen(table):
 def test_the_anchor_looks_at_the_level_only(table):
     """Signals of other names have no weight in it."""
     Z = Normaliser.from_moments(Moments.of(table.features)).apply(table.features)
-    weights, _ = fit_anchor(Z, table)
+    weights, _ = fit_linear(Z, table)
     foreign = [not name.startswith("level:") for name in table.spec.names]
     assert any(foreign)
     assert not weights[:-1][foreign].any()

@@ -155,7 +155,7 @@ def test_a_week_of_five_second_samples_trains_in_seconds_and_little_memory():
     assert most < 300 * 2**20
 
 
-def test_what_an_operator_vouched_for_is_ordinary_when_it_comes_again():
+def test_what_an_operator_labelled_normal_is_ordinary_when_it_comes_again():
     """One labelled span is enough for the next one like it, and dulls no signal that was as ever in it."""
     learned, coming = odd(host(8), 6.3, 60), odd(host(9, seed=1), 8.4, 60)
     span = Span(START + 6.3 * 86_400.0, START + 6.3 * 86_400.0 + 3_600.0)
