@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# Before numpy is loaded: two workers of xdist with two threads of BLAS each spend most of their time waiting.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

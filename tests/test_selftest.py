@@ -41,6 +41,7 @@ def test_wrong_gradient_fails_the_selftest(monkeypatch: pytest.MonkeyPatch) -> N
     assert finding.value > 0.01
 
 
+@pytest.mark.slow
 def test_server_load_is_learned_for_twenty_seeds() -> None:
     """3-8-4-1 on 1600 of 2000 rows: at least 0.985 on average, none under 0.97, in under 0.3 s each.
 

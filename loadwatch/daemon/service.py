@@ -123,7 +123,7 @@ class Daemon:
             self._clock, self._sampler, self._history, self._exporter, self._board, self._verdicts
         )
         self._schedule = Schedule(on_missed=self._exporter.scheduler_missed.inc, on_failed=self._job_failed)
-        self._keeper = ModelManager(
+        self._models = ModelManager(
             config, self._directory, self._clock, self._history, self._watch, self._schedule
         )
         self._web = WebServer(
@@ -141,7 +141,7 @@ class Daemon:
         self._exporter.sample_failures.take(self._sampler.failures)
         for job in JOBS:
             self._exporter.scheduler_missed.set(0, job)
-        self._keeper.load()
+        self._models.load()
         self._count()
         self._board.refill(self._history.recording)
 
@@ -161,7 +161,7 @@ class Daemon:
         self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
         self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
-        self._keeper.begin()
+        self._models.begin()
         self._watch.begin()
         self._schedule.start()
         log.info("watching, serving %s, state in %s", " ".join(self._web.urls), self._directory)
@@ -190,7 +190,7 @@ class Daemon:
         self._renew_lock()
         self._follow_wall_clock()
         self._feed_watchdog()
-        self._keeper.report(self._exporter)
+        self._models.report(self._exporter)
         if self._learning_stands() != self._learning_told:
             self._tell()
         self._exporter.notify_failures.set(self._notifier.failures)
@@ -207,7 +207,7 @@ class Daemon:
             self._exporter,
             self._verdicts.opened,
             salvages=self._history.salvages,
-            set_aside=self._keeper.set_aside,
+            set_aside=self._models.set_aside,
         )
 
     def _feed_watchdog(self) -> None:
@@ -264,7 +264,7 @@ class Daemon:
 
     def _put_in_force(self, config: Config) -> None:
         self._verdicts.reconfigure(config)
-        self._keeper.reconfigure(config)
+        self._models.reconfigure(config)
         logging.getLogger().setLevel(config.log.level.upper())
         self._watch.set_interval(config.sampling.interval)
         self._schedule.every("sampling", "sampling", config.sampling.interval, self._watch.tick)
@@ -274,11 +274,11 @@ class Daemon:
         if self._history.salvages != self._restored:
             self._restored = self._history.salvages
             self._verdicts.restore()
-            self._keeper.restore()
-        self._verdicts.is_training = self._keeper.learning.state.running
+            self._models.restore()
+        self._verdicts.is_training = self._models.learning.state.running
         with self._history.at_once():
             self._verdicts.refresh()
-            self._keeper.follow()
+            self._models.follow()
             self._tell()
         if self._refreshes % REFRESHES_A_CHECKPOINT == 0 and not self._history.trouble:
             self._history.checkpoint()
@@ -286,14 +286,14 @@ class Daemon:
 
     def _learning_stands(self) -> tuple[object, ...]:
         """What somebody who watches a first model come should not hear of ten seconds late."""
-        state = self._keeper.learning.state
-        return self._keeper.card, state.running, state.waiting, state.last
+        state = self._models.learning.state
+        return self._models.card, state.running, state.waiting, state.last
 
     def _tell(self) -> None:
         self._learning_told = self._learning_stands()
         try:
             self._board.facts = collect_facts(
-                self._clock, self._started, self._history, self._keeper, self._verdicts
+                self._clock, self._started, self._history, self._models, self._verdicts
             )
         except HistoryError as error:
             self._say_once("facts", f"what is told of the daemon is not renewed: {error}")
@@ -326,7 +326,7 @@ class Daemon:
     def _close(self) -> None:
         """Stop in the order that loses nothing: no new work, the child, the server, the file."""
         self._notifier.send("STOPPING=1")
-        self._keeper.stop()
+        self._models.stop()
         self._schedule.stop(wait=False)
         self._remove_textfile()
         self._web.close()

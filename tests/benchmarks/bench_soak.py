@@ -24,6 +24,7 @@ from typing import Any
 from loadwatch import config
 from loadwatch.clock import ManualClock
 from loadwatch.daemon.service import Daemon
+from loadwatch.history import DeferredHistory
 from loadwatch.sampling.sampler import Sampler
 from loadwatch.signals import BY_NAME
 
@@ -62,7 +63,7 @@ def resident_kibibytes() -> int:
 
 
 def state_of(daemon: Daemon, directory: Path, hour: int) -> dict[str, Any]:
-    learning = daemon._keeper.learning.state
+    learning = daemon._models.learning.state
     return {
         "hour": hour,
         "rss_mebibytes": round(resident_kibibytes() / 1024, 2),
@@ -87,9 +88,10 @@ def live(directory: Path, days: float, interval: float) -> None:
     ]
     settings = config.load(None, environment={}, overrides=overrides)
     daemon = Daemon(settings, directory, reload=lambda: settings, clock=clock)
+    daemon._history = DeferredHistory.open(directory / "history.db", clock=clock)
     daemon._open()
     daemon._watch._sampler = Sampler(clock, sources=[MadeUpHost(clock)])
-    daemon._keeper.learning.bootstrap()
+    daemon._models.learning.bootstrap()
     ticks = {name: round(seconds / interval) for name, seconds in (("minute", 60.0), ("hour", HOUR))}
     try:
         for tick in range(1, round(days * 24 * HOUR / interval) + 1):
@@ -97,17 +99,17 @@ def live(directory: Path, days: float, interval: float) -> None:
             daemon._watch.tick()
             if tick % ticks["minute"] == 0:
                 daemon._refresh()
-                daemon._keeper.report(daemon._exporter)
+                daemon._models.report(daemon._exporter)
             if tick % (ticks["hour"] // 4) == 0:
                 daemon._exporter.scrape("")
             if tick % ticks["hour"] == 0:
                 daemon._retain()
                 # A training that is postponed because the host suffers comes an hour later.
-                if tick // ticks["hour"] >= 6 * daemon._keeper.learning.state.runs:
-                    daemon._keeper.learning.train()
+                if tick // ticks["hour"] >= 6 * daemon._models.learning.state.runs:
+                    daemon._models.learning.train()
                 print(json.dumps(state_of(daemon, directory, tick // ticks["hour"])), flush=True)
     finally:
-        daemon._keeper.stop()
+        daemon._models.stop()
         daemon._history.close()
 
 

@@ -170,6 +170,7 @@ def test_an_export_that_fails_leaves_the_old_file(invoke: Invoke, tmp_path: Path
     assert "cannot write" in str(end.exception)
 
 
+@pytest.mark.slow
 def test_a_host_moves_in_two_commands(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

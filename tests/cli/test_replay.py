@@ -9,6 +9,7 @@ from cli.conftest import Invoke
 from loadwatch.interchange.csv import write_csv
 
 
+@pytest.mark.slow
 def test_replay_writes_scores_and_draws(invoke: Invoke, tmp_path: Path) -> None:
     """A line a row, what an operator wants to know in the end, and a picture of it."""
     pytest.importorskip("matplotlib")

@@ -37,6 +37,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(place for key, each in inner for place in places(each, (*path, key)))]
 
 
+@pytest.mark.slow
 def test_no_document_is_a_traceback_or_moves_a_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anything in the place of anything: each screen is printable, or one line says why."""
     fake = FakeDaemon(scene="busy")

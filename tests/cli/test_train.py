@@ -28,6 +28,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return state
 
 
+@pytest.mark.slow
 def test_training_ends_with_a_judgement(invoke: Invoke, filled: Path, tmp_path: Path) -> None:
     """Rows, a table of the model beside what it had to beat, the decision, and the picture asked for."""
     pytest.importorskip("matplotlib")
@@ -54,6 +55,7 @@ def written(path: Path, hours: float) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_import_ends_with_a_trained_model(invoke: Invoke, tmp_path: Path) -> None:
     """A host with a past has a real model after one command; a second import of the same has nothing new."""
     past, state = written(tmp_path / "past.csv", 72), tmp_path / "state"
@@ -91,6 +93,7 @@ def test_where_a_daemon_watches_the_import_asks_it_to_learn(invoke: Invoke, tmp_
         assert history.state(ASKED) is not None
 
 
+@pytest.mark.slow
 def test_a_training_without_new_rows_is_judged_on_the_newest_hours(invoke: Invoke, tmp_path: Path) -> None:
     """Twice in a row: the second is judged on hours, not on the row in between, and says what it left out."""
     hosts.fill(tmp_path, hosts.recording(24, end=time.time()))
@@ -111,6 +114,7 @@ def test_a_refusal_begins_with_the_verdict() -> None:
     assert second == "v2: what is usual was learned from 500 rows in 1.0 s"
 
 
+@pytest.mark.slow
 def test_json_is_the_outcome(invoke: Invoke, filled: Path) -> None:
     """Nothing but one document on standard output."""
     outcome = json.loads(invoke("train", "--json", "--state-directory", filled, *OPTIONS).output)
@@ -150,6 +154,7 @@ def test_history_shows_span_rows_and_gaps(invoke: Invoke, tmp_path: Path) -> Non
     assert "1h40m30s" in shown
 
 
+@pytest.mark.slow
 def test_the_status_document_of_a_trained_model_is_whole(invoke: Invoke, filled: Path) -> None:
     """The card's score is one number, whichever of the two models won, or none before any judgement."""
     invoke("train", "--state-directory", filled, *OPTIONS)

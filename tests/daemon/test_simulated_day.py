@@ -21,6 +21,8 @@ from loadwatch.records import Alert, Maintenance, Span
 from loadwatch.sampling.sampler import Sampler
 from loadwatch.web import Board
 
+pytestmark = pytest.mark.slow
+
 
 class Host:
     """A made-up source: an even hum, and whatever the test adds to it."""

@@ -30,6 +30,7 @@ def column(features, spec, name):
     return features[..., spec.names.index(name)]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     step=st.sampled_from([1.0, 5.0, 60.0, 300.0, 3600.0]),

@@ -152,6 +152,7 @@ def test_damage_to_the_samples_leaves_the_rest_alone(path: Path, whole: tuple[by
     history.close()
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(flips=st.lists(st.tuples(st.floats(0, 0.999), st.binary(min_size=1, max_size=64)), max_size=6))
 def test_any_damage_ends_in_a_working_history_or_a_clear_error(

@@ -82,6 +82,7 @@ def sample(clock: ManualClock) -> Sample:
     return Sample(clock.wall(), clock.monotonic(), {"cpu": 0.5, "memory": 0.25})
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_loses_no_acknowledged_row(path: Path) -> None:
     """SIGKILL in a loop while writing: every row whose append had returned is there, the file is whole."""
     moments = random.Random(3)

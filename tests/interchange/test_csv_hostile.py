@@ -26,6 +26,7 @@ tables = st.booleans().flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     header=st.just(["cpu", "memory"]) | st.lists(st.sampled_from(NAMES), min_size=2, max_size=5, unique=True),

@@ -146,6 +146,7 @@ def test_rows_carry_the_times_and_values_of_the_scrapes(server: Server) -> None:
     np.testing.assert_allclose(recording.column("memory"), (recording.timestamps - START) / 1e6)
 
 
+@pytest.mark.slow
 def test_long_times_come_in_slices_the_server_accepts(server: Server) -> None:
     """A month is asked for in parts of less than 11 000 points, and no scrape is lost or doubled."""
     told: list[tuple[float, float]] = []
@@ -246,6 +247,7 @@ def all_of(history: PrometheusHistory, *spans: Span) -> Recording:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jitter", [0.0, 0.4])
 def test_every_interval_is_found_and_has_its_rates(server: Server, jitter: float) -> None:
     """Scraped each minute, each 15 seconds, each 5, each second and each 5 minutes: nothing is lost."""

@@ -55,6 +55,7 @@ def test_an_alert_can_be_told_what_drove_it() -> None:
     assert (closed.signals, closed.model) == (signals, "m1")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 5.0), st.floats(0.0, 1.0))
 def test_alerts_never_exceed_the_budget_for_long(seed: int, budget: float, roughness: float) -> None:

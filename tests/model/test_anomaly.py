@@ -41,6 +41,7 @@ def with_incident(recording, start, length, signal, factor):
     return Recording(recording.timestamps, recording.signals, values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [5.0, 60.0, 300.0])
 def test_sample_by_sample_equals_all_at_once(model, step):
     """Scores and contributions are the same sample by sample and all at once, with gaps and holes."""

@@ -217,6 +217,7 @@ def test_what_is_no_file_is_passed_by(tmp_path: Path, model: Model, place: str, 
     assert store.versions() == [VERSION]
 
 
+@pytest.mark.slow
 def test_ten_thousand_files_cost_no_start(tmp_path: Path, model: Model) -> None:
     """Files that nobody here made are looked at a few at a time; the next model clears them away."""
     folder = tmp_path / "models"

@@ -98,6 +98,7 @@ def peak_beyond_answer(network: Network, X: np.ndarray) -> int:
     return peak - answer.nbytes
 
 
+@pytest.mark.slow
 def test_memory_of_batched_prediction_is_constant() -> None:
     """Ten times the rows need no more memory beside the answer itself."""
     network = build([32, 64, 2], dtype="float32")

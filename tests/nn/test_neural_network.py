@@ -22,6 +22,7 @@ def trained(**settings: object) -> NeuralNetwork:
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "settings"), [(100, {"learning_rate": 0.5}), (20, {})], ids=["0.5", "default"]
 )

@@ -81,6 +81,7 @@ def report(invoke: Invoke, state: Path, output: Path, *options: str) -> str:  # 
     return output.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_but_itself(invoke: Invoke, state: Path, tmp_path: Path) -> None:  # noqa: F811
     """No script, no request, well-formed, small enough to mail."""
     text = report(invoke, state, tmp_path / "report.html")

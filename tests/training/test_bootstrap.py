@@ -44,6 +44,7 @@ def test_a_host_without_history_is_judged_sanely(text, step, seed):
         assert (probabilities[levels <= 1.0, 0] < 0.1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [180, 4_000])
 def test_a_model_learned_from_a_quiet_host_still_knows_high_load(rows):
     """A quarter of an hour, or a day, without high load does not make it unthinkable."""

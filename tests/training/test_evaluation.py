@@ -41,6 +41,7 @@ def test_rows_of_a_wrong_clock_hold_nothing_more_back(ago):
     assert good[0] < start < good[-1]
 
 
+@pytest.mark.slow
 def test_a_fair_candidate_is_published(recording, model):
     """Against itself and the plain forecasters it is no worse; the figures cover all of them."""
     decision = judge_forecast(model, model, recording, RULE, recording.timestamps[START])
@@ -102,6 +103,7 @@ def test_hours_are_held_out_where_little_is_new(length, expected):
     assert times[-1] - held_out_start(times, learned) == pytest.approx(3600.0 * expected)
 
 
+@pytest.mark.slow
 def test_what_is_worse_within_chance_is_said_so(recording, model):
     """No candidate is called no worse where its score is: by how much is in words and figures."""
     recent = recording.rows(0, START + 400)

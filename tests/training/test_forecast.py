@@ -33,6 +33,7 @@ def forecast(model: ForecastModel, recording: Recording) -> np.ndarray:
     return model.probabilities(features)
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_model(recording, model):
     """A seed settles everything."""
     again, _ = train_forecast(recording, RULE, HORIZONS, seed=1)
@@ -182,6 +183,7 @@ def test_a_history_without_a_future_is_refused():
         train_forecast(history(memory=np.random.default_rng(0).random(100)), RULE, (0, 60))
 
 
+@pytest.mark.slow
 def test_masked_rows_are_not_learned(recording):
     """A maintenance window is left out, with the rows whose future it hides."""
     window = Maintenance(Span(recording.timestamps[2_000], recording.timestamps[4_000]))
@@ -190,6 +192,7 @@ def test_masked_rows_are_not_learned(recording):
     assert whole.rows - 2_100 < masked.rows <= whole.rows - 2_000
 
 
+@pytest.mark.slow
 def test_what_was_told_raises_nothing_else(recording):
     """One labelled quarter of an hour, which no other span resembles, leaves calm rows what they were."""
     calm = np.flatnonzero(RULE.levels(recording.rows(0, 6_000)) < 0.5)
@@ -220,6 +223,7 @@ def test_the_default_rule_is_now_and_then_true_on_a_made_up_server():
     assert 0.002 < (levels > 1.0).mean() < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("horizons", [(0,), (900,), (0, 7, 5_000), (86_400,)])
 @pytest.mark.parametrize("step", [0.25, 60.0, 3_600.0])
 def test_any_horizons_and_steps_will_do(horizons, step):

@@ -83,6 +83,7 @@ def test_a_flagged_span_is_not_learned_but_counts_against_the_budget():
     assert model.threshold > seen.threshold
 
 
+@pytest.mark.slow
 def test_a_long_window_adapts_to_a_new_normal():
     """After a lasting change the next trainings stop calling it odd."""
     recording = odd(host(20), 6.0, 14 * 1440, factor=1.8)
@@ -142,6 +143,7 @@ def test_spans_stretch_with_rows_further_apart_than_a_minute():
         assert model.baseline.settings.deviations.half_life_seconds == pytest.approx(half_life)
 
 
+@pytest.mark.slow
 def test_a_week_of_five_second_samples_trains_in_seconds_and_little_memory():
     """Seven days at five seconds with every signal stay far under half a minute and 300 MiB."""
     recording = host(7, step=5.0, signals=NAMES)
@@ -155,6 +157,7 @@ def test_a_week_of_five_second_samples_trains_in_seconds_and_little_memory():
     assert most < 300 * 2**20
 
 
+@pytest.mark.slow
 def test_what_an_operator_labelled_normal_is_ordinary_when_it_comes_again():
     """One labelled span is enough for the next one like it, and dulls no signal that was as ever in it."""
     learned, coming = odd(host(8), 6.3, 60), odd(host(9, seed=1), 8.4, 60)
@@ -195,6 +198,7 @@ def test_the_flag_is_clear_a_quarter_of_an_hour_after_an_event(step, days):
     assert not raised[minutes > 135.0].any()
 
 
+@pytest.mark.slow
 def test_the_memory_of_weeks_outlives_a_training():
     """What a recording of a week no longer holds, the model before it still knows."""
     old, _ = train_anomaly(host(10))

@@ -90,6 +90,7 @@ request = st.builds(
 ).map(lambda text: text.encode("latin-1"))
 
 
+@pytest.mark.slow
 def test_no_request_is_a_fault_or_a_line_in_the_log(
     server: WebServer, caplog: pytest.LogCaptureFixture
 ) -> None:
