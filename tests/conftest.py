@@ -7,11 +7,24 @@ from pathlib import Path
 
 import pytest
 
+import loadwatch
+
 # Before numpy is loaded: two workers of xdist with two threads of BLAS each spend most of their time waiting.
 for _library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the manual as a build does, where the package under test is this checkout's own."""
+    package = Path(__file__).resolve().parents[1] / "loadwatch"
+    if hasattr(config, "workerinput") or Path(loadwatch.__file__).parent != package:
+        return
+    from manual import manual  # noqa: PLC0415 - what only makes documents is not there where a wheel is tried
+
+    target = package / "web" / "static" / "manual.html"
+    target.write_text(manual(package.parent, loadwatch.__version__), encoding="utf-8")
 
 
 ON_REQUEST = ("bench", "e2e")
