@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadwatch import config
+from loadwatch.config.addresses import parse_address
 from loadwatch.errors import ConfigurationError
 
 # Read at import, because no inherited setting reaches a test.
@@ -116,3 +117,29 @@ def test_the_example_file_shows_every_setting_at_its_default(tmp_path: Path) -> 
     assert shipped.read_text() == config.example()
     uncommented = re.sub(r"(?m)^# (\w+ = )", r"\1", config.example())
     assert config.load(write(tmp_path, uncommented), environment={}) == config.Config()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["host name:1", "1.2.3.4.5:1", "999.1.1.1:1", "[::g]:1", "[1.2.3.4]:1", "a\tb:1", "a/b:1", "x:1:2"],
+)
+def test_what_nobody_can_listen_on_is_refused_with_the_forms_that_work(address: str) -> None:
+    """Already by the check: no daemon is started to find out."""
+    with pytest.raises(ConfigurationError, match=r"HOST:PORT, \[IPV6\]:PORT or :PORT"):
+        parse_address(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        (":1", ""),
+        ("localhost:1", "localhost"),
+        ("web-1.example.com:1", "web-1.example.com"),
+        ("0.0.0.0:1", "0.0.0.0"),
+        ("[fe80::1%eth0]:1", "fe80::1%eth0"),
+        ("b\u00fccher.example:1", "b\u00fccher.example"),
+    ],
+)
+def test_names_and_addresses_of_every_kind_are_taken(address: str, host: str) -> None:
+    """Of all interfaces, of one, by name, with a zone, and names in other scripts."""
+    assert parse_address(address) == (host, 1)

@@ -95,5 +95,6 @@ def list_windows(context: Context, *, as_json: bool) -> None:
         click.echo(f"{window.identity:>5}  {state:<7}  {show_span(window.span)}  {printable(window.why)}")
     for each in recurring:
         click.echo(
-            f"    -  recurs   {each.cron} ({each.timezone}) for {each.seconds / 60:.0f} min  {each.why}"
+            f"    -  recurs   {each.cron} ({each.timezone}) for {each.seconds / 60:.0f} min  "
+            f"{printable(each.why)}"
         )

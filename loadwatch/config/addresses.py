@@ -1,7 +1,14 @@
 """Addresses to listen on, as Prometheus' exporters write them."""
 
+import ipaddress
+import re
+from typing import Final
+
 from loadwatch.errors import ConfigurationError
 from loadwatch.escaping import quoted
+
+_NUMBERS: Final = re.compile(r"[0-9.]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]*")  # empty: all interfaces
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -26,8 +33,14 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 def _is_name(host: str) -> bool:
-    """Whether the resolver can be asked for it at all."""
+    """Whether it is an address, or a name that the resolver can be asked for."""
     try:
-        return b"\0" not in host.encode("idna")
-    except UnicodeError:
+        if host.startswith("["):
+            ipaddress.IPv6Address(host[1:-1])
+        elif _NUMBERS.fullmatch(host):
+            ipaddress.IPv4Address(host)
+        else:
+            return _NAME.fullmatch(host.encode("idna").decode("ascii")) is not None
+    except ValueError:
         return False
+    return True
