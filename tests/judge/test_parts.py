@@ -31,7 +31,7 @@ def test_a_flag_keeps_its_times(samples: list[tuple[float, float]]) -> None:
     before: bool | None = False
     for value, elapsed in samples:
         above = above + elapsed if value >= 0.6 else 0.0
-        below = below + elapsed if value < 0.4 else below if value < 0.4 else 0.0
+        below = below + elapsed if value < 0.4 else 0.0
         after = flag.update(value, elapsed)
         if after and not before:
             assert above >= 30.0
