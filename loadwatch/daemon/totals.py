@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from loadwatch.exporter import Exporter
-from loadwatch.files import write_atomically
+from loadwatch.files import read_bounded, write_atomically
+from loadwatch.state_directory import FILE_MODE
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +43,17 @@ class Totals:
 
     def _read(self) -> dict[str, int]:
         try:
-            with self._path.open("rb") as file:
-                stored = json.loads(file.read(LONGEST))
+            stored = json.loads(read_bounded(self._path, LONGEST))
             return {str(name): int(count) for name, count in stored.items() if int(count) >= 0}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             log.error("%s cannot be read, its counters begin at 0: %s", self._path, error)
             return {}
 
     def _write(self, totals: dict[str, int]) -> None:
         try:
-            write_atomically(self._path, json.dumps(totals).encode())
+            write_atomically(self._path, json.dumps(totals).encode(), mode=FILE_MODE)
         except OSError as error:
             words = error.strerror or type(error).__name__
             if self._told != words:  # tried again each second while the disk is full, and told once

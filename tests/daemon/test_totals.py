@@ -1,5 +1,6 @@
 """Counts of rare things go on through restarts, whatever becomes of the file they stand in."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,11 @@ def test_a_restart_counts_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[1]", b'{"alerts_high_load": "many"}', b"\xff\xfe", b"{" * 9000, b'{"a": null}']
+    "content",
+    [
+        *(b"", b"[1]", b'{"alerts_high_load": "many"}', b"\xff\xfe", b"{" * 9000, b'{"a": null}'),
+        *(b"[" * 4000, b'{"a": Infinity}', b'{"a": 1e999}'),
+    ],
 )
 def test_a_torn_file_costs_the_counts_and_nothing_else(tmp_path: Path, content: bytes) -> None:
     """The daemon starts, counts from 0, and the file is whole again with the next count."""
@@ -48,3 +53,16 @@ def test_a_folder_that_cannot_be_written_is_said_once(
     """The metrics go on; the log has one line, not one a second."""
     assert run(tmp_path / "gone", 1, 2, 3, 3) == [3, 0, 0]
     assert len([line for line in caplog.messages if "a restart forgets" in line]) == 1
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    """The daemon starts at once, and with the next count a file stands there again."""
+    os.mkfifo(tmp_path / FILE)
+    assert run(tmp_path, 1) == [1, 0, 0]
+    assert run(tmp_path) == [1, 0, 0]
+
+
+def test_others_cannot_read_it(tmp_path: Path) -> None:
+    """As all files of the state directory, whatever the umask."""
+    run(tmp_path, 1)
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o640
