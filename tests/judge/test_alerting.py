@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.evidence import CALM, HORIZONS, START, WEEK, evidence, opened, run, samples_of
-from loadwatch.judge import EvidenceBatch, Judge
+from loadwatch.judge import Evidence, EvidenceBatch, Judge
 from loadwatch.judge.trigger import MERGE_SECONDS
 from loadwatch.records import Contribution
 
@@ -134,3 +134,49 @@ def test_a_forecast_that_stood_for_hours_before_it_came_true_is_no_hit() -> None
     assert last.foretold
     assert last.confirmed_by == "rule"
     assert last.lead_seconds is None
+
+
+def stretches(*parts: tuple[float, float, float, float], step: float = 5.0) -> list[Evidence]:
+    """Samples of stretches: seconds, load level, probability ahead, anomaly score."""
+    samples, now = [], START
+    for seconds, level, chance, score in parts:
+        for _ in range(round(seconds / step)):
+            samples.append(evidence(now, level, (0.0, chance, chance, chance), score))
+            now += step
+    return samples
+
+
+def test_calm_forgets_excess_at_half_the_pace() -> None:
+    """High load with short pauses adds up to an alert; the same with a long one between does not."""
+    high, pause, calm = (450.0, 1.01, 0.0, 0.1), (150.0, 0.2, 0.0, 0.1), (1_500.0, 0.2, 0.0, 0.1)
+    (alert,) = opened(run(Judge(HORIZONS), stretches(high, pause, high, pause)))
+    assert START + 700.0 <= alert.start <= START + 1_000.0
+    assert opened(run(Judge(HORIZONS), stretches(high, calm, high, calm))) == []
+
+
+def test_twice_the_limit_counts_double_and_more_no_more() -> None:
+    """A ratio that explodes for three minutes is three minutes of trouble, not half an hour of it."""
+    calm = (900.0, 0.2, 0.0, 0.1)
+    assert opened(run(Judge(HORIZONS), stretches((180.0, 10.0, 0.0, 0.1), calm))) == []
+    (alert,) = opened(run(Judge(HORIZONS), stretches((600.0, 10.0, 0.0, 0.1), calm)))
+    assert START + 300.0 <= alert.start <= START + 350.0
+
+
+@pytest.mark.parametrize(("minutes", "verdicts"), [(20.0, ["anomaly"]), (80.0, ["anomaly", "high_load"])])
+def test_high_load_soon_after_an_anomaly_belongs_to_it(minutes: float, verdicts: list[str]) -> None:
+    """Within the hour it is the same trouble, unless far worse than ever; later it is one of its own."""
+    judge = Judge(HORIZONS, budget_per_week=20.0)
+    # A day and more, or no anomaly may alert; with high load nearly as long as that which comes.
+    past = [(40_000.0, 0.2, 0.0, 0.1), (800.0, 1.01, 0.0, 0.1), (60_000.0, 0.2, 0.0, 0.1)]
+    coming = [(60.0 * minutes, 0.2, 0.0, 0.95), (1_000.0, 1.01, 0.0, 0.95)]
+    start = START + sum(seconds for seconds, *_ in past)
+    alerts = opened(run(judge, stretches(*past, *coming)))
+    assert [alert.verdict for alert in alerts if alert.start >= start] == verdicts
+
+
+def test_a_forecast_in_the_echo_of_high_load_is_no_news() -> None:
+    """For a quarter of an hour after it, that it may come again tells nobody anything."""
+    after = stretches((120.0, 1.1, 0.0, 0.1), (2_400.0, 0.2, 0.95, 0.1))
+    (alert,) = opened(run(Judge(HORIZONS), after))
+    assert alert.foretold
+    assert START + 120.0 + 900.0 <= alert.start <= START + 120.0 + 1_100.0

@@ -13,6 +13,7 @@ from judge.evidence import (
     run,
 )
 from loadwatch.judge import EvidenceBatch, Judge
+from loadwatch.judge.seasonality import Profile
 from loadwatch.records import Alert
 
 
@@ -109,3 +110,13 @@ def test_what_is_more_than_the_habit_still_pages() -> None:
     """On the same host, a morning that goes on until the evening and a busy night each call somebody."""
     judgements = Judge(HORIZONS).extend(days(42, {30: (9.0, 9.0), 36: (23.0, 0.9)}))
     assert sorted({day_of(alert) for alert in judgements.opened if day_of(alert) >= 14}) == [30, 36]
+
+
+def test_what_a_half_hour_is_used_to_its_neighbours_are_used_to() -> None:
+    """A job that comes ten minutes early or late, across the border of a half hour, is no news."""
+    profile = Profile(48, rate=0.12, rise=0.3, fall=0.1)
+    for _ in range(10):
+        profile.learn(10, 900.0)
+    used_to = profile.usual(10)
+    assert used_to > 800.0
+    assert [profile.usual(slot) for slot in (8, 9, 11, 12)] == [0.0, used_to, used_to, 0.0]
