@@ -156,3 +156,12 @@ def test_even_a_single_half_hour_refuses_what_is_plainly_worse(recording, model)
     """A forecaster that cries wolf all the time does not need a day to be found out."""
     start = recording.timestamps[-20]
     assert not judge_forecast(spoilt(model, 9.0), model, recording, RULE, start).published
+
+
+@pytest.mark.parametrize(("shift", "published"), [(0.2, True), (1.0, False)])
+def test_worse_by_more_than_a_standard_error_is_worse(recording, model, shift, published):
+    """Half a standard error is chance and replaces the model; two and a half are not, and do not."""
+    decision = judge_forecast(spoilt(model, shift), model, recording, RULE, recording.timestamps[START])
+    difference, error = decision.figures["difference"]["incumbent"]
+    assert 0.3 * error < difference < 4.0 * error
+    assert decision.published is published
