@@ -31,6 +31,14 @@ def test_a_clear_newcomer_enters_at_once() -> None:
     assert "d" in select(strongest, a=0.1, b=0.1, c=0.05, d=0.4)
 
 
+def test_a_little_stronger_is_not_enough_to_enter() -> None:
+    """By a third it waits, by two thirds it is in: series do not come and go with every sample."""
+    strongest = StrongestContributions()
+    first = select(strongest, a=0.9, b=0.8, c=0.3, d=0.0)
+    assert select(strongest, a=0.9, b=0.8, c=0.3, d=0.4) == first
+    assert select(strongest, a=0.9, b=0.8, c=0.3, d=0.5) == {"a", "b", "d"}
+
+
 def test_a_vanished_signal_leaves_its_place() -> None:
     """A host that lost a disk does not keep a place for it."""
     strongest = StrongestContributions()
