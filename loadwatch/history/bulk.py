@@ -49,7 +49,7 @@ class Staging:
             self._signals |= dict.fromkeys(new)
         statement = rows.insertion(recording.signals, table="temp.staged")
         for first in range(0, len(recording), _BATCH_ROWS):
-            with _deferred(self._connection):
+            with transaction(self._connection, "DEFERRED"):
                 self._connection.executemany(
                     statement, rows.cells_of(recording.rows(first, first + _BATCH_ROWS))
                 )
@@ -157,16 +157,3 @@ def _insert_new(connection: sqlite3.Connection, table: str, values: Sequence[tup
         f"WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {known})",
         [(*row, *row) for row in values],
     )
-
-
-@contextlib.contextmanager
-def _deferred(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction on temporary tables, which locks nothing of the history."""
-    connection.execute("BEGIN DEFERRED")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")

@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from loadwatch.errors import HistoryError
 from loadwatch.files import kind_of
@@ -209,9 +209,11 @@ def _size(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block is committed, or nothing of it."""
-    connection.execute("BEGIN IMMEDIATE")
+def transaction(
+    connection: sqlite3.Connection, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE"
+) -> Iterator[None]:
+    """All of the block is committed, or nothing of it; a deferred one on temporary tables locks nothing."""
+    connection.execute(f"BEGIN {kind}")
     try:
         yield
     except BaseException:
