@@ -13,7 +13,17 @@ PACKAGE = Path(loadwatch.__file__).parent
 RANKS: dict[str, int] = {
     **dict.fromkeys(["errors", "escaping", "files"], -1),  # the other rooms of the ground floor use them
     **dict.fromkeys(
-        ["clock", "times", "signals", "records", "notify", "build", "http_client", "state_directory"], 0
+        [
+            "clock",
+            "times",
+            "signals",
+            "records",
+            "service_manager",
+            "build",
+            "http_client",
+            "state_directory",
+        ],
+        0,
     ),
     **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
     **dict.fromkeys(["labels", "model", "maintenance"], 2),

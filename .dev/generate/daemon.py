@@ -239,10 +239,10 @@ _FAULTS: Final = (
         "kind",
     ),
     _faults(
-        "notify_failures",
+        "service_manager_failures",
         "Messages that systemd did not take",
         "Lost watchdog messages end in a restart.",
-        "loadwatch_notify_failures_total",
+        "loadwatch_service_manager_failures_total",
     ),
     alert_list(
         "alert_list",

@@ -22,8 +22,8 @@ from loadwatch.daemon.totals import Totals
 from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.history import DeferredHistory, StateLock
-from loadwatch.notify import Notifier
 from loadwatch.sampling.sampler import Sampler
+from loadwatch.service_manager import ServiceManager
 from loadwatch.state_directory import claim
 from loadwatch.web import Board, WebServer
 
@@ -72,13 +72,13 @@ class Daemon:
         *,
         reload: Callable[[], Config],
         clock: Clock | None = None,
-        notifier: Notifier | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._config = config
         self._directory = state_directory
         self._reload = reload
         self._clock = clock or SystemClock()
-        self._notifier = notifier or Notifier()
+        self._manager = manager or ServiceManager()
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._wall_offset = self._clock.wall() - self._clock.boottime()
         self._started = self._clock.wall()
@@ -97,7 +97,7 @@ class Daemon:
 
         """
         claim(self._directory)
-        with StateLock(self._directory) as self._lock, self._notifier.starting() as self._started_up:
+        with StateLock(self._directory) as self._lock, self._manager.starting() as self._started_up:
             self._history = DeferredHistory.open(self._directory / "history.db", clock=self._clock)
             try:
                 self._open()
@@ -172,7 +172,7 @@ class Daemon:
         for source, note in self._sampler.notes.items():
             log.info("source=%s note: %s", source, note)
         self._started_up.set()
-        self._notifier.send("READY=1", f"STATUS=watching, serving {' '.join(self._web.urls)}")
+        self._manager.send("READY=1", f"STATUS=watching, serving {' '.join(self._web.urls)}")
         while self._beat():
             pass
 
@@ -193,7 +193,7 @@ class Daemon:
         self._models.report(self._exporter)
         if self._learning_stands() != self._learning_told:
             self._tell()
-        self._exporter.notify_failures.set(self._notifier.failures)
+        self._exporter.service_manager_failures.set(self._manager.failures)
         self._count()
         if not self._web.alive:
             raise ServiceError("the web server ended unexpectedly; restart loadwatch")
@@ -216,11 +216,11 @@ class Daemon:
         silence = self._watch.silence_seconds
         if silence < limit:
             self._hung = False
-            self._notifier.send("WATCHDOG=1")
+            self._manager.send("WATCHDOG=1")
         elif not self._hung:
             self._hung = True
             log.error("no sample for %.0f s: the sampler hangs", silence)
-            self._notifier.send(f"STATUS=no sample for {silence:.0f} s")
+            self._manager.send(f"STATUS=no sample for {silence:.0f} s")
 
     def _renew_lock(self) -> None:
         try:
@@ -239,14 +239,14 @@ class Daemon:
             self._wall_offset = offset
 
     def _take_new_configuration(self) -> None:
-        self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={int(self._clock.monotonic() * 1e6)}")
+        self._manager.send("RELOADING=1", f"MONOTONIC_USEC={int(self._clock.monotonic() * 1e6)}")
         try:
             self._apply(self._reload())
         except Exception as error:
             # Whatever it is, and also where it is our own fault: who watched goes on watching.
             foreseen = isinstance(error, LoadwatchError)
             log.error("configuration refused, the old one stays: %s", error, exc_info=not foreseen)
-        self._notifier.send("READY=1")
+        self._manager.send("READY=1")
 
     def _apply(self, config: Config) -> None:
         """All of a new configuration is in force, or nothing of it."""
@@ -325,7 +325,7 @@ class Daemon:
 
     def _close(self) -> None:
         """Stop in the order that loses nothing: no new work, the child, the server, the file."""
-        self._notifier.send("STOPPING=1")
+        self._manager.send("STOPPING=1")
         self._models.stop()
         self._schedule.stop(wait=False)
         self._remove_textfile()

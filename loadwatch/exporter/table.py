@@ -269,8 +269,8 @@ MODELS_SET_ASIDE: Final = Metric(
     "counter",
     "Stored models that were damaged or another host's and were set aside, counted on through restarts.",
 )
-NOTIFY_FAILURES: Final = Metric(
-    "loadwatch_notify_failures_total",
+SERVICE_MANAGER_FAILURES: Final = Metric(
+    "loadwatch_service_manager_failures_total",
     "counter",
     "Messages that the service manager did not take.",
 )

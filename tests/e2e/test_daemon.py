@@ -89,7 +89,7 @@ def test_a_running_daemon_has_at_most_a_hundred_series(tmp_path: Path) -> None:
         "loadwatch_models_set_aside_total",
         "loadwatch_history_lost_samples_total",
         "loadwatch_inference_failures_total",
-        "loadwatch_notify_failures_total",
+        "loadwatch_service_manager_failures_total",
     }
     assert {name for name in names if not name.startswith("loadwatch_")} == {
         "process_cpu_seconds_total",

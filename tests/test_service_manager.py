@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadwatch.notify import Notifier
+from loadwatch.service_manager import ServiceManager
 
 
 def test_lines_arrive_in_one_datagram(tmp_path: Path) -> None:
@@ -15,22 +15,22 @@ def test_lines_arrive_in_one_datagram(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address)
         manager.settimeout(5)
-        Notifier({"NOTIFY_SOCKET": address}).send("READY=1", "STATUS=watching")
+        ServiceManager({"NOTIFY_SOCKET": address}).send("READY=1", "STATUS=watching")
         assert manager.recv(1024) == b"READY=1\nSTATUS=watching"
 
 
 def test_without_a_service_manager_nothing_happens() -> None:
     """A daemon started by hand runs as well."""
-    notifier = Notifier({})
-    notifier.send("READY=1")
-    assert (notifier.failures, notifier.watchdog_seconds) == (0, None)
+    manager = ServiceManager({})
+    manager.send("READY=1")
+    assert (manager.failures, manager.watchdog_seconds) == (0, None)
 
 
 def test_a_lost_message_is_counted(tmp_path: Path) -> None:
     """A manager that went away does not stop the daemon, but is not hidden either."""
-    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")})
-    notifier.send("WATCHDOG=1")
-    assert notifier.failures == 1
+    manager = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")})
+    manager.send("WATCHDOG=1")
+    assert manager.failures == 1
 
 
 @pytest.mark.parametrize(
@@ -38,5 +38,5 @@ def test_a_lost_message_is_counted(tmp_path: Path) -> None:
 )
 def test_the_watchdog_interval_is_ours_only(pid: str, expected: float | None) -> None:
     """The watchdog applies only to the process it was meant for."""
-    notifier = Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": pid})
-    assert notifier.watchdog_seconds == expected
+    manager = ServiceManager({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": pid})
+    assert manager.watchdog_seconds == expected

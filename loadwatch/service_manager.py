@@ -14,7 +14,7 @@ EXTEND_SECONDS: Final = 10.0
 LONGEST_START_SECONDS: Final = 900.0
 
 
-class Notifier:
+class ServiceManager:
     """Sends state lines to the service manager.
 
     ``failures`` counts messages that could not be delivered: a lost STATUS line must not stop the daemon, but
