@@ -3,11 +3,13 @@
 The same commit gives the same files, so wheels stay the same to the byte. Where no git can tell (the
 Dockerfile's copy has no ``.git``), the commit is left out and unknown. An sdist has the record beside its
 sources, so the wheel made of it is that of its checkout. An editable installation has its manual in the
-checkout, ignored by git, and no record of a commit, because the checkout moves on.
+checkout, ignored by git, and no record of a commit, because the checkout moves on. The manual names the
+release alone.
 """
 
 import json
 import runpy
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Before a build."""
         root = Path(self.root)
+        sys.path.insert(0, self.root)
         if version == "editable":
             (root / MANUAL).write_text(self._manual(root), encoding="utf-8")
             return
@@ -31,13 +34,13 @@ class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
             page = Path(self.folder.name, "manual.html")
             page.write_text(self._manual(root), encoding="utf-8")
             build_data["force_include"][str(page)] = MANUAL
-        record = root / "build.json"  # this is an unpacked sdist
-        if not record.exists():
-            build = runpy.run_path(str(root / "loadwatch" / "build.py"))["of_checkout"](root)
-            if build is None:
-                return
-            record = Path(self.folder.name, "build.json")
-            record.write_text(json.dumps(build._asdict()) + "\n", encoding="utf-8")
+        from loadwatch.build import of_source  # noqa: PLC0415 - the sources are found now
+
+        build = of_source(root)
+        if build is None:
+            return
+        record = Path(self.folder.name, "build.json")
+        record.write_text(json.dumps(build._asdict()) + "\n", encoding="utf-8")
         target = "build.json" if self.target_name == "sdist" else "loadwatch/build.json"
         build_data["force_include"][str(record)] = target
 
@@ -47,5 +50,7 @@ class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
             self.folder.cleanup()
 
     def _manual(self, root: Path) -> str:
-        made = runpy.run_path(str(root / ".dev" / "manual.py"))["manual"](root, self.metadata.version)
+        from loadwatch import __version__  # noqa: PLC0415 - the same
+
+        made = runpy.run_path(str(root / ".dev" / "manual.py"))["manual"](root, __version__)
         return str(made)

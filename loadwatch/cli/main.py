@@ -12,7 +12,6 @@ from typing import Any, Final, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from loadwatch import __version__
 from loadwatch.cli.context import Context, shared_options
 from loadwatch.errors import LoadwatchError, UsageError
 from loadwatch.escaping import printable
@@ -90,11 +89,11 @@ def show_version(context: click.Context, _parameter: click.Parameter, wanted: bo
         return
     from importlib import metadata  # noqa: PLC0415 - costs a tenth of a second, which no other command needs
 
-    from loadwatch.build import build  # noqa: PLC0415 - the same
+    from loadwatch.build import build, version_of  # noqa: PLC0415 - the same
 
     libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "psutil"))
     click.echo(
-        f"loadwatch {__version__} ({build() or 'commit unknown'}; "
+        f"loadwatch {version_of(build())} ({build() or 'commit unknown'}; "
         f"Python {platform.python_version()}, {libraries})"
     )
     context.exit()

@@ -1,10 +1,9 @@
 """What the daemon tells about itself: the facts beside the verdict, for page, terminal and metrics."""
 
-import functools
 import socket
 from typing import Literal
 
-from loadwatch.build import Build, build
+from loadwatch.build import build
 from loadwatch.clock import Clock
 from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.model_manager import ModelManager
@@ -22,7 +21,7 @@ def collect_facts(
     """Everything of this moment; reads the history, so not for the sampling lane."""
     return Facts(
         host=socket.gethostname(),
-        build=_build(),
+        build=build(),
         started_timestamp=started,
         model_card=_card(models),
         training=_training(clock, models),
@@ -34,12 +33,6 @@ def collect_facts(
         history_span=history.span(),
         history_stores=history.stores,
     )
-
-
-@functools.cache
-def _build() -> Build | None:
-    """Once, and at the start: an upgrade on the disk is not what runs."""
-    return build()
 
 
 def _card(models: ModelManager) -> ModelCard:

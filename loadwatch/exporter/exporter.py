@@ -16,7 +16,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
 
-from loadwatch import __version__
+from loadwatch.build import build, version_of
 from loadwatch.clock import Clock, age_of
 from loadwatch.exporter import table
 from loadwatch.exporter.instruments import Counter, Gauge, Histogram, Labels, gauge_family
@@ -105,7 +105,7 @@ class Exporter(Collector):
         self.web_faults = Counter(table.WEB_FAULTS)
 
         self._build_info = Gauge(table.BUILD_INFO)
-        self._build_info.set(1, __version__, platform.python_version(), np.__version__)
+        self._build_info.set(1, version_of(build()), platform.python_version(), np.__version__)
         self._last_sample = Gauge(table.LAST_SAMPLE)
         self._model_info = Gauge(table.MODEL_INFO)
         self._model_trained = Gauge(table.MODEL_TRAINED)

@@ -7,7 +7,7 @@ from importlib import resources
 
 import numpy as np
 
-from loadwatch import __version__
+from loadwatch.build import build, version_of
 from loadwatch.judge.statistics import is_false
 from loadwatch.labels.rule import spelled_out
 from loadwatch.records import Alert, Contribution, Floats, Span
@@ -41,7 +41,7 @@ def _sections(findings: ReportFigures, zone: tzinfo, now: float) -> Iterator[str
     yield _section("Forecasts against reality", _worth(findings))
     yield _section("Model", _model(findings, zone))
     made = datetime.fromtimestamp(now, zone).strftime("%Y-%m-%d %H:%M %Z")
-    yield f"<footer>Made by loadwatch {escape(__version__)} on {made}.</footer>"
+    yield f"<footer>Made by loadwatch {escape(version_of(build()))} on {made}.</footer>"
 
 
 def _section(title: str, content: str) -> str:

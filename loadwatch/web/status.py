@@ -43,7 +43,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from loadwatch import __version__
+from loadwatch.build import version_of
 from loadwatch.escaping import printable
 from loadwatch.judge.statistics import outcome
 from loadwatch.records import STALE_AFTER_INTERVALS, Alert, Contribution, Filling, NoAlert, Snapshot, Span
@@ -65,7 +65,7 @@ def build_status(
     return {
         "schema": SCHEMA,
         "host": facts.host,
-        "version": __version__,
+        "version": version_of(facts.build),
         "build": facts.build._asdict() if facts.build else None,
         "now_timestamp": now,
         "started_timestamp": facts.started_timestamp,

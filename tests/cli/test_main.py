@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 
 from cli.conftest import Invoke, program
-from loadwatch import __version__
+from loadwatch.build import build, version_of
 from loadwatch.cli.main import COMMANDS, cli
 from loadwatch.clock import SystemClock
 from loadwatch.errors import ConfigurationError
@@ -73,8 +73,9 @@ def test_a_reader_who_leaves_is_no_error() -> None:
 def test_version_says_what_runs() -> None:
     """A report of a fault needs no second question."""
     end = program("--version")
+    version = re.escape(version_of(build()))
     assert re.fullmatch(
-        rf"loadwatch {__version__} \(commit (unknown|[0-9a-f]{{12}} of [-0-9]+( with changes)?); "
+        rf"loadwatch {version} \(commit (unknown|[0-9a-f]{{12}} of [-0-9]+( with changes)?); "
         r"Python 3\.\d+\.\S+, numpy \S+, psutil \S+\)\n",
         end.stdout,
     )
