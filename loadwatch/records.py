@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from loadwatch.signals import Resource
+
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["high_load", "anomaly"]
 LabelKind = Literal["high", "normal", "incident"]
@@ -152,6 +154,51 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Culprit:
+    """A unit, or the processes of one name, with its part in the use of a resource.
+
+    ``name`` is printable and short. ``share``, 0 to 1, is that of all CPUs or of all memory; of storage that
+    of the bytes moved by all who were seen, or, where ``stalled``, of the time they waited for it.
+    ``pressure`` is the share of the time in which some task of the unit waited for the resource, None where
+    it is not known. ``processes`` is how many have the name, ``unit`` what the largest of them belongs to.
+    """
+
+    kind: Literal["unit", "process"]
+    name: str
+    share: float
+    stalled: bool = False
+    pressure: float | None = None
+    processes: int | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Culprits:
+    """What used most of the ``resource`` that drives a verdict, in the ``seconds`` before ``timestamp``.
+
+    ``total`` is what there is of it: CPUs, or bytes of memory; None for storage. ``named`` has the units and
+    the processes, each kind by falling share. ``note`` says what could not be seen, and is usually empty.
+    """
+
+    resource: Resource
+    timestamp: float
+    seconds: float
+    total: float | None = None
+    named: tuple[Culprit, ...] = ()
+    note: str = ""
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Culprits":
+        """The inverse of ``asdict``.
+
+        Raises:
+            KeyError, TypeError: a field is missing or unknown.
+
+        """
+        return cls(**{**plain, "named": tuple(Culprit(**each) for each in plain["named"])})
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One stretch of trouble worth somebody's time, from its first sign to half an hour after its last.
 
@@ -161,6 +208,7 @@ class Alert:
     ``lead_seconds`` runs from the forecast to the moment the rule held; None while it did not, and where that
     was later than the forecasts look ahead.
     ``confirmed_by`` says what first confirmed it as trouble; ``judged`` is what the operator said later.
+    ``culprits`` is what used the resource that drove it when that was at its worst; None while not known.
     """
 
     identity: int
@@ -177,6 +225,7 @@ class Alert:
     signals: tuple[Contribution, ...] = ()
     model: str = ""
     judged: Literal["right", "wrong"] | None = None
+    culprits: Culprits | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """As values that JSON can hold."""
@@ -192,6 +241,8 @@ class Alert:
         """
         fields = dict(plain)
         fields["signals"] = tuple(Contribution(**signal) for signal in plain["signals"])
+        if fields.get("culprits") is not None:  # absent from what was stored until 2026-11
+            fields["culprits"] = Culprits.from_plain(fields["culprits"])
         if "raised_by" in fields:  # as it was stored until 2026-11
             fields["flagged_by"] = flag_source(fields.pop("raised_by"))
         return cls(**fields)
@@ -249,7 +300,8 @@ class Snapshot:
     ``unknown`` has the signals that the rule or the limits need and that stay unknown, each with the reason:
     the verdict was made without them. ``filling`` is what is full or soon will be, the most urgent first.
     ``limits`` are the signals over their plain limits, with their values. ``alerts`` are the verdicts of
-    which an alert is open, each with its stage.
+    which an alert is open, each with its stage. ``culprits`` has, for each verdict that is flagged, what uses
+    the resource that drives it.
     """
 
     sample: Sample
@@ -268,3 +320,4 @@ class Snapshot:
     limits: Mapping[str, float] = field(default_factory=dict)
     alerts: Mapping[Verdict, Stage] = field(default_factory=dict)
     no_alert: NoAlert | None = None
+    culprits: Mapping[Verdict, Culprits] = field(default_factory=dict)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Unit = Literal["ratio", "1", "bytes_per_second", "per_second", "connections", "seconds"]
+Resource = Literal["cpu", "memory", "io"]
+"""What a program can use so much of that others wait; who uses the network is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +21,35 @@ class Signal:
     help: str
     fills: bool = False
     """How full something is: it has limits and words of its own, and stays out of the networks."""
+    resource: Resource | None = None
+    """What is short where this signal is high; None for those that tell of none."""
 
 
 _RATE: Final = "per_second"
 
 SIGNALS: Final[tuple[Signal, ...]] = (
-    Signal("cpu", "ratio", "busy share of all CPUs, not idle and not waiting for input or output"),
-    Signal("cpu_max_core", "ratio", "busy share of the busiest single CPU"),
-    Signal("iowait", "ratio", "share of CPU time idle while waiting for input or output"),
+    Signal(
+        "cpu", "ratio", "busy share of all CPUs, not idle and not waiting for input or output", resource="cpu"
+    ),
+    Signal("cpu_max_core", "ratio", "busy share of the busiest single CPU", resource="cpu"),
+    Signal("iowait", "ratio", "share of CPU time idle while waiting for input or output", resource="io"),
     Signal("steal", "ratio", "share of CPU time taken by the hypervisor for others"),
-    Signal("load_per_cpu", "1", "one-minute load average over the number of CPUs"),
-    Signal("memory", "ratio", "memory not available for new work, over all memory"),
-    Signal("swap", "ratio", "swap space in use, over all swap space"),
+    Signal("load_per_cpu", "1", "one-minute load average over the number of CPUs", resource="cpu"),
+    Signal("memory", "ratio", "memory not available for new work, over all memory", resource="memory"),
+    Signal("swap", "ratio", "swap space in use, over all swap space", resource="memory"),
     Signal("network_receive", "bytes_per_second", "received by physical interfaces"),
     Signal("network_transmit", "bytes_per_second", "sent by physical interfaces"),
     Signal(
         "network", "ratio", "busiest interface and direction over link speed, or over the largest rate seen"
     ),
-    Signal("disk_read", "bytes_per_second", "read from whole disks"),
-    Signal("disk_write", "bytes_per_second", "written to whole disks"),
-    Signal("disk", "ratio", "share of time the busiest disk was busy"),
+    Signal("disk_read", "bytes_per_second", "read from whole disks", resource="io"),
+    Signal("disk_write", "bytes_per_second", "written to whole disks", resource="io"),
+    Signal("disk", "ratio", "share of time the busiest disk was busy", resource="io"),
     Signal(
-        "disk_wait", "seconds", "mean time from asking a whole disk to its answer; 0 while nothing is asked"
+        "disk_wait",
+        "seconds",
+        "mean time from asking a whole disk to its answer; 0 while nothing is asked",
+        resource="io",
     ),
     Signal("tcp_established", "connections", "TCP connections established or waiting to close"),
     Signal("tcp_time_wait", "connections", "closed TCP connections that wait for stragglers"),
@@ -57,9 +66,24 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("udp_in_datagrams", _RATE, "UDP datagrams received"),
     Signal("udp_out_datagrams", _RATE, "UDP datagrams sent"),
     Signal("udp_errors", _RATE, "UDP datagrams lost to errors and full buffers"),
-    Signal("cpu_pressure", "ratio", "share of the last 10 seconds in which some task waited for a CPU"),
-    Signal("memory_pressure", "ratio", "share of the last 10 seconds in which some task waited for memory"),
-    Signal("io_pressure", "ratio", "share of the last 10 seconds in which some task waited for storage"),
+    Signal(
+        "cpu_pressure",
+        "ratio",
+        "share of the last 10 seconds in which some task waited for a CPU",
+        resource="cpu",
+    ),
+    Signal(
+        "memory_pressure",
+        "ratio",
+        "share of the last 10 seconds in which some task waited for memory",
+        resource="memory",
+    ),
+    Signal(
+        "io_pressure",
+        "ratio",
+        "share of the last 10 seconds in which some task waited for storage",
+        resource="io",
+    ),
     Signal("filesystem", "ratio", "space in use on the fullest local file system", fills=True),
     Signal(
         "filesystem_inodes", "ratio", "inodes in use on the local file system with fewest left", fills=True
@@ -67,7 +91,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("file_handles", "ratio", "open file handles over the kernel's limit", fills=True),
     Signal("threads", "ratio", "processes and threads over the kernel's limit", fills=True),
     Signal("conntrack", "ratio", "tracked connections over the kernel's limit", fills=True),
-    Signal("oom_kills", _RATE, "processes killed because memory had run out", fills=True),
+    Signal("oom_kills", _RATE, "processes killed because memory had run out", fills=True, resource="memory"),
 )
 
 BY_NAME: Final[dict[str, Signal]] = {signal.name: signal for signal in SIGNALS}

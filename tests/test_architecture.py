@@ -11,21 +11,12 @@ import loadwatch
 PACKAGE = Path(loadwatch.__file__).parent
 
 RANKS: dict[str, int] = {
-    **dict.fromkeys(["errors", "escaping", "files"], -1),  # the other rooms of the ground floor use them
+    # The other rooms of the ground floor use these.
+    **dict.fromkeys(["errors", "escaping", "files", "signals"], -1),
     **dict.fromkeys(
-        [
-            "clock",
-            "times",
-            "signals",
-            "records",
-            "service_manager",
-            "build",
-            "http_client",
-            "state_directory",
-        ],
-        0,
+        ["clock", "times", "records", "service_manager", "build", "http_client", "state_directory"], 0
     ),
-    **dict.fromkeys(["nn", "features", "sampling", "config", "history"], 1),
+    **dict.fromkeys(["nn", "features", "sampling", "config", "history", "culprits"], 1),
     **dict.fromkeys(["labels", "model", "maintenance"], 2),
     **dict.fromkeys(["judge", "training"], 3),
     "pipeline": 4,

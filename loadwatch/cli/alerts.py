@@ -9,6 +9,7 @@ import click
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.formatting import count_of, show_age
 from loadwatch.cli.time_options import SINCE, Since, show_moment, span_since
+from loadwatch.culprits import culprit_words
 from loadwatch.judge.statistics import is_false, summarise, with_labels
 from loadwatch.records import Alert, Span
 
@@ -32,6 +33,8 @@ def command(context: Context, *, since: Since, as_json: bool) -> None:
         return
     for alert in alerts:
         click.echo(f"{alert.identity:>5}  {alert_line(alert)}")
+        if alert.culprits is not None and (words := culprit_words(alert.culprits)):
+            click.echo(f"{'':>5}  {words}")
     period = Span(first.start if first else span.end, span.end)
     worth = summarise(alerts, period)
     weekly = "" if worth.per_week is None else f", {worth.per_week:.1f} a week"

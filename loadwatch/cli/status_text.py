@@ -31,12 +31,16 @@ def facts(document: Document) -> Iterator[Fact]:
         yield Fact("rule", _rule(document["verdict"]["rule"]))
     for filling in (document["verdict"] or {}).get("filling", ()):
         yield Fact("filling", filling["words"], urgent=True)
+    if words := ((document["verdict"] or {}).get("culprits") or {}).get("words"):
+        yield Fact("culprits", words, urgent=True)
     yield Fact("model", _model(document["model"], now))
     yield Fact("training", _training(document["training"], now))
     yield Fact("alerts", _alerts(document))
     recent = [alert for alert in document["alerts"] if alert["start_timestamp"] > now - WEEK]
     for alert in recent[:ALERTS_SHOWN]:
         yield Fact("", _alert(alert), urgent=alert["end_timestamp"] is None)
+        if words := (alert.get("culprits") or {}).get("words"):
+            yield Fact("", words)
     for window in document["maintenance"]:
         if (window["end_timestamp"] or now) >= now:
             yield Fact("maintenance", f"{_span(window, now)}  {window['why']}")

@@ -29,7 +29,7 @@ from loadwatch.judge.budget import TokenBucket, finite_or_none, value_or
 from loadwatch.judge.limits import DISTRESS, is_suffering
 from loadwatch.judge.seasonality import Seasonality, log_odds
 from loadwatch.judge.trigger import MERGE_SECONDS, AlertTrigger
-from loadwatch.records import Alert, Confirmation, Contribution, FlagSource, Stage, Verdict
+from loadwatch.records import Alert, Confirmation, Contribution, Culprits, FlagSource, Stage, Verdict
 
 DISTRESS_MERGE_SECONDS: Final = 6 * 3600.0
 """The same for distress while the budget is overdrawn: memory that fills every hour is one trouble."""
@@ -319,6 +319,11 @@ class Alerter:
             return None
         running.alert = dataclasses.replace(running.alert, signals=signals, model=model)
         return running.alert
+
+    def name_culprits(self, verdict: Verdict, culprits: Culprits) -> None:
+        """Write into the open alert who uses what drives it."""
+        running = self.open[verdict]
+        running.alert = dataclasses.replace(running.alert, culprits=culprits)
 
     def suspend(self, end: float) -> list[Alert]:
         """Maintenance: close what is open until it proves to go on, forget what is going on."""

@@ -14,7 +14,7 @@ from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line,
 from loadwatch.judge.limits import StaticLimits
 from loadwatch.judge.seasonality import log_odds
 from loadwatch.judge.types import Evidence, EvidenceBatch, Flags, Judgement, Judgements
-from loadwatch.records import Alert, Contribution, FlagSource, NoAlert, Stage, Verdict
+from loadwatch.records import Alert, Contribution, Culprits, FlagSource, NoAlert, Stage, Verdict
 
 STATE_VERSION: Final = 1
 
@@ -155,6 +155,15 @@ class Judge:
     def annotate(self, verdict: Verdict, signals: tuple[Contribution, ...], model: str) -> Alert | None:
         """Write into the open alert what drove it and which model saw it; None where none is open."""
         return self._alerter.annotate(verdict, signals, model)
+
+    def name_culprits(self, verdict: Verdict, culprits: Culprits) -> None:
+        """Write into the open alert who uses what drives it.
+
+        Raises:
+            KeyError: no alert of this verdict is open.
+
+        """
+        self._alerter.name_culprits(verdict, culprits)
 
     @property
     def open_alerts(self) -> tuple[Alert, ...]:

@@ -8,6 +8,7 @@ from importlib import resources
 import numpy as np
 
 from loadwatch.build import build, version_of
+from loadwatch.culprits import culprit_words
 from loadwatch.judge.statistics import is_false
 from loadwatch.labels.rule import spelled_out
 from loadwatch.records import Alert, Contribution, Floats, Span
@@ -108,7 +109,7 @@ def _alerts(findings: ReportFigures, zone: tzinfo) -> str:
     if not findings.material.alerts:
         return "<p>None in this span.</p>"
     rows = "".join(_alert(alert, zone) for alert in findings.material.alerts)
-    return _table(("began", "lasted", "what", "outcome", "driven by"), rows)
+    return _table(("began", "lasted", "what", "outcome", "used most by", "driven by"), rows)
 
 
 def _table(header: tuple[str, ...], rows: str) -> str:
@@ -130,7 +131,8 @@ def _alert(alert: Alert, zone: tzinfo) -> str:
         outcome += f", {alert.lead_seconds / 60:.0f} min early"
     strongest = max((abs(part.value) for part in alert.signals), default=1.0) or 1.0
     reasons = "".join(_reason(part, strongest) for part in alert.signals[:REASONS_SHOWN])
-    cells = (_when(alert.start, zone), length, what, outcome)
+    culprits = "" if alert.culprits is None else culprit_words(alert.culprits)
+    cells = (_when(alert.start, zone), length, what, outcome, culprits)
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}<td>{reasons}</td></tr>"
 
 

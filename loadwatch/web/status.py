@@ -22,6 +22,8 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
       filling              [{what, share, full_in_seconds, words}] that is full or soon will be, the most
                            urgent first; empty unless fresh
       contributions        {high_load: [{signal, value}], anomaly: [...]}, strongest first; empty unless fresh
+      culprits             null, or who uses the resource that drives what is flagged: {resource, timestamp,
+                           seconds, total, words, note, named}, see ``loadwatch.records``
     signals                [{name, value, unit, help}] of the last sample
     model                  null or {version, origin, trained_timestamp, rows, span, losses, brier, thresholds}
     training               {state, next_timestamp, last_success_timestamp, last_duration_seconds, runs,
@@ -29,7 +31,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
     worth                  {budget_per_week, forecast_hit_ratio, forecast_lead_time_seconds}, and by verdict
                            {alerts_this_week, false_per_week, threshold_raise}
     alerts                 [{identity, verdict, start_timestamp, end_timestamp, horizon_seconds, peak,
-                           lead_time_seconds, outcome, contributions}], newest first
+                           lead_time_seconds, outcome, contributions, culprits}], newest first
     maintenance            [{identity, start_timestamp, end_timestamp, why}]
     history                {rows, start_timestamp, end_timestamp}
     state_identity         which directory the state is kept in, as a program on the same host can tell it
@@ -44,9 +46,19 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from loadwatch.build import version_of
+from loadwatch.culprits import culprit_words
 from loadwatch.escaping import printable
 from loadwatch.judge.statistics import outcome
-from loadwatch.records import STALE_AFTER_INTERVALS, Alert, Contribution, Filling, NoAlert, Snapshot, Span
+from loadwatch.records import (
+    STALE_AFTER_INTERVALS,
+    Alert,
+    Contribution,
+    Culprits,
+    Filling,
+    NoAlert,
+    Snapshot,
+    Span,
+)
 from loadwatch.signals import BY_NAME
 from loadwatch.web.facts import Facts
 from loadwatch.web.wording import filling_words, in_words
@@ -115,6 +127,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
         "contributions": {
             verdict: _contributions(parts) for verdict, parts in snapshot.contributions.items() if fresh
         },
+        "culprits": _culprits(next(iter(snapshot.culprits.values()), None)) if fresh else None,
     }
 
 
@@ -168,6 +181,21 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "lead_time_seconds": _number(alert.lead_seconds),
         "outcome": outcome(alert),
         "contributions": _contributions(alert.signals),
+        "culprits": _culprits(alert.culprits),
+    }
+
+
+def _culprits(culprits: Culprits | None) -> dict[str, Any] | None:
+    if culprits is None:
+        return None
+    return {
+        "resource": culprits.resource,
+        "timestamp": culprits.timestamp,
+        "seconds": _number(culprits.seconds),
+        "total": _number(culprits.total),
+        "words": culprit_words(culprits),
+        "note": culprits.note,
+        "named": [_strict(asdict(each)) for each in culprits.named],
     }
 
 

@@ -13,7 +13,7 @@ from cli.conftest import Invoke, invoke  # noqa: F401 - a fixture
 
 from loadwatch.clock import SystemClock
 from loadwatch.history import History
-from loadwatch.records import Alert, Contribution, Maintenance, Span
+from loadwatch.records import Alert, Contribution, Culprit, Culprits, Maintenance, Span
 from loadwatch.report.findings import stretches
 from loadwatch.report.svg import thinned
 
@@ -65,6 +65,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lead_seconds=600,
             confirmed_by="rule",
             signals=reasons,
+            culprits=Culprits("io", NOW - 7_100, 60.0, None, (Culprit("unit", "<backup>.service", 0.78),)),
         )
     )
     history.keep_alert(Alert(2, "anomaly", NOW - 900, None))
@@ -111,6 +112,7 @@ def test_the_page_says_what_happened(invoke: Invoke, state: Path, tmp_path: Path
     ):
         assert words in text, words
     assert "<memory>" not in text
+    assert "&lt;backup&gt;.service: 78 % of the I/O" in text
 
 
 def test_it_says_when_figures_flatter(invoke: Invoke, state: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -16,7 +16,18 @@ import numpy as np
 from loadwatch.build import Build
 from loadwatch.clock import SystemClock
 from loadwatch.exporter import Exporter
-from loadwatch.records import Alert, Contribution, Maintenance, ModelInfo, Recording, Sample, Snapshot, Span
+from loadwatch.records import (
+    Alert,
+    Contribution,
+    Culprit,
+    Culprits,
+    Maintenance,
+    ModelInfo,
+    Recording,
+    Sample,
+    Snapshot,
+    Span,
+)
 from loadwatch.signals import SIGNALS
 from loadwatch.web import Board, Facts, ModelCard, TrainingStatus, WebServer, Worth
 
@@ -79,7 +90,17 @@ def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Sna
         flagged_by="limit" if scene == "busy" else None,
         load_level=load / 0.9,
         deciding=("cpu",),
+        culprits={"high_load": culprits_at(now)} if scene == "busy" else {},
     )
+
+
+def culprits_at(now: float) -> Culprits:
+    database = Culprit("process", "mysqld", 0.775, processes=1, unit="mysql.service")
+    units = (
+        Culprit("unit", "mysql.service", 0.78, pressure=0.4),
+        Culprit("unit", "backup.service", 0.15, pressure=0.9),
+    )
+    return Culprits("cpu", now - 5.0, 60.0, 4.0, (*units, database))
 
 
 def facts_at(now: float, scene: str) -> Facts:
@@ -107,7 +128,7 @@ def facts_at(now: float, scene: str) -> Facts:
             signals=drivers,
         ),
     )
-    running = Alert(42, "high_load", now - 95, peak=0.97, signals=drivers)
+    running = Alert(42, "high_load", now - 95, peak=0.97, signals=drivers, culprits=culprits_at(now))
     return Facts(
         host="web-03.example.net",
         build=Build("0123456789abcdef0123456789abcdef01234567", 1_772_366_400, changed=False),

@@ -99,6 +99,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "filling": [],
         "anomaly": {"score": None, "flag": None},
         "contributions": {},
+        "culprits": None,
     }
 
 

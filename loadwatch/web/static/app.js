@@ -119,6 +119,7 @@ function tick() {
     );
     say(byId("headline"), "No answer");
     say(byId("detail"), "The daemon does not answer, so nothing is known about this host now.");
+    say(byId("culprits"), "");
     document.title = "No answer – loadwatch";
   }
   notice.hidden = !away;

@@ -47,10 +47,8 @@ function eventRow(event) {
   const lasted =
     event.end_timestamp === null ? "still on" : duration(event.end_timestamp - event.start_timestamp);
   const what = eventName(event);
-  const why =
-    event.why ??
-    (event.contributions.map(({ signal, value }) => `${signalName(signal)} ${signed(value)}`).join(", ") ||
-      "–");
+  const reasons = event.contributions?.map(({ signal, value }) => `${signalName(signal)} ${signed(value)}`);
+  const why = event.why ?? ([reasons.join(", "), event.culprits?.words].filter(Boolean).join("; ") || "–");
   const early = event.lead_time_seconds ? `, ${duration(event.lead_time_seconds)} early` : "";
   const outcome =
     event.verdict === "maintenance" ? "planned" : `${OUTCOMES[event.outcome] ?? "not known yet"}${early}`;

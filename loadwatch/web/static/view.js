@@ -36,6 +36,8 @@ export function showVerdict(status) {
   say(byId("host"), status.host || "This host");
   say(byId("headline"), status.headline);
   say(byId("detail"), inPlainWords(status.detail));
+  const culprits = status.verdict?.culprits?.words;
+  say(byId("culprits"), culprits ? `Used most by ${culprits}.` : "");
   document.title = `${status.headline} – ${status.host || "loadwatch"}`;
   byId("documentation").setAttribute("href", status.links.documentation);
   const since = status.started_timestamp
