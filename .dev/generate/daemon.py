@@ -239,6 +239,12 @@ _FAULTS: Final = (
         "kind",
     ),
     _faults(
+        "reload_failures",
+        "Configurations refused",
+        "At SIGHUP; the old one stays in force, and the log says why.",
+        "loadwatch_reload_failures_total",
+    ),
+    _faults(
         "service_manager_failures",
         "Messages that systemd did not take",
         "Lost watchdog messages end in a restart.",

@@ -12,8 +12,9 @@ from typing import Final, Literal
 class Metric:
     """One exported metric family; ``series`` is how many series it may have on one host.
 
-    ``series`` is None for signals, for what is said only in trouble, and for counters of faults by source,
-    job or kind: as many as there are, and of those that count nothing as many as there is room for.
+    ``series`` is None for signals, for what is said only in trouble, and for counters of rare faults or of
+    faults by source, job or kind: as many as there are, and of those that count nothing as many as there is
+    room for.
     """
 
     name: str
@@ -268,6 +269,12 @@ MODELS_SET_ASIDE: Final = Metric(
     "loadwatch_models_set_aside_total",
     "counter",
     "Stored models that were damaged or another host's and were set aside, counted on through restarts.",
+)
+RELOAD_FAILURES: Final = Metric(
+    "loadwatch_reload_failures_total",
+    "counter",
+    "Reloads (SIGHUP) whose configuration was refused; the old one stayed in force.",
+    series=None,
 )
 SERVICE_MANAGER_FAILURES: Final = Metric(
     "loadwatch_service_manager_failures_total",

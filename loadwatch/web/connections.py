@@ -5,6 +5,7 @@ merely out of file descriptors, needs: a limit of connections, deadlines on each
 the limit is reached, and an accept loop that rests when the kernel refuses another descriptor.
 """
 
+import contextlib
 import errno
 import math
 import os
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream, SSLIOStream
+from tornado.iostream import IOStream, SSLIOStream, UnsatisfiableReadError
 from tornado.netutil import ssl_wrap_socket
 
 _ACCEPTED_AT_ONCE: Final = 16
@@ -26,6 +27,11 @@ _LINGER_SECONDS: Final = 1.0
 _LINGERING_AT_MOST: Final = 256
 _READ_CHUNK: Final = 4096
 _SWEEP_SECONDS: Final = 0.5
+_TOO_LARGE: Final = b"The head of a request has at most 8 KiB here.\n"
+_HEAD_REFUSED: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_TOO_LARGE), _TOO_LARGE)
+)
 _OUT_OF_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -41,7 +47,9 @@ class Limits:
     first_request: float = 10.0
     idle: float = 120.0
     answer: float = 10.0
-    header_bytes: int = 8 * 1024
+    # One less than a number of whole chunks: at a full buffer Tornado waits for the socket, although the rest
+    # of the head may lie there decrypted already.
+    header_bytes: int = 2 * _READ_CHUNK - 1
     body_bytes: int = 64 * 1024
 
 
@@ -90,6 +98,31 @@ class Lingering:
     def _let_go(self) -> None:
         if self._held:
             os.close(self._held.popleft())
+
+
+class _Explaining:
+    """A stream that says why before it ends at a head that is too large; Tornado's end without a word."""
+
+    lingering: Lingering
+
+    def close(self: Any, exc_info: Any = False) -> None:
+        """Answer 431 where that is why; the answer must be read before the connection is reset."""
+        # The pattern is what a head is read by; what follows it is read in other ways.
+        if isinstance(exc_info, UnsatisfiableReadError) and self._read_regex and not self.closed():
+            with contextlib.suppress(OSError):  # the client is gone
+                self.write_to_fd(memoryview(_HEAD_REFUSED))
+                descriptor = os.dup(self.socket.fileno())
+                self.socket.shutdown(socket.SHUT_WR)
+                self.lingering.hold(descriptor)
+        super().close(exc_info)  # type: ignore[misc]
+
+
+class _PlainStream(_Explaining, IOStream):
+    pass
+
+
+class _TlsStream(_Explaining, SSLIOStream):
+    pass
 
 
 class Connections:
@@ -268,10 +301,11 @@ class Acceptor:
         context = self._tls()
         try:
             if context is None:
-                stream = IOStream(accepted, read_chunk_size=_READ_CHUNK)
+                stream: _PlainStream | _TlsStream = _PlainStream(accepted, read_chunk_size=_READ_CHUNK)
             else:
                 wrapped = ssl_wrap_socket(accepted, context, server_side=True, do_handshake_on_connect=False)
-                stream = SSLIOStream(wrapped, read_chunk_size=_READ_CHUNK)
+                stream = _TlsStream(wrapped, read_chunk_size=_READ_CHUNK)
+            stream.lingering = self._lingering
             # Head and body are written one after the other: do not hold the second back for an ACK.
             stream.set_nodelay(True)
         except OSError:

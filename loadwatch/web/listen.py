@@ -69,6 +69,14 @@ def url_of(bound: socket.socket, *, tls: bool, prefix: str) -> str:
     return f"{'https' if tls else 'http'}://{host}:{name[1]}{prefix}/"
 
 
+def everybody_reaches(bound: socket.socket) -> str:
+    """In words whether a bound socket listens on all addresses of its family; empty where it does not."""
+    families = {"0.0.0.0": "IPv4", "::": "IPv6"}  # noqa: S104 - compared, not bound
+    name = bound.getsockname()
+    family = families.get(name[0]) if bound.family in (socket.AF_INET, socket.AF_INET6) else None
+    return f" (on all {family} addresses)" if family else ""
+
+
 def _bind(address: str) -> list[socket.socket]:
     host, port = parse_address(address)
     bound: list[socket.socket] = []

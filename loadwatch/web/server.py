@@ -18,7 +18,7 @@ from loadwatch.errors import ServiceError
 from loadwatch.web.connections import Acceptor, Connection, Connections, Limits, Lingering
 from loadwatch.web.exchange import Exchange
 from loadwatch.web.hosts import AllowedHosts
-from loadwatch.web.listen import bind_all, close_all, passed_by_systemd, url_of
+from loadwatch.web.listen import bind_all, close_all, everybody_reaches, passed_by_systemd, url_of
 from loadwatch.web.logs import BOUNDED, route_tornado_logs
 from loadwatch.web.policy import PolicyFile
 from loadwatch.web.responses import Response
@@ -34,7 +34,8 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
     ``addresses`` as ``parse_address`` reads them, or with ``systemd_socket`` the sockets that systemd passed;
     ``route_prefix`` such as ``/loadwatch`` goes before every path; ``config_file`` is the web configuration
     with TLS and authentication, looked at every two seconds; ``allowed_hosts`` are names by which it may
-    be asked, beside its own. Port 0 takes a free one, see ``urls``.
+    be asked, beside its own. Port 0 takes a free one, see ``urls``; ``listening`` has them for people, with a
+    word on which everybody reaches.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self.urls: list[str] = []
+        self.listening = ""
 
     def start(self) -> None:
         """Bind and serve.
@@ -85,6 +87,9 @@ class WebServer(httputil.HTTPServerConnectionDelegate):
             self._policy_file = PolicyFile(self._config_file)
         self._sockets = passed_by_systemd() if self._systemd_socket else bind_all(self._addresses)
         self.urls = [url_of(each, tls=self._tls() is not None, prefix=self._prefix) for each in self._sockets]
+        self.listening = " ".join(
+            f"{url}{everybody_reaches(each)}" for url, each in zip(self.urls, self._sockets, strict=True)
+        )
         running = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(running,), name="web", daemon=True)
         self._thread.start()

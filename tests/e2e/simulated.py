@@ -70,6 +70,7 @@ class Host:
         self.exporter.history_unsaved.set(7)
         self.exporter.history_lost.inc()
         self.exporter.history_salvaged.inc()
+        self.exporter.reload_failures.inc()
         self.exporter.service_manager_failures.inc()
         self.exporter.web_faults.inc("timeout")
         self.exporter.training_failures.inc()

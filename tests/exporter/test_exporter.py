@@ -388,6 +388,7 @@ def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot:
     exporter.history_salvaged.inc()
     exporter.inference_failures.inc()
     exporter.models_set_aside.inc()
+    exporter.reload_failures.inc()
     exporter.service_manager_failures.inc()
     exporter.web_faults.inc("tls")
     exporter.threshold_raise.set(0.5)

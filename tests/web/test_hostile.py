@@ -3,11 +3,15 @@
 import logging
 import os
 import socket
+import ssl
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from web.certificates import make_authority
 from web.clients import Answers, Starter, eventually, everything, get, raw
 from web.hostile import besiege
 
@@ -50,6 +54,28 @@ def test_malformed_requests_get_4xx_or_nothing(
     assert b"Traceback" not in answer
     assert get(server).status == 200
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("size", [9_000, 100_000])
+def test_a_head_that_is_too_large_is_told_so(start: Starter, tmp_path: Path, size: int, tls: bool) -> None:
+    """Over 8 KiB, such as by a heap of cookies, the answer is 431 with a line, and the connection ends."""
+    options: dict[str, Any] = {}
+    if tls:
+        certificate, key = make_authority(tmp_path / "authority").issue("server")
+        options["config_file"] = tmp_path / "web.yml"
+        options["config_file"].write_text(
+            f"tls_server_config: {{cert_file: {certificate}, key_file: {key}}}\n"
+        )
+    head = b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * size + b"\r\n\r\n"
+    with (
+        raw(start(**options)) as rude,
+        ssl._create_unverified_context().wrap_socket(rude) if tls else rude as client,
+    ):
+        client.sendall(head)
+        answer = everything(client)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert answer.endswith(b"\r\n\r\nThe head of a request has at most 8 KiB here.\n")
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,14 @@ def test_several_addresses_and_ipv6(start: Starter) -> None:
         assert get(server).status == HTTPStatus.OK
 
 
+def test_listening_on_all_addresses_is_said(start: Starter) -> None:
+    """The log never calls it loopback what everybody reaches; the URL is one that works on this host."""
+    everybody, loopback = start("0.0.0.0:0"), start("127.0.0.1:0")
+    assert everybody.listening == f"{everybody.urls[0]} (on all IPv4 addresses)"
+    assert everybody.urls[0].startswith("http://127.0.0.1:")
+    assert loopback.listening == loopback.urls[0]
+
+
 def test_a_taken_address_is_named_with_what_to_do(start: Starter, server: WebServer) -> None:
     """One clear line, and nothing stays bound."""
     port = server.urls[0].rsplit(":", 1)[1].strip("/")
