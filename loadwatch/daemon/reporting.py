@@ -1,7 +1,8 @@
 """What the daemon tells about itself: the facts beside the verdict, for page, terminal and metrics."""
 
+import math
 import socket
-from typing import Literal
+from typing import Final, Literal
 
 from loadwatch.build import build
 from loadwatch.clock import Clock
@@ -10,24 +11,33 @@ from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.history import History
 from loadwatch.records import Span
 from loadwatch.state_directory import identity_of
-from loadwatch.web import Facts, ModelCard, TrainingStatus, Worth
+from loadwatch.web import Facts, TrainingStatus
 
 State = Literal["idle", "waiting", "running"]
+MARKED_SECONDS: Final = 7 * 86_400.0
+MARKS_AT_MOST: Final = 100
 
 
 def collect_facts(
     clock: Clock, started: float, history: History, models: ModelManager, verdicts: LiveJudge
 ) -> Facts:
     """Everything of this moment; reads the history, so not for the sampling lane."""
+    now = clock.wall()
+    marked = Span(now - MARKED_SECONDS, now)
     return Facts(
         host=socket.gethostname(),
         build=build(),
         started_timestamp=started,
-        model_card=_card(models),
+        card=models.card,
         training=_training(clock, models),
-        worth=_worth(verdicts),
+        budget_per_week=verdicts.budget_per_week,
+        alerts_this_week=verdicts.alerts_this_week(),
+        worth=verdicts.worth,
+        threshold_raise=verdicts.raised_bars,
         alerts=tuple(verdicts.alerts),
         maintenance=verdicts.maintenance,
+        labels=tuple(history.labels(marked)[-MARKS_AT_MOST:]),
+        trainings=tuple(_shown(span, marked.end) for span in history.training_spans(marked)[-MARKS_AT_MOST:]),
         state_identity=identity_of(history.path.parent),
         history_rows=history.current_row_count(),
         history_span=history.span(),
@@ -35,12 +45,9 @@ def collect_facts(
     )
 
 
-def _card(models: ModelManager) -> ModelCard:
-    card = models.card
-    if card is None:
-        return ModelCard()
-    span = Span(card.start_timestamp, card.end_timestamp)
-    return ModelCard(card.rows, span, card.losses, card.brier, card.thresholds)
+def _shown(training: Span, now: float) -> Span:
+    """While it goes on, its mark in the history has the latest end possible; when it ends is not known."""
+    return Span(training.start, math.inf) if training.end > now else training
 
 
 def _training(clock: Clock, models: ModelManager) -> TrainingStatus:
@@ -54,23 +61,9 @@ def _training(clock: Clock, models: ModelManager) -> TrainingStatus:
         state=doing,
         next_timestamp=None if remaining is None else clock.wall() + remaining,
         last_success_timestamp=state.last_success_timestamp,
-        last_duration=last.duration_seconds if last and last.version else None,
+        last_duration_seconds=last.duration_seconds if last and last.version else None,
         runs=state.runs,
         failures=state.failures,
         rejections=state.rejections,
         last_message=state.last_failure or (last.why if last else ""),
-    )
-
-
-def _worth(verdicts: LiveJudge) -> Worth:
-    worth = verdicts.worth
-    return Worth(
-        budget_per_week=verdicts.budget_per_week,
-        alerts_this_week=verdicts.alerts_this_week(),
-        false_per_week={
-            verdict: each.false_per_week for verdict, each in worth.items() if each.false_per_week is not None
-        },
-        threshold_raise=verdicts.raised_bars,
-        forecast_hit_ratio=worth["high_load"].hit_rate if worth else None,
-        forecast_lead_time=worth["high_load"].median_lead_seconds if worth else None,
     )

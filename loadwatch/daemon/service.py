@@ -159,12 +159,13 @@ class Daemon:
         if self._textfile is not None:
             self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._textfile.write)
         self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
+        self._schedule.once("older curves", "housekeeping", 0.0, self._draw_week)
         self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
         self._models.begin()
         self._watch.begin()
         self._schedule.start()
-        log.info("watching, serving %s, state in %s", " ".join(self._web.urls), self._directory)
+        log.info("watching, serving %s, state in %s", self._web.listening, self._directory)
         if note := container_note(procfs=self._config.sampling.procfs):
             log.info(note)
         for note in exposure_notes(self._config, self._directory):
@@ -172,7 +173,7 @@ class Daemon:
         for source, note in self._sampler.notes.items():
             log.info("source=%s note: %s", source, note)
         self._started_up.set()
-        self._manager.send("READY=1", f"STATUS=watching, serving {' '.join(self._web.urls)}")
+        self._manager.send("READY=1", f"STATUS=watching, serving {self._web.listening}")
         while self._beat():
             pass
 
@@ -244,6 +245,7 @@ class Daemon:
             self._apply(self._reload())
         except Exception as error:
             # Whatever it is, and also where it is our own fault: who watched goes on watching.
+            self._exporter.reload_failures.inc()
             foreseen = isinstance(error, LoadwatchError)
             log.error("configuration refused, the old one stays: %s", error, exc_info=not foreseen)
         self._manager.send("READY=1")
@@ -297,6 +299,10 @@ class Daemon:
             )
         except HistoryError as error:
             self._say_once("facts", f"what is told of the daemon is not renewed: {error}")
+
+    def _draw_week(self) -> None:
+        with self._history.at_once():
+            self._board.refill_week(self._history.recording)
 
     def _textfile_seconds(self) -> float:
         return max(TEXTFILE_SECONDS, self._config.sampling.interval)

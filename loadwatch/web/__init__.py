@@ -2,7 +2,7 @@
 
 from loadwatch.web.board import Board
 from loadwatch.web.connections import Limits
-from loadwatch.web.facts import Facts, ModelCard, TrainingStatus, Worth
+from loadwatch.web.facts import Facts, TrainingStatus
 from loadwatch.web.routes import Providers
 from loadwatch.web.server import WebServer
 from loadwatch.web.status import build_status
@@ -12,11 +12,9 @@ __all__ = [
     "Board",
     "Facts",
     "Limits",
-    "ModelCard",
     "Providers",
     "Timeline",
     "TrainingStatus",
     "WebServer",
-    "Worth",
     "build_status",
 ]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from loadwatch.clock import Clock, age_of
 from loadwatch.records import Recording, Snapshot
@@ -10,6 +10,9 @@ from loadwatch.web.facts import Facts
 from loadwatch.web.routes import Providers
 from loadwatch.web.status import build_status
 from loadwatch.web.timeline import Timeline
+
+_DAY_SECONDS: Final = 86_400.0
+_STEP_SECONDS: Final = 300.0
 
 
 class Board:
@@ -21,6 +24,7 @@ class Board:
         self.timeline = Timeline()
         self._clock = clock
         self._posted: tuple[Snapshot, float] | None = None
+        self._refilled_from = clock.wall()
 
     def publish(self, snapshot: Snapshot | None) -> None:
         """Show this snapshot from now on; None withdraws the last one."""
@@ -33,10 +37,23 @@ class Board:
 
         Hour by hour: a day of samples at once would be the largest piece of memory the daemon ever holds.
         """
-        now = self._clock.wall()
-        for hours_ago in range(24, 0, -1):
-            start = now - hours_ago * 3_600.0
+        self._refilled_from = self._clock.wall() - _DAY_SECONDS
+        for hour in range(24):
+            start = self._refilled_from + hour * 3_600.0
             self.timeline.load(read(start, start + 3_600.0))
+
+    def refill_week(self, read: Callable[..., Recording]) -> None:
+        """Draw the days before that too, which takes longer; ``read`` gives means over a ``step`` as well.
+
+        Six hours at once, for the same reason.
+        """
+        end = self._refilled_from
+        for quarter in range(4 * 6):
+            start = end - _DAY_SECONDS * 6 + quarter * _DAY_SECONDS / 4
+            means = read(start, start + _DAY_SECONDS / 4, step=_STEP_SECONDS)
+            # Stamped with the end of their step: within it is where they belong.
+            within = means.timestamps - _STEP_SECONDS / 2
+            self.timeline.load(Recording(within, means.signals, means.values))
 
     def status(self) -> dict[str, Any]:
         """The status document of this moment."""

@@ -8,18 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from loadwatch.build import Build
-from loadwatch.records import Alert, Maintenance, Span, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """How the model in use was made and how good it was on the span it never saw."""
-
-    rows: int | None = None
-    span: Span | None = None
-    losses: Mapping[str, float] = field(default_factory=dict)
-    brier: float | None = None
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+from loadwatch.judge.statistics import AlertStatistics
+from loadwatch.model.bundle import Card
+from loadwatch.records import Alert, Label, Maintenance, Span, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +20,7 @@ class TrainingStatus:
     state: Literal["idle", "waiting", "running"] = "idle"
     next_timestamp: float | None = None
     last_success_timestamp: float | None = None
-    last_duration: float | None = None
+    last_duration_seconds: float | None = None
     runs: int = 0
     failures: int = 0
     rejections: int = 0
@@ -37,29 +28,26 @@ class TrainingStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
-    """What the alerts have been worth; by verdict those of the last seven days, and those that were false."""
-
-    budget_per_week: float | None = None
-    alerts_this_week: Mapping[Verdict, int] = field(default_factory=dict)
-    false_per_week: Mapping[Verdict, float] = field(default_factory=dict)
-    threshold_raise: Mapping[Verdict, float] = field(default_factory=dict)
-    forecast_hit_ratio: float | None = None
-    forecast_lead_time: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything about the daemon that is not a verdict."""
+    """Everything about the daemon that is not a verdict.
+
+    ``labels`` and ``trainings`` are those of the last week, oldest first; a training that goes on ends at
+    infinity.
+    """
 
     host: str = ""
     build: Build | None = None
     started_timestamp: float | None = None
-    model_card: ModelCard = ModelCard()
+    card: Card | None = None
     training: TrainingStatus = TrainingStatus()
-    worth: Worth = Worth()
+    budget_per_week: float | None = None
+    alerts_this_week: Mapping[Verdict, int] = field(default_factory=dict)
+    worth: Mapping[Verdict, AlertStatistics] = field(default_factory=dict)
+    threshold_raise: Mapping[Verdict, float] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    labels: tuple[Label, ...] = ()
+    trainings: tuple[Span, ...] = ()
     state_identity: str | None = None
     history_rows: int | None = None
     history_span: Span | None = None

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from loadwatch.web.negotiation import prefers
 from loadwatch.web.pages import static_pages
 from loadwatch.web.responses import Response, plain
+from loadwatch.web.timeline import RINGS
 
 # Long enough that a storm of scrapes costs four pages a second, short enough that nobody sees an old one.
 _FRESH_SECONDS: Final = 0.25
@@ -18,7 +19,6 @@ _FRESH_SECONDS: Final = 0.25
 _SERIES_FRESH_SECONDS: Final = 2.0
 _OPENMETRICS: Final = "application/openmetrics-text"
 _MOST_FIELDS: Final = 4
-SPANS: Final = ("hour", "day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Providers:
     """Where the answers come from; each must be quick and must not block.
 
     metrics: the page and its content type for an Accept header; status: see ``status.build_status``; series:
-    the curves of the last "hour" or "day"; ready: whether there is a fresh verdict.
+    the curves of a span of ``timeline.RINGS``; ready: whether there is a fresh verdict.
     """
 
     metrics: Callable[[str], tuple[bytes, str]]
@@ -82,8 +82,8 @@ class Routes:
             wanted = parse_qs(query, max_num_fields=_MOST_FIELDS).get("series", [""])[-1]
         except ValueError:
             return plain(HTTPStatus.BAD_REQUEST, f"a query has at most {_MOST_FIELDS} fields")
-        if wanted and wanted not in SPANS:
-            return plain(HTTPStatus.BAD_REQUEST, f"series is one of: {', '.join(SPANS)}")
+        if wanted and wanted not in RINGS:
+            return plain(HTTPStatus.BAD_REQUEST, f"series is one of: {', '.join(RINGS)}")
 
         def page() -> Response:
             status = dict(self._providers.status())

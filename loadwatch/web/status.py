@@ -33,11 +33,16 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
     alerts                 [{identity, verdict, start_timestamp, end_timestamp, horizon_seconds, peak,
                            lead_time_seconds, outcome, contributions, culprits}], newest first
     maintenance            [{identity, start_timestamp, end_timestamp, why}]
+    labels                 [{identity, kind, start_timestamp, end_timestamp, why}] of the last week
+    trainings              [{start_timestamp, end_timestamp}] of the last week; the end is null while one runs
     history                {rows, start_timestamp, end_timestamp}
     state_identity         which directory the state is kept in, as a program on the same host can tell it
                            from others; it names no path, so anybody may read it
     links                  {metrics, documentation}, relative to the page
-    series                 only with ?series=hour or ?series=day, see ``timeline``
+    series                 only with ?series=hour, six_hours, day or week, see ``timeline``
+
+A contribution to ``high_load`` is in log odds against an ordinary moment of this host; the contributions to
+``anomaly`` are parts of the score, 0 to 1.
 """
 
 import math
@@ -88,13 +93,18 @@ def build_status(
         "verdict": _verdict(snapshot, age, fresh=fresh) if snapshot else None,
         "signals": _signals(snapshot) if snapshot else [],
         "model": _model(snapshot, facts) if snapshot and snapshot.model else None,
-        "training": _renamed(asdict(facts.training), last_duration="last_duration_seconds"),
-        "worth": _renamed(asdict(facts.worth), forecast_lead_time="forecast_lead_time_seconds"),
+        "training": asdict(facts.training),
+        "worth": _worth(facts),
         "alerts": [_alert(alert) for alert in sorted(facts.alerts, key=lambda each: -each.start)],
         "maintenance": [
             {"identity": window.identity, **_span(window.span), "why": printable(window.why)}
             for window in facts.maintenance
         ],
+        "labels": [
+            {"identity": label.identity, "kind": label.kind, **_span(label.span), "why": printable(label.why)}
+            for label in facts.labels
+        ],
+        "trainings": [_span(span) for span in facts.trainings],
         "state_identity": facts.state_identity,
         "history": {"rows": facts.history_rows, **_span(facts.history_span)},
         "links": {"metrics": "metrics", "documentation": DOCUMENTATION},
@@ -159,14 +169,32 @@ def _signals(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def _model(snapshot: Snapshot, facts: Facts) -> dict[str, Any]:
-    card = facts.model_card
+    card = facts.card
     return {
         **(asdict(snapshot.model) if snapshot.model else {}),
-        "rows": card.rows,
-        "span": _span(card.span),
-        "losses": {split: _number(loss) for split, loss in card.losses.items()},
-        "brier": _number(card.brier),
-        "thresholds": {verdict: _number(value) for verdict, value in card.thresholds.items()},
+        "rows": card.rows if card else None,
+        "span": _span(Span(card.start_timestamp, card.end_timestamp) if card else None),
+        "losses": _known(card.losses) if card else {},
+        "brier": _number(card.brier) if card else None,
+        "thresholds": _known(card.thresholds) if card else {},
+    }
+
+
+def _worth(facts: Facts) -> dict[str, Any]:
+    of_load = facts.worth.get("high_load")
+    return {
+        "budget_per_week": _number(facts.budget_per_week),
+        "alerts_this_week": dict(facts.alerts_this_week),
+        "false_per_week": _known(
+            {
+                verdict: each.false_per_week
+                for verdict, each in facts.worth.items()
+                if each.false_per_week is not None
+            }
+        ),
+        "threshold_raise": _known(facts.threshold_raise),
+        "forecast_hit_ratio": _number(of_load.hit_rate) if of_load else None,
+        "forecast_lead_time_seconds": _number(of_load.median_lead_seconds) if of_load else None,
     }
 
 
@@ -195,7 +223,10 @@ def _culprits(culprits: Culprits | None) -> dict[str, Any] | None:
         "total": _number(culprits.total),
         "words": culprit_words(culprits),
         "note": culprits.note,
-        "named": [_strict(asdict(each)) for each in culprits.named],
+        "named": [
+            {**asdict(each), "share": _number(each.share), "pressure": _number(each.pressure)}
+            for each in culprits.named
+        ],
     }
 
 
@@ -212,16 +243,8 @@ def _span(span: Span | None) -> dict[str, float | None]:
     }
 
 
-def _renamed(record: Mapping[str, Any], **names: str) -> dict[str, Any]:
-    renamed = {names.get(name, name): value for name, value in record.items()}
-    # A moment is not rounded: six digits of epoch seconds are half an hour.
-    return {name: value if name.endswith("_timestamp") else _strict(value) for name, value in renamed.items()}
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _strict(inner) for name, inner in value.items()}
-    return _number(value) if isinstance(value, float) else value
+def _known(values: Mapping[Any, float]) -> dict[Any, float | None]:
+    return {name: _number(value) for name, value in values.items()}
 
 
 def _number(value: float | None) -> float | None:

@@ -1,8 +1,8 @@
-"""The last hour and day of signals and verdicts, in two small rings, for the curves of the page.
+"""Signals and verdicts of the last hour to the last week, in small rings, for the curves of the page.
 
 A curve is a list with one value a slot, null where nothing was known::
 
-    span                   hour | day
+    span                   hour | six_hours | day | week
     start_timestamp        the beginning of the first slot
     resolution_seconds     the length of a slot; its value is the mean of the samples in it
     signals                {name: [value]}
@@ -18,7 +18,8 @@ import numpy as np
 
 from loadwatch.records import Floats, Recording, Snapshot
 
-RINGS: Final = {"hour": (10.0, 360), "day": (300.0, 288)}
+RINGS: Final = {"hour": (10.0, 360), "six_hours": (60.0, 360), "day": (300.0, 288), "week": (1800.0, 336)}
+"""Of each span the length of a slot in seconds, and how many there are."""
 _DIGITS: Final = 4
 _NOTHING: Final = 1e-12
 
@@ -48,14 +49,14 @@ class _Ring:
         self._counts[slot, self._places] += known
 
     def load(self, recording: Recording) -> None:
-        """Take the newest rows of a recording, as if they had come one by one."""
+        """Take in rows as if they had come one by one; they may be older than what is here."""
         if not len(recording):
             return
         indices = (recording.timestamps // self.resolution).astype(np.int64)
-        recent = indices > indices[-1] - self.slots
+        newest = int(indices[-1]) if self._newest is None else max(self._newest, int(indices[-1]))
+        recent = indices > newest - self.slots
         self._know(recording.signals)
-        self._turn_to(int(indices[recent][0]))
-        self._turn_to(int(indices[-1]))
+        self._turn_to(newest)
         columns = [self._columns[name] for name in recording.signals]
         values = recording.values[recent]
         known = np.isfinite(values)
@@ -134,7 +135,7 @@ class Timeline:
                 ring.load(named)
 
     def series(self, span: str) -> dict[str, Any]:
-        """The curves of the last ``hour`` or ``day``."""
+        """The curves of one of the spans."""
         ring = self._rings[span]
         with self._lock:
             start, curves = ring.curves()

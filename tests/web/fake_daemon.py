@@ -16,11 +16,14 @@ import numpy as np
 from loadwatch.build import Build
 from loadwatch.clock import SystemClock
 from loadwatch.exporter import Exporter
+from loadwatch.judge.statistics import AlertStatistics
+from loadwatch.model.bundle import Card
 from loadwatch.records import (
     Alert,
     Contribution,
     Culprit,
     Culprits,
+    Label,
     Maintenance,
     ModelInfo,
     Recording,
@@ -29,9 +32,27 @@ from loadwatch.records import (
     Span,
 )
 from loadwatch.signals import SIGNALS
-from loadwatch.web import Board, Facts, ModelCard, TrainingStatus, WebServer, Worth
+from loadwatch.web import Board, Facts, TrainingStatus, WebServer
 
 INTERVAL = 1.0
+START = 1_775_000_000.0
+CARD = Card(
+    "20260412T031500-12",
+    "trained",
+    0.0,
+    "a1b2",
+    "cpu > 0.9",
+    (0, 60, 300, 900),
+    tuple(signal.name for signal in SIGNALS),
+    60.0,
+    START,
+    START + 14 * 86_400,
+    241_920,
+    38.4,
+    {"train": 0.0412, "validation": 0.0467},
+    {"high_load": 0.62, "anomaly": 0.88},
+    {"brier": {"candidate": {"0": 0.0131}}, "winner": "candidate"},
+)
 SCENES = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting", "young")
 LOADS = {"calm": 0.25, "busy": 0.95, "expected": 0.7, "anomaly": 0.4, "maintenance": 0.5}
 SCALES = {
@@ -133,26 +154,25 @@ def facts_at(now: float, scene: str) -> Facts:
         host="web-03.example.net",
         build=Build("0123456789abcdef0123456789abcdef01234567", 1_772_366_400, changed=False),
         started_timestamp=now - 9 * 86_400,
-        model_card=ModelCard(
-            rows=241_920,
-            span=Span(now - 14 * 86_400, now - 5 * 3_600),
-            losses={"train": 0.0412, "validation": 0.0467},
-            brier=0.0131,
-            thresholds={"high_load": 0.62, "anomaly": 0.88},
-        ),
+        card=CARD,
         training=TrainingStatus(
             "idle", now + 3_600, now - 5 * 3_600, 38.4, 36, 1, 4, "published: better by 3 %"
         ),
-        worth=Worth(
-            budget_per_week=2.0,
-            alerts_this_week={"high_load": 2, "anomaly": 1},
-            false_per_week={"high_load": 0.0, "anomaly": 0.5},
-            threshold_raise={"high_load": 0.0, "anomaly": 0.0},
-            forecast_hit_ratio=0.83,
-            forecast_lead_time=240.0,
-        ),
+        budget_per_week=2.0,
+        alerts_this_week={"high_load": 2, "anomaly": 1},
+        worth={
+            "high_load": AlertStatistics(4.0, 8, 0, 2.0, 0.0, 6, 0.83, 240.0),
+            "anomaly": AlertStatistics(4.0, 3, 2, 0.75, 0.5, 0, None, None),
+        },
+        threshold_raise={"high_load": 0.0, "anomaly": 0.0},
         alerts=(running, *earlier) if scene == "busy" else earlier,
         maintenance=(Maintenance(Span(now - 6 * 3_600, now - 5.2 * 3_600), "kernel update", 3),),
+        labels=(Label(Span(now - 3 * 3_600, now - 2.5 * 3_600), "normal", "nightly copy", 7),),
+        trainings=(
+            Span(now - 29 * 3_600, now - 29 * 3_600 + 40),
+            Span(now - 5 * 3_600, now - 5 * 3_600 + 38),
+            Span(now - 1_200, now - 1_160),
+        ),
         history_rows=482_113,
         history_span=Span(now - 28 * 86_400, now),
     )

@@ -8,10 +8,13 @@ import pytest
 
 from loadwatch.build import Build
 from loadwatch.clock import ManualClock
+from loadwatch.judge.statistics import AlertStatistics
+from loadwatch.model.bundle import Card
 from loadwatch.records import (
     Alert,
     Contribution,
     Filling,
+    Label,
     Maintenance,
     ModelInfo,
     NoAlert,
@@ -19,7 +22,7 @@ from loadwatch.records import (
     Snapshot,
     Span,
 )
-from loadwatch.web import Board, Facts, ModelCard, TrainingStatus, Worth, build_status
+from loadwatch.web import Board, Facts, TrainingStatus, build_status
 from loadwatch.web.wording import in_words
 
 CALM = Snapshot(
@@ -33,9 +36,16 @@ CALM = Snapshot(
 )
 FACTS = Facts(
     host="web-1",
-    model_card=ModelCard(rows=1000, span=Span(0.0, 10.0), losses={"train": 0.125}, brier=math.nan),
-    training=TrainingStatus(last_duration=12.5, next_timestamp=1_700_000_123.5),
-    worth=Worth(forecast_lead_time=240.0, false_per_week={"anomaly": math.nan}, budget_per_week=2.0),
+    card=Card(
+        *("v7", "trained", 0.0, "h", "cpu > 0.9", (0,), ("cpu",), 60.0, 0.0, 10.0, 1000, 5.0),
+        losses={"train": 0.125},
+        thresholds={"anomaly": math.nan},
+    ),
+    training=TrainingStatus(last_duration_seconds=12.5, next_timestamp=1_700_000_123.5),
+    worth={"high_load": AlertStatistics(2.0, 4, 1, 2.0, 0.5, 4, 0.75, 240.0)},
+    budget_per_week=2.0,
+    labels=(Label(Span(40.0, 50.0), "normal", "a \x1b copy", 7),),
+    trainings=(Span(60.0, 70.0), Span(80.0, math.inf)),
     alerts=(Alert(1, "high_load", start=10.0, end=20.0), Alert(2, "anomaly", start=30.0)),
     maintenance=(Maintenance(Span(100.0, math.inf), "disk"),),
 )
@@ -59,12 +69,17 @@ def test_a_fresh_verdict_is_told_whole() -> None:
     assert status["verdict"]["contributions"]["high_load"][0] == {"signal": "cpu", "value": -0.5}
     assert [signal["value"] for signal in status["signals"]] == [0.25, None, 3.0]
     assert status["model"]["version"] == "v7"
-    assert status["model"]["brier"] is None
+    assert (status["model"]["rows"], status["model"]["losses"]) == (1000, {"train": 0.125})
+    assert (status["model"]["brier"], status["model"]["thresholds"]) == (None, {"anomaly": None})
     assert status["training"]["last_duration_seconds"] == 12.5
     assert status["training"]["next_timestamp"] == 1_700_000_123.5
     assert status["worth"]["forecast_lead_time_seconds"] == 240
+    assert status["worth"]["false_per_week"] == {"high_load": 0.5}
     assert [alert["start_timestamp"] for alert in status["alerts"]] == [30, 10]
     assert status["maintenance"][0]["end_timestamp"] is None
+    assert status["trainings"][1] == {"start_timestamp": 80.0, "end_timestamp": None}
+    assert status["labels"][0]["kind"] == "normal"
+    assert "\x1b" not in status["labels"][0]["why"]
 
 
 def test_the_document_says_how_near_the_rule_is_to_its_limit() -> None:
