@@ -22,6 +22,7 @@ from loadwatch.errors import ConfigurationError, LoadwatchError, UsageError
 from loadwatch.exporter import METRICS
 from loadwatch.files import write_atomically
 from loadwatch.labels.rule import DEFAULT_RULE
+from loadwatch.signals import BY_NAME
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -101,6 +102,11 @@ def settings_table() -> str:
     return table(("key", "default", "what it is for"), rows)
 
 
+def signals_table() -> str:
+    rows = [(f"`{each.name}`", f"`{each.unit}`", each.help) for each in BY_NAME.values()]
+    return table(("signal", "unit", "meaning"), rows)
+
+
 def default_rule() -> str:
     """What high load is where nobody says otherwise, a line for each of its reasons."""
     return "```\n" + DEFAULT_RULE.replace(" or ", "\n  or ") + "\n```\n"
@@ -124,6 +130,7 @@ def renewed(text: str) -> str:
     """A document with every generated block as of now."""
     tables = {
         "settings": settings_table,
+        "signals": signals_table,
         "rule": default_rule,
         "commands": commands_table,
         "metrics": metrics_table,

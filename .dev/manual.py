@@ -22,6 +22,7 @@ ANCHORED: Final = ("h2", "h3")
 ORDER: Final = (
     "install",
     "configuration",
+    "signals",
     "commands",
     "metrics",
     "prometheus-and-grafana",

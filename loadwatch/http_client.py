@@ -1,4 +1,4 @@
-"""HTTP for every command that asks a server: ``status`` and ``top`` ask a daemon, the import a Prometheus.
+"""HTTP for all who ask a server: commands a daemon, the import a Prometheus, the sampler exporters.
 
 The server may be broken or hostile, so a request is bounded in every way. It ends within a deadline, name
 resolution included; it brings at most so many bytes; it follows no redirect, because a password would go
@@ -9,6 +9,7 @@ line, without a control character of the server's.
 import base64
 import contextlib
 import http.client
+import ipaddress
 import json
 import socket
 import ssl
@@ -29,6 +30,7 @@ Kind = Literal["unreachable", "certificate", "tls", "late", "malformed", "too_la
 _REFUSAL_BYTES: Final = 10_000
 _LONGEST_QUOTE: Final = 300
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_UNIX: Final = "unix"
 
 
 class HttpError(LoadwatchError):
@@ -106,7 +108,10 @@ ANONYMOUS: Final = Access()
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is: ``path`` is what goes before every path asked for, empty or ``/like/this``."""
+    """Where a server is: ``path`` is what goes before every path asked for, empty or ``/like/this``.
+
+    scheme: ``http``, ``https``, or ``unix`` where ``host`` is the path of a socket.
+    """
 
     scheme: str
     host: str
@@ -140,11 +145,58 @@ class Address:
             ) from error
         return cls(parts.scheme, host, port, path, user, password)
 
+    @classmethod
+    def unix(cls, socket_path: str, path: str) -> "Address":
+        """HTTP over the socket at ``socket_path``."""
+        return cls(_UNIX, socket_path, 0, urllib.parse.quote(path, safe="/%:@!$&'()*+,;=~"))
+
     def __str__(self) -> str:
         """The address without user and password."""
+        if self.scheme == _UNIX:
+            return f"unix://{self.host}:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
+
+
+def page_location(text: str) -> Address | Path:
+    """Where a page is: on a server, on one behind a Unix socket, or in a file.
+
+    >>> str(page_location("http://127.0.0.1:9113/metrics")), str(page_location("unix:///run/app.sock"))
+    ('http://127.0.0.1:9113/metrics', 'unix:///run/app.sock:/metrics')
+    >>> str(page_location("file:///run/metrics/app.prom"))
+    '/run/metrics/app.prom'
+
+    Raises:
+        UsageError: it is none of these, or holds a password.
+
+    """
+    scheme, _, rest = text.partition("://")
+    if text.isprintable() and scheme in {_UNIX, "file"} and rest.startswith("/"):
+        if scheme == "file":
+            return Path(rest)
+        socket_path, colon, path = rest.partition(":")
+        if not colon or path.startswith("/"):
+            return Address.unix(socket_path, path or "/metrics")
+    if scheme in _DEFAULT_PORTS:
+        address = Address.parse(text)
+        if address.username or address.password:
+            raise UsageError(f"{address} is given with a password, which a page of metrics should not need")
+        return address
+    raise UsageError(
+        f"{quoted(text)} is no place of a page: expected http://127.0.0.1:PORT/metrics, "
+        "unix:///path/of.socket:/metrics or file:///path/of/file.prom"
+    )
+
+
+def is_local(address: Address) -> bool:
+    """Whether only this host can answer there."""
+    if address.scheme == _UNIX or address.host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address.host).is_loopback
+    except ValueError:
+        return False
 
 
 class HttpClient:
@@ -171,17 +223,30 @@ class HttpClient:
         form = urllib.parse.urlencode(fields).encode()
         return self._document("POST", path, form, {"Content-Type": "application/x-www-form-urlencoded"})
 
+    def get_text(self, accept: str) -> tuple[bytes, str]:
+        """What is at the address itself, and the content type it comes with; ``accept`` says which we read.
+
+        Raises:
+            HttpError: there is none, none came in time, or it is compressed, which nobody asked for.
+
+        """
+        # Identity: a few kilobytes of an answer must not unfold to gigabytes.
+        headers = {**self._headers, "Accept": accept, "Accept-Encoding": "identity"}
+        return self._ask("GET", self.address.path or "/", None, headers)
+
     def _document(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
-        answer = self._ask(method, self.address.path + path, body, {**self._headers, **headers})
+        answer, _ = self._ask(method, self.address.path + path, body, {**self._headers, **headers})
         try:
             return json.loads(answer.decode())
         except (ValueError, RecursionError) as error:
             raise self._error("malformed", f"its answer is no JSON ({error})") from error
 
-    def _ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[bytes, str]:
         connection = self._connection()
         opened: list[socket.socket] = []
-        answer: Future[bytes] = Future()
+        answer: Future[tuple[bytes, str]] = Future()
         end = time.monotonic() + self._deadline
 
         def work() -> None:
@@ -210,11 +275,13 @@ class HttpClient:
 
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self.address.host, self.address.port
+        if self.address.scheme == _UNIX:
+            return _UnixConnection(host, self._deadline)
         if self._tls is None:
             return http.client.HTTPConnection(host, port, timeout=self._deadline)
         return http.client.HTTPSConnection(host, port, timeout=self._deadline, context=self._tls)
 
-    def _body_of(self, connection: http.client.HTTPConnection) -> bytes:
+    def _body_of(self, connection: http.client.HTTPConnection) -> tuple[bytes, str]:
         response = connection.getresponse()
         good = response.status == HTTPStatus.OK
         limit = self._limit if good else _REFUSAL_BYTES
@@ -223,8 +290,11 @@ class HttpClient:
             raise self._error("too_large", f"its answer is larger than {limit / 2**20:g} MiB")
         if good and response.length:
             raise http.client.IncompleteRead(body, response.length)
+        encoding = response.getheader("Content-Encoding", "identity")
+        if good and encoding.strip().lower() != "identity":
+            raise self._error("malformed", f"its answer is compressed ({quoted(encoding)}), unasked")
         if good:
-            return body
+            return body, response.getheader("Content-Type", "")
         what = f"HTTP {response.status} {quoted(response.reason)}".rstrip()
         if 300 <= response.status < 400:
             where = quoted(response.getheader("Location", "another address"))
@@ -251,6 +321,20 @@ class HttpClient:
 
     def _error(self, kind: Kind, what: str, status: int = 0, body: bytes = b"") -> HttpError:
         return HttpError(f"{self.address}: {quoted(what)}", kind, status, body)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over the socket at a path."""
+
+    def __init__(self, socket_path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._socket_path = socket_path
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._socket_path)
 
 
 def quoted(text: str) -> str:

@@ -298,10 +298,11 @@ class Snapshot:
     up: the rule, the model, or the static guard on the raw signals. ``load_level`` is how near the operator's
     rule is to its limit, high above 1; ``deciding`` names the signals of the comparison that set it.
     ``unknown`` has the signals that the rule or the limits need and that stay unknown, each with the reason:
-    the verdict was made without them. ``filling`` is what is full or soon will be, the most urgent first.
-    ``limits`` are the signals over their plain limits, with their values. ``alerts`` are the verdicts of
-    which an alert is open, each with its stage. ``culprits`` has, for each verdict that is flagged, what uses
-    the resource that drives it.
+    the verdict was made without them. ``failing`` has the sources that failed at this sample, each with what
+    went wrong, whether anything needs them or not. ``filling`` is what is full or soon will be, the most
+    urgent first. ``limits`` are the signals over their plain limits, with their values. ``alerts`` are the
+    verdicts of which an alert is open, each with its stage. ``culprits`` has, for each verdict that is
+    flagged, what uses the resource that drives it.
     """
 
     sample: Sample
@@ -316,6 +317,7 @@ class Snapshot:
     load_level: float | None = None
     deciding: tuple[str, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)
+    failing: Mapping[str, str] = field(default_factory=dict)
     filling: tuple[Filling, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     alerts: Mapping[Verdict, Stage] = field(default_factory=dict)

@@ -1,13 +1,16 @@
 """The one schema of signals: what a sample may hold, in which unit, and how to read it.
 
 Ratios are 0 to 1 everywhere inside; people see per cent only on pages and terminals. A history may also hold
-signals of other names (imported data): the pipeline treats every numeric column alike.
+signals of other names (imported data, signals of an operator's own): the pipeline treats every numeric column
+alike.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Unit = Literal["ratio", "1", "bytes_per_second", "per_second", "connections", "seconds"]
+Unit = Literal["ratio", "1", "bytes", "bytes_per_second", "per_second", "connections", "seconds"]
+Kind = Literal["gauge", "counter"]
+Aggregate = Literal["sum", "max"]
 Resource = Literal["cpu", "memory", "io"]
 """What a program can use so much of that others wait; who uses the network is not measured."""
 
@@ -23,6 +26,30 @@ class Signal:
     """How full something is: it has limits and words of its own, and stays out of the networks."""
     resource: Resource | None = None
     """What is short where this signal is high; None for those that tell of none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSignal:
+    """A signal that an operator configured: which series of which exporter it is made of.
+
+    url: of a page in Prometheus' text format or OpenMetrics: ``http(s)://``, ``unix:///socket[:/path]`` or
+    ``file:///path``; match: labels, with their values, that a series of ``metric`` must have. Of a counter
+    the signal is the rate per second; ``aggregate`` makes one value of several series. allow_remote: the
+    exporter may be on another host.
+    """
+
+    signal: Signal
+    url: str
+    metric: str
+    match: tuple[tuple[str, str], ...] = ()
+    kind: Kind = "gauge"
+    aggregate: Aggregate = "sum"
+    allow_remote: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the signal."""
+        return self.signal.name
 
 
 _RATE: Final = "per_second"

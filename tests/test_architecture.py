@@ -31,7 +31,7 @@ RANKS: dict[str, int] = {
 HOMES: dict[str, set[str]] = {
     "psutil": {"sampling"},
     "sqlite3": {"history"},
-    "prometheus_client": {"exporter"},
+    "prometheus_client": {"exporter", "sampling"},
     "apscheduler": {"daemon"},
     "tornado": {"web"},
     "click": {"cli"},

@@ -1,5 +1,6 @@
 """Settings: layers, clear refusals, and documentation that cannot drift."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from loadwatch import config
 from loadwatch.config.addresses import parse_address
+from loadwatch.config.own_signals import as_written
 from loadwatch.errors import ConfigurationError
 
 # Read at import, because no inherited setting reaches a test.
@@ -143,3 +145,80 @@ def test_what_nobody_can_listen_on_is_refused_with_the_forms_that_work(address: 
 def test_names_and_addresses_of_every_kind_are_taken(address: str, host: str) -> None:
     """Of all interfaces, of one, by name, with a zone, and names in other scripts."""
     assert parse_address(address) == (host, 1)
+
+
+OWN = 'name = "requests"\nurl = "http://127.0.0.1:9113/metrics"\nmetric = "requests_total"\n'
+
+
+def test_signals_of_your_own_are_read(tmp_path: Path) -> None:
+    """A table each; what is left out has a plain default, and the unit of a counter is that of a rate."""
+    more = 'kind = "counter"\naggregate = "max"\nmatch = { path = "/", code = "500" }\nhelp = "answers"\n'
+    gauge = '[[signals]]\nname = "queue"\nurl = "unix:///run/a.sock"\nmetric = "q"\nunit = "ratio"\n'
+    settings = config.load(write(tmp_path, f"[[signals]]\n{OWN}{more}{gauge}"), environment={})
+
+    first, second = settings.signals
+    assert (first.name, first.kind, first.aggregate, first.signal.unit) == (
+        "requests",
+        "counter",
+        "max",
+        "per_second",
+    )
+    assert first.match == (("code", "500"), ("path", "/"))
+    assert (second.kind, second.aggregate, second.signal.unit, second.match) == ("gauge", "sum", "ratio", ())
+    assert settings.measured[-2:] == ("requests", "queue")
+    assert settings.described["requests"].help == "answers"
+
+
+def test_signals_of_your_own_may_come_from_the_environment() -> None:
+    """As every setting may, and are shown as they are written."""
+    tables = json.dumps([{"name": "q", "url": "file:///run/q.prom", "metric": "q"}])
+    settings = config.load(None, environment={"LOADWATCH_SIGNALS": tables.replace('":', '" =')})
+    assert config.load(
+        None, environment={}, overrides=[f"signals={toml_of(as_written(settings.signals[0]))}"]
+    ) == (settings)
+
+
+def toml_of(table: dict[str, object]) -> str:
+    """A table in a list, on one line."""
+    inner = ", ".join(
+        f"{key} = {{}}" if value == {} else f"{key} = {json.dumps(value)}" for key, value in table.items()
+    )
+    return f"[{{{inner}}}]"
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (OWN.replace("requests", "cpu", 1), "a signal of that name itself"),
+        (OWN.replace("requests", "and", 1), "a meaning of its own"),
+        (OWN.replace("requests", "Requests", 1), "small letters"),
+        (OWN.replace("requests", "1st", 1), "small letters"),
+        (f"{OWN}[[signals]]\n{OWN}", "signal 2: the name requests is taken"),
+        (OWN.replace("127.0.0.1", "192.0.2.1"), "allow_remote = true"),
+        (OWN.replace("127.0.0.1", "example.com"), "allow_remote = true"),
+        (OWN.replace("127.0.0.1", "me:secret@127.0.0.1"), "password"),
+        (OWN.replace("http://127.0.0.1:9113", "ftp://127.0.0.1"), "no place of a page"),
+        (OWN.replace("http://127.0.0.1:9113", "unix:///a:b"), "no place of a page"),
+        (OWN.replace("http://127.0.0.1:9113", "file://a"), "no place of a page"),
+        (OWN.replace("requests_total", "requests{a}"), "labels go into match"),
+        (f'{OWN}kind = "histogram"', "one of gauge, counter"),
+        (f'{OWN}match = {{ "a b" = "c" }}', "labels such as"),
+        (f"{OWN}match = {{ code = 500 }}", "labels such as"),
+        (f'{OWN}interval = "5s"', "and perhaps"),
+        ('name = "a"', "expected name, url, metric"),
+        (f'{OWN}help = "{"x" * 300}"', "at most 200"),
+        (f"{OWN}[[signals]]\n".join([""] * 22), "at most 20"),
+    ],
+)
+def test_a_signal_of_your_own_that_cannot_be_is_refused(tmp_path: Path, table: str, words: str) -> None:
+    """Which one, what was seen, and what is expected; no password is quoted."""
+    with pytest.raises(ConfigurationError, match=words) as refused:
+        config.load(write(tmp_path, f"[[signals]]\n{table}"), environment={})
+    assert "secret@" not in str(refused.value).partition("signal 1:")[2]
+
+
+def test_an_exporter_elsewhere_is_asked_when_that_is_wanted(tmp_path: Path) -> None:
+    """It is one word more."""
+    table = OWN.replace("127.0.0.1", "example.com") + "allow_remote = true\n"
+    (own,) = config.load(write(tmp_path, f"[[signals]]\n{table}"), environment={}).signals
+    assert own.url == "http://example.com:9113/metrics"

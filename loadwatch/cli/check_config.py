@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.config import in_force, reference
+from loadwatch.config import Config, in_force, reference
+from loadwatch.config.own_signals import as_written
 from loadwatch.config.readers import Recurrence
 from loadwatch.errors import ConfigurationError, HistoryError
 from loadwatch.history import History
 from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD, Rule
-from loadwatch.signals import NAMES
+from loadwatch.signals import OwnSignal
 from loadwatch.times import format_duration
 
 
@@ -28,7 +29,7 @@ def command(context: Context, *, as_json: bool, quiet: bool) -> None:
     Exits with 78 and names every fault where something is wrong.
     """
     config = context.daemon_config()
-    _check_signals(context, config.high_load.when)
+    _check_signals(context, config)
     if quiet:
         return
     settings = in_force(config)
@@ -43,7 +44,7 @@ def command(context: Context, *, as_json: bool, quiet: bool) -> None:
     click.echo(f"state directory: {context.state_directory}")
 
 
-def _check_signals(context: Context, rule: str) -> None:
+def _check_signals(context: Context, config: Config) -> None:
     """Refuse a rule over signals that this host neither measures nor has stored."""
     stored: tuple[str, ...] = ()
     looked = ""
@@ -53,7 +54,7 @@ def _check_signals(context: Context, rule: str) -> None:
     except HistoryError as error:
         looked = f"\n  (no stored signals were looked at: {error})"
     try:
-        Rule.parse(rule, signals={*NAMES, *stored})
+        Rule.parse(config.high_load.when, signals={*config.measured, *stored})
     except ConfigurationError as error:
         raise ConfigurationError(f"{error}{looked}") from error
 
@@ -78,4 +79,6 @@ def _written(value: Any, default: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, OwnSignal):
+        return as_written(value)
     return str(value) if isinstance(value, Path) else asdict(value)

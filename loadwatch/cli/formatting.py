@@ -80,8 +80,9 @@ def show_value(value: float | None, unit: str) -> str:
         return "unknown"
     if unit == "ratio":
         return show_share(value)
-    if unit == "bytes_per_second":
-        return _scaled(value, 1024.0, _BINARY)
+    if unit in {"bytes", "bytes_per_second"}:
+        rate = _scaled(value, 1024.0, _BINARY)
+        return rate if unit == "bytes_per_second" else rate.removesuffix("/s")
     if unit == "1":
         return f"{value:.2f}"
     if unit == "seconds":

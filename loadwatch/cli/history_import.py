@@ -26,7 +26,7 @@ from loadwatch.interchange.screening import Screening
 from loadwatch.interchange.text_file import opened_bytes
 from loadwatch.labels.rule import Rule
 from loadwatch.records import Recording, Span
-from loadwatch.signals import BY_NAME, NAMES
+from loadwatch.signals import NAMES
 
 _SQLITE: Final = b"SQLite format 3\x00"
 _NEARLY_ALL: Final = 0.99
@@ -91,7 +91,8 @@ def import_rows(
     rule = Rule.parse(context.config.high_load.when)
     with contextlib.ExitStack() as stack:
         # Before the history, which is opened as the user of the service: that need not be allowed to read it.
-        source = None if file is None else _from_file(file, wanted, stack)
+        described = context.config.described
+        source = None if file is None else _from_file(file, wanted, described, stack)
         history = stack.enter_context(context.open_history())
         if source is None:
             source = _from_prometheus(history, wanted, allow_gaps=allow_gaps, **server)
@@ -114,7 +115,9 @@ def _from_prometheus(
     return source
 
 
-def _from_file(file: Path, labels: Mapping[str, str], stack: contextlib.ExitStack) -> ImportSource:
+def _from_file(
+    file: Path, labels: Mapping[str, str], described: Collection[str], stack: contextlib.ExitStack
+) -> ImportSource:
     """What lies in a file; its first bytes say of which kind it is."""
     with opened_bytes(file) as stream:
         start = stream.read(len(_SQLITE))
@@ -127,7 +130,7 @@ def _from_file(file: Path, labels: Mapping[str, str], stack: contextlib.ExitStac
     read = read_csv(file)
     for warning in read.warnings:
         click.echo(f"loadwatch: {file}: {warning}", err=True)
-    if foreign := [name for name in read.recording.signals if name not in BY_NAME]:
+    if foreign := [name for name in read.recording.signals if name not in described]:
         click.echo(f"loadwatch: {file}: {_foreign(foreign)}", err=True)
     return ImportSource(str(file), [read.recording], len(read.recording), zoned=read.zoned)
 

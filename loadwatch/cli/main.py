@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "status": ("status", "Is this host fine, why, and can I trust that?"),
     "top": ("top", "The same, live, with lines of history."),
     "check": ("check", "The verdict as output and exit code for Nagios, Icinga and cron."),
+    "signals": ("signals", "List what is measured; see what exporters offer beside it."),
     "alerts": ("alerts", "List past alerts and what they were worth."),
     "label": ("label", "Tell what really was: high load, normal, an incident."),
     "maintenance": ("maintenance", "Windows in which nothing is flagged or learned."),

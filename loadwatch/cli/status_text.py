@@ -33,6 +33,8 @@ def facts(document: Document) -> Iterator[Fact]:
         yield Fact("filling", filling["words"], urgent=True)
     if words := ((document["verdict"] or {}).get("culprits") or {}).get("words"):
         yield Fact("culprits", words, urgent=True)
+    for failing in (document["verdict"] or {}).get("failing", ()):
+        yield Fact("failing", _failing(failing), urgent=True)
     yield Fact("model", _model(document["model"], now))
     yield Fact("training", _training(document["training"], now))
     yield Fact("alerts", _alerts(document))
@@ -64,6 +66,16 @@ def _rule(rule: Document) -> str:
         words = f"at {show_share(min(max(level, 0.0), 0.999))} of its limit"
     verb = "decides" if len(rule["deciding"]) == 1 else "decide"
     return f"{words}; {deciding} {verb}" if deciding else words
+
+
+def _failing(failing: Document) -> str:
+    """Which source fails, and why; a page that is asked for is named in the reason already.
+
+    >>> _failing({"source": "disk", "why": "cannot read /proc/diskstats"})
+    'disk: cannot read /proc/diskstats'
+    """
+    source, why = failing["source"], failing["why"]
+    return str(why) if str(why).startswith(str(source)) else f"{source}: {why}"
 
 
 def _model(model: Document | None, now: float) -> str:

@@ -54,6 +54,9 @@ def read_file(path: Path | None, faults: list[str]) -> Layer:
         raise ConfigurationError(f"cannot read configuration file {origin}: {error}") from error
     layer: Layer = {}
     for section, content in document.items():
+        if isinstance(content, list):  # tables [[section]]
+            layer[section] = (origin, content)
+            continue
         if not isinstance(content, dict):
             near = f"; did you mean [{section.partition('.')[0]}]?" if "." in section else ""
             faults.append(f"{origin}: {shown_key(section)} stands outside of any section{near}")

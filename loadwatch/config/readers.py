@@ -170,7 +170,7 @@ def read_recurrences(value: object) -> tuple[Recurrence, ...]:
     return tuple(windows)
 
 
-def _reader_of(name: str, read: Reader) -> Reader:
+def part_reader(name: str, read: Reader) -> Reader:
     """The reader of a value that is part of another, whose errors name it."""
 
     def read_part(value: object) -> Any:
@@ -183,8 +183,8 @@ def _reader_of(name: str, read: Reader) -> Reader:
 
 
 _RECURRENCE_READERS: Final[Mapping[str, Reader]] = {
-    "cron": _reader_of("cron", read_name),
-    "for": _reader_of("for", duration("1m", "7d")),
-    "timezone": _reader_of("timezone", read_name),
-    "why": _reader_of("why", lambda value: "" if value == "" else read_name(value)),
+    "cron": part_reader("cron", read_name),
+    "for": part_reader("for", duration("1m", "7d")),
+    "timezone": part_reader("timezone", read_name),
+    "why": part_reader("why", lambda value: "" if value == "" else read_name(value)),
 }

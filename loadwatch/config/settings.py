@@ -6,14 +6,16 @@ command line (``--set sampling.interval=1s``).
 
 import dataclasses
 import difflib
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from loadwatch.config.layers import read_environment, read_file, read_overrides, shown_key
+from loadwatch.config.own_signals import read_own_signals
 from loadwatch.config.readers import (
     Reader,
     Recurrence,
@@ -32,6 +34,7 @@ from loadwatch.config.readers import (
 )
 from loadwatch.errors import ConfigurationError
 from loadwatch.escaping import quoted
+from loadwatch.signals import BY_NAME, NAMES, OwnSignal, Signal, Unit
 
 Check = Callable[[Any], object]
 MOST_FAULTS: Final = 50
@@ -140,6 +143,19 @@ class Config:
     history: HistoryKeeping = field(default_factory=HistoryKeeping)
     web: Web = field(default_factory=Web)
     log: Log = field(default_factory=Log)
+    signals: tuple[OwnSignal, ...] = _setting(
+        [], read_own_signals, "signals of your own, at most twenty, each a table [[signals]]"
+    )
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The names of all signals that a daemon with these settings samples, where the kernel has them."""
+        return (*NAMES, *(own.name for own in self.signals))
+
+    @property
+    def described(self) -> dict[str, Signal]:
+        """Unit and meaning of each signal that has them, by name."""
+        return {**BY_NAME, **{own.name: own.signal for own in self.signals}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +167,41 @@ class Setting:
     help: str
 
 
-_SECTIONS: Final = {section.name: section.default_factory for section in dataclasses.fields(Config)}
+_SECTIONS: Final = {
+    section.name: section.default_factory for section in dataclasses.fields(Config) if not section.metadata
+}
 
 
-def _fields(section: str) -> dict[str, "dataclasses.Field[Any]"]:
-    factory: Any = _SECTIONS[section]
-    return {entry.name: entry for entry in dataclasses.fields(factory)}
+def _settings() -> "Iterator[tuple[str, dataclasses.Field[Any]]]":
+    """Every key with its field, in the order of the file; those outside of any section last."""
+    for section, factory in _SECTIONS.items():
+        build: Any = factory
+        yield from ((f"{section}.{entry.name}", entry) for entry in dataclasses.fields(build))
+    yield from ((entry.name, entry) for entry in dataclasses.fields(Config) if entry.metadata)
+
+
+_FIELDS: Final = dict(_settings())
 
 
 def reference() -> Iterator[Setting]:
     """Every key with its default and purpose, in the order of the file: the source of the documentation."""
-    for section in _SECTIONS:
-        for name, entry in _fields(section).items():
-            yield Setting(f"{section}.{name}", entry.metadata["written"], entry.metadata["help"])
+    for key, entry in _FIELDS.items():
+        yield Setting(key, entry.metadata["written"], entry.metadata["help"])
+
+
+_SIGNALS_EXAMPLE: Final = (
+    "# Signals of your own, at most twenty, from exporters on this host; `loadwatch signals try URL` shows",
+    "# what one offers. match, kind, aggregate, unit and help may be left out.",
+    "#   [[signals]]",
+    '#   name = "requests"',
+    '#   url = "http://127.0.0.1:9113/metrics"  # or unix:///path/of.socket:/metrics, file:///path/of/file.prom',
+    '#   metric = "nginx_http_requests_total"',
+    "#   match = { }  # labels and their values",
+    '#   kind = "counter"  # a rate per second; or gauge, as it stands',
+    '#   aggregate = "sum"  # or max, over all series that match',
+    f'#   unit = "per_second"  # or {", ".join(unit for unit in get_args(Unit) if unit != "per_second")}',
+    '#   help = "requests that nginx answered"',
+)
 
 
 def example() -> str:
@@ -174,7 +212,10 @@ def example() -> str:
     ]
     shown = ""
     for setting in reference():
-        section, _, name = setting.key.partition(".")
+        section, dot, name = setting.key.partition(".")
+        if not dot:
+            lines += ["", *_SIGNALS_EXAMPLE]
+            continue
         if section != shown:
             lines += ["", f"[{section}]"]
             shown = section
@@ -228,7 +269,7 @@ def load(
         read_environment(os.environ if environment is None else environment),
         read_overrides(overrides, faults),
     ]
-    values: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    values: dict[str, Any] = {}
     for layer in layers:
         for key, (origin, raw) in layer.items():
             # A file of nonsense is told by its first lines: to look for the nearest key takes a while.
@@ -240,34 +281,30 @@ def load(
         shown = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
         lines = "\n  ".join(shown)
         raise ConfigurationError(f"the configuration has {len(faults)} fault(s):\n  {lines}")
-    sections: dict[str, Any] = {}
+    parts: dict[str, Any] = {key: value for key, value in values.items() if "." not in key}
     for section, factory in _SECTIONS.items():
         build: Any = factory
-        sections[section] = build(**values[section])
-    return Config(**sections)
+        own = {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{section}.")}
+        parts[section] = build(**own)
+    return Config(**parts)
 
 
-def _place(values: dict[str, dict[str, Any]], key: str, raw: object, checks: Mapping[str, Check]) -> str:
+def _place(values: dict[str, Any], key: str, raw: object, checks: Mapping[str, Check]) -> str:
     """Read one value into ``values``; answer the fault, or an empty text."""
-    section, _, name = key.partition(".")
-    if section not in _SECTIONS or name not in _fields(section):
+    if key not in _FIELDS:
         known = [setting.key for setting in reference()]
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         return f"unknown key {shown_key(key)}" + (f"; did you mean {near[0]}?" if near else "")
     try:
-        value = _fields(section)[name].metadata["read"](raw)
+        value = _FIELDS[key].metadata["read"](raw)
         if key in checks:
             checks[key](value)
     except (ValueError, ConfigurationError) as error:
         return f"{key} = {quoted(raw)}: {error}"
-    values[section][name] = value
+    values[key] = value
     return ""
 
 
 def in_force(config: Config) -> dict[str, object]:
     """Every key with its value as read (durations in seconds), in the order of the file."""
-    return {
-        setting.key: getattr(getattr(config, section), name)
-        for setting in reference()
-        for section, _, name in [setting.key.partition(".")]
-    }
+    return {key: functools.reduce(getattr, key.split("."), config) for key in _FIELDS}

@@ -19,7 +19,6 @@ from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.bundle import Model
 from loadwatch.pipeline import Scorer, reasons
 from loadwatch.records import Alert, Contribution, Maintenance, NoAlert, Sample, Snapshot, Span, Verdict
-from loadwatch.signals import NAMES
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +170,7 @@ class LiveJudge:
 
     def _find_misnamed(self) -> None:
         """Signals of the rule that this host neither measures nor has stored, each with the nearest name."""
-        known = {*NAMES, *self._history.signals()}
+        known = {*self._config.measured, *self._history.signals()}
         self.misnamed = {
             name: no_such_signal(name, known) for name in sorted(_rule(self._config).signals - known)
         }

@@ -138,8 +138,9 @@ class SamplingLoop:
             self._judging_fails = False
         unknown = self._unknown.update(sample, self._verdicts.needed) | self._verdicts.misnamed
         filling = self._filling.update(sample.monotonic, self._sampler.levels)
-        if unknown or filling:
-            snapshot = replace(snapshot, unknown=unknown, filling=filling)
+        failing = self._sampler.failing
+        if unknown or filling or failing:
+            snapshot = replace(snapshot, unknown=unknown, failing=failing, filling=filling)
         self.snapshot = snapshot
         self._exporter.publish(snapshot)
         self._board.publish(snapshot)

@@ -22,6 +22,7 @@ from loadwatch.daemon.totals import Totals
 from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.history import DeferredHistory, StateLock
+from loadwatch.sampling.own_signals import own_sources
 from loadwatch.sampling.sampler import Sampler
 from loadwatch.service_manager import ServiceManager
 from loadwatch.state_directory import claim
@@ -134,6 +135,8 @@ class Daemon:
             route_prefix=config.web.route_prefix,
             allowed_hosts=config.web.allowed_hosts,
         )
+        self._attached: object = None
+        self._attach(config)
         rate = self._history.state(LARGEST_RATE)
         if isinstance(rate, int | float) and math.isfinite(rate):
             self._sampler.largest_rate = rate
@@ -264,7 +267,23 @@ class Daemon:
         self._config = config
         log.info("configuration reloaded")
 
+    def _attach(self, config: Config) -> None:
+        """Let the sampler ask the sources that settings add, where they are not those that it asks.
+
+        Raises:
+            HistoryError: their signals could not be stored.
+
+        """
+        wanted = config.signals, config.sampling.interval
+        if wanted == self._attached:
+            return
+        self._history.refuse_names(own.name for own in config.signals)
+        self._sampler.attach(own_sources(config.signals, config.sampling.interval))
+        self._exporter.described = self._board.described = config.described
+        self._attached = wanted
+
     def _put_in_force(self, config: Config) -> None:
+        self._attach(config)
         self._verdicts.reconfigure(config)
         self._models.reconfigure(config)
         logging.getLogger().setLevel(config.log.level.upper())
@@ -337,6 +356,7 @@ class Daemon:
         self._remove_textfile()
         self._web.close()
         self.hangs = not self._watch.rest()
+        self._sampler.close()
         try:
             self._count()
             self._remember()

@@ -5,7 +5,7 @@ A scrape samples nothing, infers nothing and reads no file of ours: it formats n
 
 import platform
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -31,7 +31,7 @@ from loadwatch.exporter.selection import (
     room_beside,
 )
 from loadwatch.records import STALE_AFTER_INTERVALS, Snapshot
-from loadwatch.signals import BY_NAME
+from loadwatch.signals import BY_NAME, Signal
 
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
 
@@ -64,10 +64,12 @@ class Exporter(Collector):
     The attributes are the instruments the daemon moves; verdicts, signals and model come with ``publish``.
     ``interval`` is the sampling interval in seconds and may be changed at a reload. ``is_maintenance`` is
     asked at each scrape whether a wall time lies in a window: the answer holds when samples stay away, too.
+    ``described`` are the signals that have a unit, by name; replaced, never changed.
     """
 
     def __init__(self, clock: Clock, interval: float) -> None:
         self.interval = interval
+        self.described: Mapping[str, Signal] = BY_NAME
         self.is_maintenance: Callable[[float], bool] = lambda _timestamp: False
         self._clock = clock
         self._published: _Published | None = None
@@ -219,7 +221,7 @@ class Exporter(Collector):
         in_trouble = sum(len(series) for metric, series in values.items() if metric.series is None)
         signals = snapshot.sample.values
         values[table.SIGNAL] = {
-            (name, BY_NAME[name].unit if name in BY_NAME else "1"): signals[name]
+            (name, self.described[name].unit if name in self.described else "1"): signals[name]
             for name in most_telling(tuple(signals), self._room(len(flags), in_trouble))
         }
         return values

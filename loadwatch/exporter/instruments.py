@@ -49,9 +49,9 @@ class Counter(_Labelled):
             self._values[self._checked(labels)] = float(total)
 
     def take(self, totals: Mapping[str, float]) -> None:
-        """Take over totals by the value of the only label, as a sampler keeps its failures by source."""
-        for label, total in totals.items():
-            self.set(total, label)
+        """Take over all totals by the value of the only label, as a sampler keeps its failures by source."""
+        with self._lock:
+            self._values = {self._checked((label,)): float(total) for label, total in totals.items()}
 
     def family_of(self, values: Mapping[Labels, float]) -> Metric:
         """The family with these values, as `values` gave them."""

@@ -50,6 +50,7 @@ _FIRST: Final = (
     "threads",
     "conntrack",
 )
+_OWN_RANK: Final = _FIRST.index("filesystem")
 _RANK: Final = {name: rank for rank, name in enumerate(dict.fromkeys((*_FIRST, *NAMES)))}
 
 
@@ -66,10 +67,12 @@ def room_beside(horizons: int, others: int) -> int:
 
 @lru_cache(maxsize=4)
 def most_telling(names: tuple[str, ...], room: int) -> tuple[str, ...]:
-    """The first ``room`` of the signals that a host has, at least four; the order is not by their values."""
-    return tuple(
-        sorted(names, key=lambda name: (_RANK.get(name, len(_RANK)), name))[: max(room, FEWEST_SIGNALS)]
-    )
+    """The first ``room`` of the signals that a host has, at least four; the order is not by their values.
+
+    A name that is none of ours is that of an operator's own signal.
+    """
+    ordered = sorted(names, key=lambda name: (_RANK.get(name, _OWN_RANK - 0.5), name))
+    return tuple(ordered[: max(room, FEWEST_SIGNALS)])
 
 
 class StrongestContributions:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from loadwatch.errors import HistoryError
@@ -29,6 +29,16 @@ class Annotations(ABC):
         """The names of all signals that were ever stored, in the order of their columns."""
         with self._reading("list the signals of") as connection:
             return schema.columns(connection)
+
+    def refuse_names(self, signals: Iterable[str]) -> None:
+        """See that samples of these signals can be stored.
+
+        Raises:
+            HistoryError: a name is too like that of a stored signal, or there is no room for so many.
+
+        """
+        with self._reading("look into") as connection:
+            schema.check_new(signals, schema.columns(connection))
 
     def add_label(self, label: Label) -> int:
         """Keep what an operator said; returns its identity."""

@@ -24,6 +24,7 @@ short intervals an honest link can seem to carry twice its speed."""
 _BOUNDS: Final[dict[Unit, float]] = {
     "ratio": MOST_OF_TIME,
     "1": 1e6,
+    "bytes": 1e18,
     "bytes_per_second": 1e12,
     "per_second": 1e10,
     "connections": 1e9,

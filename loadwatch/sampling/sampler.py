@@ -20,13 +20,17 @@ from loadwatch.sampling.memory import MemorySource
 from loadwatch.sampling.network import NetworkSource
 from loadwatch.sampling.plausibility import largest
 from loadwatch.sampling.pressure import PressureSource
-from loadwatch.sampling.source import PartlyFailedError, Source
+from loadwatch.sampling.source import AttachedSource, PartlyFailedError, Source
 from loadwatch.sampling.tcp import TcpSource
+from loadwatch.signals import BY_NAME
 
 log = logging.getLogger(__name__)
 
 # The kernel counts CPU time in ticks of 10 ms: over less than a few of them every share is noise.
 SHORTEST_INTERVAL_SECONDS: Final = 0.05
+
+TELL_AGAIN_SECONDS: Final = 60.0
+"""A source that fails and recovers in turn writes no more lines than this lets it."""
 
 # Boot time runs on while the machine sleeps, monotonic time does not. Reading one clock after the other
 # takes microseconds, so a larger jump between both is a suspension.
@@ -69,14 +73,24 @@ class Sampler:
         self._network = next((source for source in self._sources if isinstance(source, NetworkSource)), None)
         self._known = {source.name: source.signals for source in self._sources}
         self._faults: dict[str, str] = {}
+        self._told: dict[str, float] = {}
+        self._shown: set[str] = set()
+        self._attached: list[AttachedSource] = []
+        self._coming: Sequence[AttachedSource] | None = None
         self._last_monotonic: float | None = None
         self._asleep = clock.boottime() - clock.monotonic()
+        self._counted_as = {name: name for name in self._known}
         self.failures: dict[str, int] = dict.fromkeys(self._known, 0)
 
     @property
     def notes(self) -> dict[str, str]:
         """What a reader should know about how some source measures, by source; usually empty."""
         return {source.name: source.note for source in self._sources if source.note}
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """What went wrong at the last reading of each source that failed then."""
+        return dict(self._faults)
 
     @property
     def levels(self) -> dict[str, float]:
@@ -97,6 +111,15 @@ class Sampler:
         if self._network and math.isfinite(bytes_per_second):
             self._network.largest_rate.bytes_per_second = max(bytes_per_second, 0.0)
 
+    def attach(self, sources: Sequence[AttachedSource]) -> None:
+        """Ask these too from the next sample on, in the place of those attached before; from any thread."""
+        self._coming = sources
+
+    def close(self) -> None:
+        """Give up what attached sources hold; to be called when nobody samples any more."""
+        for source in (*self._attached, *(self._coming or ())):
+            source.close()
+
     def sample(self) -> Sample | None:
         """Measure now.
 
@@ -111,11 +134,12 @@ class Sampler:
             return None
         if asleep - self._asleep > _SUSPENSION_SECONDS:
             log.info("machine was suspended seconds=%.1f", asleep - self._asleep)
-            for source in self._sources:
+            for source in (*self._sources, *self._attached):
                 source.forget()
         self._last_monotonic, self._asleep = monotonic, asleep
+        self._exchange()
         values: dict[str, float] = {}
-        for source in self._sources:
+        for source in (*self._sources, *self._attached):
             values.update(self._ask(source))
         return None if first else Sample(timestamp, monotonic, values)
 
@@ -124,6 +148,21 @@ class Sampler:
         return next(
             (self._faults.get(name, "") for name, known in self._known.items() if signal in known), ""
         )
+
+    def _exchange(self) -> None:
+        """Take up the sources that are to be attached; what is counted by kind goes on."""
+        coming, self._coming = self._coming, None
+        if coming is None:
+            return
+        for source in self._attached:
+            source.close()
+            for kept in (self._known, self._faults, self._told, self._counted_as):
+                kept.pop(source.name, None)
+            self._shown.discard(source.name)
+        self._attached = list(coming)
+        self._known |= {source.name: source.signals for source in coming}
+        self._counted_as |= {source.name: source.kind for source in coming}
+        self.failures = {kind: self.failures.get(kind, 0) for kind in self._counted_as.values()}
 
     def _ask(self, source: Source) -> dict[str, float]:
         """The values of one source; NaN for what it is known to have and fails."""
@@ -143,15 +182,20 @@ class Sampler:
         return {**values, **dict.fromkeys(impossible, math.nan)}
 
     def _note(self, source: str, fault: Exception | None) -> None:
-        """Count a fault; log when it begins and when it ends."""
+        """Count a fault; log when it begins and when it ends, but not every time that it comes and goes."""
         if fault is not None:
-            self.failures[source] += 1
-            if source not in self._faults:
+            self.failures[self._counted_as[source]] += 1
+            now = self._clock.monotonic()
+            if source not in self._faults and now >= self._told.get(source, -math.inf) + TELL_AGAIN_SECONDS:
                 log.warning("source fails source=%s error=%r", source, fault)
+                self._told[source] = now
+                self._shown.add(source)
             self._faults[source] = str(fault) or repr(fault)
-        elif self._faults.pop(source, None) is not None:
+        elif self._faults.pop(source, None) is not None and source in self._shown:
+            self._shown.remove(source)
             log.info("source recovered source=%s", source)
 
 
 def _can_be(signal: str, value: float) -> bool:
-    return math.isnan(value) or 0.0 <= value <= largest(signal)
+    """Of our own signals none is negative; of others nothing but the size is known."""
+    return math.isnan(value) or (0.0 if signal in BY_NAME else -largest(signal)) <= value <= largest(signal)

@@ -42,6 +42,22 @@ class Source(Protocol):
         ...
 
 
+class AttachedSource(Source, Protocol):
+    """A source that settings add, with a thread or a process of its own.
+
+    There may be many, so their failures are counted together by kind: a metric has few labels.
+    """
+
+    @property
+    def kind(self) -> str:
+        """The ``source`` label of the metrics, in place of its own name."""
+        ...
+
+    def close(self) -> None:
+        """Give up what it holds; it is not read again."""
+        ...
+
+
 class PartlyFailedError(SamplingError):
     """Some of a reading failed; ``values`` holds the rest, and NaN for what is missing."""
 

@@ -31,6 +31,7 @@ LEAST_ROWS_A_DAY: Final = 60
 LEAST: Final[dict[Unit, float]] = {
     "ratio": 0.003,
     "1": 0.01,
+    "bytes": 65_536.0,
     "bytes_per_second": 1000.0,
     "per_second": 0.3,
     "connections": 1.0,

@@ -1,11 +1,12 @@
 """What the pages read: the last snapshot, the facts beside it, the curves."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from loadwatch.clock import Clock, age_of
 from loadwatch.records import Recording, Snapshot
+from loadwatch.signals import BY_NAME, Signal
 from loadwatch.web.facts import Facts
 from loadwatch.web.routes import Providers
 from loadwatch.web.status import build_status
@@ -16,11 +17,15 @@ _STEP_SECONDS: Final = 300.0
 
 
 class Board:
-    """Published to by the daemon's thread, read by the server's; ``facts`` is replaced, never changed."""
+    """Published to by the daemon's thread, read by the server's; ``facts`` is replaced, never changed.
+
+    So is ``described``, the signals that have a unit and a meaning, by name.
+    """
 
     def __init__(self, clock: Clock, interval: float) -> None:
         self.interval = interval
         self.facts = Facts()
+        self.described: Mapping[str, Signal] = BY_NAME
         self.timeline = Timeline()
         self._clock = clock
         self._posted: tuple[Snapshot, float] | None = None
@@ -63,7 +68,9 @@ class Board:
             snapshot, boottime = posted
             age = age_of(self._clock, monotonic=snapshot.sample.monotonic, boottime=boottime)
         now = self._clock.wall()
-        return build_status(snapshot, self.facts, age=age, interval=self.interval, now=now)
+        return build_status(
+            snapshot, self.facts, age=age, interval=self.interval, now=now, described=self.described
+        )
 
     def providers(self, metrics: Callable[[str], tuple[bytes, str]], ready: Callable[[], bool]) -> Providers:
         """What a web server needs, with the exporter's ``scrape`` and ``is_ready``."""

@@ -18,6 +18,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
                            signals of the comparison that set it
       anomaly              {score, flag}
       unknown              [{signal, why}] that rule or limits need and that stay unknown; empty unless fresh
+      failing              [{source, why}] that failed at the last sample, needed or not; empty unless fresh
       no_alert             null or {verdict, since_timestamp, why}: flagged, and why there is no alert
       filling              [{what, share, full_in_seconds, words}] that is full or soon will be, the most
                            urgent first; empty unless fresh
@@ -64,19 +65,30 @@ from loadwatch.records import (
     Snapshot,
     Span,
 )
-from loadwatch.signals import BY_NAME
+from loadwatch.signals import BY_NAME, Signal
 from loadwatch.web.facts import Facts
 from loadwatch.web.wording import filling_words, in_words
 
 SCHEMA: Final = 2
+LONGEST_WHY: Final = 300
+"""Characters of what went wrong with a source, some of which may be an exporter's own words."""
 DOCUMENTATION: Final = "static/manual.html"
 """Served by this very daemon: a server without a way out has its manual at hand, and that of its version."""
 
 
 def build_status(
-    snapshot: Snapshot | None, facts: Facts, *, age: float, interval: float, now: float
+    snapshot: Snapshot | None,
+    facts: Facts,
+    *,
+    age: float,
+    interval: float,
+    now: float,
+    described: Mapping[str, Signal] = BY_NAME,
 ) -> dict[str, Any]:
-    """The document for this snapshot, ``age`` seconds after its sample, at wall time ``now``."""
+    """The document for this snapshot, ``age`` seconds after its sample, at wall time ``now``.
+
+    described: the signals that have a unit and a meaning, by name.
+    """
     fresh = snapshot is not None and age <= STALE_AFTER_INTERVALS * interval
     words = in_words(snapshot, fresh=fresh, age=age, stores=facts.history_stores)
     return {
@@ -91,7 +103,7 @@ def build_status(
         "headline": words.headline,
         "detail": words.detail,
         "verdict": _verdict(snapshot, age, fresh=fresh) if snapshot else None,
-        "signals": _signals(snapshot) if snapshot else [],
+        "signals": _signals(snapshot, described) if snapshot else [],
         "model": _model(snapshot, facts) if snapshot and snapshot.model else None,
         "training": asdict(facts.training),
         "worth": _worth(facts),
@@ -128,6 +140,11 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
         "flagged_by": snapshot.flagged_by if fresh else None,
         "rule": _rule(snapshot) if fresh else None,
         "unknown": [{"signal": name, "why": why} for name, why in snapshot.unknown.items() if fresh],
+        "failing": [
+            {"source": printable(name), "why": printable(why[:LONGEST_WHY])}
+            for name, why in snapshot.failing.items()
+            if fresh
+        ],
         "anomaly": {
             "score": _number(snapshot.anomaly_score) if fresh else None,
             "flag": snapshot.anomaly if fresh else None,
@@ -159,10 +176,10 @@ def _filling(filling: Filling) -> dict[str, Any]:
     }
 
 
-def _signals(snapshot: Snapshot) -> list[dict[str, Any]]:
+def _signals(snapshot: Snapshot, described: Mapping[str, Signal]) -> list[dict[str, Any]]:
     rows = []
     for name, value in snapshot.sample.values.items():
-        signal = BY_NAME.get(name)
+        signal = described.get(name)
         unit, meaning = (signal.unit, signal.help) if signal else ("1", "")
         rows.append({"name": name, "value": _number(value), "unit": unit, "help": meaning})
     return rows

@@ -21,7 +21,7 @@ from loadwatch.clock import ManualClock
 from loadwatch.exporter import METRICS, Exporter
 from loadwatch.exporter.selection import PROCESS_METRICS, SERIES_LIMIT
 from loadwatch.records import Filling, FlagSource, Sample, Snapshot
-from loadwatch.signals import NAMES
+from loadwatch.signals import BY_NAME, NAMES, Signal
 
 GOLDEN = Path(__file__).with_name("metrics.txt")
 UPDATE = "LOADWATCH_UPDATE_GOLDEN" in os.environ  # now: no test sees the environment's settings
@@ -295,6 +295,33 @@ def test_in_the_worst_of_hours_the_limit_holds(exporter: Exporter, snapshot: Sna
     assert len(series(page)) <= 100
     assert b"_created" not in page
     assert b'loadwatch_signal{signal="cpu",unit="ratio"}' in page
+
+
+def test_twenty_signals_of_your_own_are_exported_within_the_limit(
+    exporter: Exporter, snapshot: Snapshot
+) -> None:
+    """With their units; of ours those give way that are seldom looked at, and in the worst hour more do."""
+    own = {f"own{number}": Signal(f"own{number}", "bytes", "") for number in range(20)}
+    exporter.described = {**BY_NAME, **own}
+    exporter.sample_failures.take(dict.fromkeys([*SOURCES, "exporters"], 0))
+    values = {**snapshot.sample.values, **dict.fromkeys(own, 5.0)}
+    snapshot = replace(snapshot, sample=replace(snapshot.sample, values=values))
+    exporter.publish(snapshot)
+    found = series(exporter.scrape()[0])
+    assert all(f'loadwatch_signal{{signal="{name}",unit="bytes"}}' in found for name in own)
+    assert 'loadwatch_signal{signal="cpu",unit="ratio"}' in found
+    assert len(found) <= 100
+
+    exporter.sample_failures.take(dict.fromkeys([*SOURCES, "exporters"], 1))
+    for job in ("sampling", "training", "refresh", "retention", "verification", "textfile"):
+        exporter.scheduler_missed.inc(job)
+    for kind in ("connection_evicted", "connection_expired", "config_refused"):
+        exporter.web_faults.inc(kind)
+    filling = tuple(Filling(f"file system /{number}", 0.99, 60.0) for number in range(3))
+    exporter.publish(
+        replace(snapshot, limits=dict.fromkeys(NAMES[:7], 0.99), flagged_by="limit", filling=filling)
+    )
+    assert len(series(exporter.scrape()[0])) <= 100
 
 
 def test_counters_are_there_before_they_count(clock: ManualClock, snapshot: Snapshot) -> None:

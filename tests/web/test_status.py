@@ -110,6 +110,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "flagged_by": None,
         "rule": None,
         "unknown": [],
+        "failing": [],
         "no_alert": None,
         "filling": [],
         "anomaly": {"score": None, "flag": None},

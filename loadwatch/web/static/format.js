@@ -46,6 +46,7 @@ export function percent(share) {
 export function quantity(value, unit) {
   if (value === null || value === undefined) return "–";
   if (unit === "ratio") return percent(value);
+  if (unit === "bytes") return `${scaled(value)}B`;
   if (unit === "bytes_per_second") return `${scaled(value)}B/s`;
   if (unit === "per_second") return `${scaled(value)}/s`;
   if (unit === "seconds") return value < 1 ? `${digits(value * 1000)} ms` : `${digits(value)} s`;
