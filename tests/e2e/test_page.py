@@ -96,7 +96,7 @@ def test_the_page_loads_whole_and_in_silence(browser: Browser, start: Starter) -
     assert browser.evaluate("document.querySelectorAll('#tiles li').length") == 5
     assert browser.evaluate("document.querySelectorAll('#probability-chart .curve[d]').length") >= 5
     assert "CPU pressure" in browser.text("#contributions")
-    assert "kernel update" in browser.text("#alerts")
+    assert "kernel update" in browser.evaluate("document.querySelector('#alerts').textContent")
     assert "trained on this host" in browser.text("#model")
     assert "(commit 0123456789ab)" in browser.text("#colophon")
     assert browser.errors == []
@@ -196,13 +196,13 @@ def test_the_first_minutes_are_shown_in_full_width(browser: Browser, start: Star
 
 
 def test_a_phone_shows_alerts_as_a_list(browser: Browser, start: Starter) -> None:
-    """No sideways scrolling to the reason and the outcome of an alert; they stay cells of a table."""
+    """No sideways scrolling to the reason and the outcome of an alert."""
     browser.screen(390, 844)
     browser.open(start("busy").server.urls[0])
     assert loaded(browser)
     box = "document.querySelector('#alerts')"
     assert browser.evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
-    assert "kernel update" in browser.text("#alerts")
+    assert "kernel update" in browser.evaluate("document.querySelector('#alerts').textContent")
     browser.screen(1280, 900)
 
 
@@ -231,8 +231,139 @@ def test_the_curves_can_be_walked_by_keyboard(browser: Browser, start: Starter) 
     spoken = "document.querySelector('#probability-chart input').getAttribute('aria-valuetext')"
     assert browser.evaluate(spoken) == browser.text(".readout")
     browser.evaluate("document.querySelector('input[value=day]').click()")
-    cards = "document.querySelector('[data-signal=cpu] .unseen').textContent"
-    assert browser.until(lambda: "last day" in browser.evaluate(cards))
+    cards = "document.querySelector('[data-signal=cpu] input').getAttribute('aria-label')"
+    assert browser.until(lambda: browser.evaluate(cards) == "CPU, last day")
+
+
+def press(browser: Browser, key: str, code: int) -> None:
+    text = {"text": "\r"} if key == "Enter" else {}
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
+    browser.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+
+def middle(browser: Browser, selector: str) -> tuple[float, float]:
+    """Where to point at an element."""
+    browser.evaluate(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
+    box = browser.evaluate(f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()")
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def mouse(browser: Browser, selector: str, *kinds: str) -> None:
+    x, y = middle(browser, selector)
+    for kind in kinds:
+        button = "none" if kind == "mouseMoved" else "left"
+        browser.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
+
+
+def test_alerts_and_reasons_stand_under_the_verdict(browser: Browser, start: Starter) -> None:
+    """Who comes because of a message needs no scrolling past what is fine."""
+    browser.screen(1280, 900)
+    browser.open(start("busy").server.urls[0])
+    assert loaded(browser)
+    headings = browser.evaluate("[...document.querySelectorAll('main > section')].map(e => e.innerText)")
+    assert headings[1].startswith("Alerts and maintenance\n")
+    assert headings[2].startswith("What drives the verdict?\n")
+    bottom = "document.querySelector('#contributions').getBoundingClientRect().bottom + scrollY"
+    assert browser.evaluate(bottom) <= 900
+    assert "log odds" in browser.text("#contributions")
+
+
+def test_an_alert_opens_to_its_reasons_and_the_commands_that_answer_it(
+    browser: Browser, start: Starter
+) -> None:
+    """By a click on its mark in the chart, by keyboard, or by a link; the command is one click to copy."""
+    url = start("busy").server.urls[0]
+    browser.screen(1280, 900)
+    browser.open(url)
+    assert loaded(browser)
+    opened = "document.querySelector('#alert-42').open"
+    assert not browser.evaluate(opened)
+    mouse(browser, '#probability-chart a[href="#alert-42"]', "mouseMoved", "mousePressed", "mouseReleased")
+    assert browser.until(lambda: browser.evaluate(opened))
+    body = browser.text("#alert-42")
+    assert "CPU pressure +0.41, Memory +0.22 in log odds" in body
+    assert "mysqld (mysql.service) 3.1 of 4 CPUs" in body
+    assert browser.evaluate("[...document.querySelectorAll('#alert-42 code')].map(e => e.textContent)") == [
+        f"loadwatch label --alert 42 {kind}" for kind in ("normal", "high", "incident")
+    ]
+    mouse(browser, "#alert-42 button", "mousePressed", "mouseReleased")
+    assert browser.evaluate("getSelection().toString()") == "loadwatch label --alert 42 normal"
+    assert browser.until(lambda: browser.text("#alert-42 button") in {"Copied", "Selected"})
+    browser.evaluate("document.querySelector('#alert-42 summary').focus()")
+    press(browser, "Enter", 13)
+    assert browser.until(lambda: not browser.evaluate(opened)), "by keyboard"
+    browser.open(f"{url}?from=message#alert-39")
+    assert browser.until(lambda: browser.evaluate("document.querySelector('#alert-39')?.open")), "by a link"
+    assert browser.errors == []
+
+
+def test_where_nothing_happens_one_line_says_so(browser: Browser, start: Starter) -> None:
+    """A group at rest is one line, and so is what rests beside signals that move; each opens to its cards."""
+    browser.open(start("calm").server.urls[0])
+    assert loaded(browser)
+    groups = {
+        text.split("\n")[0]: text
+        for text in browser.evaluate(
+            "[...document.querySelectorAll('#signals .group')].map(e => e.innerText)"
+        )
+    }
+    assert groups["Other"] == "Other\nNothing happens in the last hour: File handles, Threads"
+    assert "Nothing happens at 5 more in the last hour: TCP resets" in groups["Connections"]
+    shown = "document.querySelector('[data-signal=threads]').checkVisibility()"
+    assert not browser.evaluate(shown)
+    browser.evaluate("document.querySelector('.at-rest summary').click()")
+    assert browser.evaluate(shown)
+    assert browser.evaluate("document.querySelector('[data-signal=cpu]').checkVisibility()")
+
+
+def test_a_small_chart_has_a_scale_and_tells_its_moments(browser: Browser, start: Starter) -> None:
+    """As wide as its card, with the top of its scale, its range, and any moment by pointer or keyboard."""
+    browser.open(start("calm").server.urls[0])
+    assert loaded(browser)
+    card = "document.querySelector('[data-signal=disk_read]')"
+    assert browser.evaluate(f"{card}.querySelector('svg').clientWidth") >= 0.8 * browser.evaluate(
+        f"{card}.clientWidth"
+    )
+    assert re.fullmatch(r"[125]0* MB/s", browser.text("[data-signal=disk_read] .top-of-scale"))
+    readout = "[data-signal=disk_read] .range"
+    resting = browser.text(readout)
+    assert re.fullmatch(r"[\d.]+ [kM]?B/s to [\d.]+ MB/s", resting)
+    mouse(browser, "[data-signal=disk_read] svg", "mouseMoved")
+    assert browser.until(lambda: bool(re.fullmatch(r"\d\d:\d\d: [\d.]+ MB/s", browser.text(readout))))
+    mouse(browser, "#headline", "mouseMoved")
+    assert browser.until(lambda: " to " in browser.text(readout))
+    browser.evaluate(f"{card}.querySelector('input').focus()")
+    press(browser, "ArrowLeft", 37)
+    said = browser.text(readout)
+    assert re.match(r"\d\d:\d\d: ", said)
+    assert browser.evaluate(f"{card}.querySelector('input').getAttribute('aria-valuetext')") == said
+
+
+def test_the_large_chart_zooms_and_shows_a_signal_and_what_happened(browser: Browser, start: Starter) -> None:
+    """An hour to a week; a signal on a scale of its own; alerts, labels, maintenance, training as marks."""
+    browser.screen(1280, 900)
+    browser.open(start("calm").server.urls[0])
+    assert loaded(browser)
+    chart = "document.querySelector('#probability-chart > svg').getAttribute('aria-label')"
+    for span in ("six_hours", "day", "week"):
+        browser.evaluate(f"document.querySelector('input[value={span}]').click()")
+        label = "document.querySelector('[data-signal=cpu] input').getAttribute('aria-label')"
+        assert browser.until(lambda: span.replace("_", " ") in browser.evaluate(label))  # noqa: B023
+        assert "from" in browser.evaluate(chart)
+    legend = browser.text("#probability-chart .legend")
+    for mark in ("High-load alert", "Anomaly alert", "Maintenance", "Labelled normal", "Training"):
+        assert mark in legend
+    browser.evaluate(
+        "const s = document.querySelector('#beside'); s.value = 'disk_read';"
+        "s.dispatchEvent(new Event('change'))"
+    )
+    assert "Disk read (right)" in browser.text("#probability-chart .legend")
+    assert re.search(r"Disk read [\d.]+ MB/s", browser.text("#probability-chart .readout"))
+    assert "MB/s" in browser.evaluate(
+        "document.querySelector('.of-signal').textContent + "
+        "[...document.querySelectorAll('.of-signal')].at(-1).textContent"
+    )
+    assert browser.errors == []
 
 
 def test_the_page_works_behind_a_prefix_under_tls_with_a_password(

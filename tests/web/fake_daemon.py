@@ -55,6 +55,19 @@ CARD = Card(
 )
 SCENES = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting", "young")
 LOADS = {"calm": 0.25, "busy": 0.95, "expected": 0.7, "anomaly": 0.4, "maintenance": 0.5}
+RESTING = {
+    *(
+        "steal",
+        "swap",
+        "oom_kills",
+        "tcp_resets",
+        "tcp_in_errors",
+        "tcp_retransmit_timeouts",
+        "listen_overflows",
+    ),
+    *("filesystem_inodes", "file_handles", "threads", "conntrack"),
+}
+"""Signals at which nothing happens, as at most of an ordinary host."""
 SCALES = {
     "bytes_per_second": 4e7,
     "per_second": 900.0,
@@ -73,6 +86,8 @@ def values_at(timestamp: float, load: float, rng: np.random.Generator) -> dict[s
         bump = math.exp(-(((timestamp % 3_600) - 2_400 - 30 * place) ** 2) / 160_000)
         level = load * (0.35 + 0.4 * day + 0.35 * bump) * (0.3 if "pressure" in signal.name else 1.0)
         noisy = max(0.0, level + 0.03 * rng.standard_normal())
+        if signal.name in RESTING:
+            noisy = 0.004 if signal.unit == "ratio" else 0.0
         values[signal.name] = min(1.0, noisy) if signal.unit == "ratio" else noisy * SCALES[signal.unit]
     return values
 
@@ -184,6 +199,7 @@ class FakeDaemon:
     def __init__(self, address: str = "127.0.0.1:0", scene: str = "calm", **options: object) -> None:
         self.scene = scene
         self._clock = SystemClock()
+        self._began = self._clock.wall()
         self._rng = np.random.default_rng(7)
         self.exporter = Exporter(self._clock, INTERVAL)
         self.board = Board(self._clock, INTERVAL)
@@ -208,7 +224,7 @@ class FakeDaemon:
             self._publish()
 
     def _publish(self) -> None:
-        self.board.facts = facts_at(self._clock.wall(), self.scene)
+        self.board.facts = facts_at(self._began, self.scene)
         if self.scene == "starting":
             self.board.publish(None)
             self.exporter.publish(None)

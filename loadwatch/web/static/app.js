@@ -1,10 +1,11 @@
 // Asks the daemon every few seconds and shows what it says; says so when it does not answer or has grown old.
 
 import { ShareChart } from "./chart.js";
-import { byId, known, say } from "./dom.js";
-import { duration, horizonName, timeOfDay } from "./format.js";
-import { showAlerts } from "./events.js";
-import { showContributions, showModel, showSignals, showTiles, showVerdict } from "./view.js";
+import { byId, h, known, say, whenChanged } from "./dom.js";
+import { anchorOf, showAlerts } from "./events.js";
+import { duration, horizonName, signalName, timeOfDay } from "./format.js";
+import { showSignals } from "./signals.js";
+import { showContributions, showModel, showTiles, showVerdict } from "./view.js";
 
 const ASK_EVERY = 5_000;
 const PATIENCE = 4_000;
@@ -14,7 +15,7 @@ const TROUBLES = {
   TypeError: "no connection",
 };
 const LEAST_SLOTS = 30;
-const CURVES_EVERY = { hour: 10_000, day: 60_000 };
+const CURVES_EVERY = { hour: 10_000, six_hours: 30_000, day: 60_000, week: 300_000 };
 
 // Relative, so that it works behind a prefix; without the user:password of an address typed in full, which
 // browsers refuse to fetch from although they have already let the user in by it.
@@ -86,22 +87,47 @@ function showCourse(status, series) {
   }));
   if (series.anomaly.length) curves.push({ name: "Unlike itself", mark: "odd", values: series.anomaly });
   const until = (end) => end ?? status.now_timestamp;
+  const band = (kind, name, { start_timestamp: start, end_timestamp: end }, href) => ({
+    kind,
+    name,
+    href,
+    start,
+    end: until(end),
+  });
   const bands = [
-    ...status.maintenance.map((each) => ({
-      kind: "maintenance",
-      start: each.start_timestamp,
-      end: until(each.end_timestamp),
-      name: `Maintenance: ${each.why}`,
-    })),
-    ...status.alerts.map((each) => ({
-      kind: each.verdict,
-      start: each.start_timestamp,
-      end: until(each.end_timestamp),
-      name: `Alert since ${timeOfDay(each.start_timestamp)}`,
-    })),
+    ...status.maintenance.map((each) => band("maintenance", `Maintenance${each.why && `: ${each.why}`}`, each)),
+    ...status.trainings.map((each) => band("training", "Training", each)),
+    ...status.labels.map((each) => band(each.kind, `Labelled ${each.kind}${each.why && `: ${each.why}`}`, each)),
+    ...status.alerts.map((each) =>
+      band(each.verdict, `Alert since ${timeOfDay(each.start_timestamp)}`, each, `#${anchorOf(each)}`),
+    ),
   ];
-  chart.show({ start: series.start_timestamp, resolution: series.resolution_seconds, curves, bands });
+  offerSignals(status.signals);
+  const { span, start_timestamp: start, resolution_seconds: resolution } = series;
+  chart.show({ span, start, resolution, curves, signal: besideOf(status.signals, series), bands });
 }
+
+/** The signal that is drawn beside the probabilities, where one is chosen. */
+function besideOf(signals, series) {
+  const chosen = signals.find(({ name }) => name === byId("beside").value);
+  const values = chosen && series.signals[chosen.name];
+  return values ? { name: signalName(chosen.name), unit: chosen.unit, values } : null;
+}
+
+function offerSignals(signals) {
+  const select = byId("beside");
+  const names = signals.map(({ name }) => name);
+  const { value } = select;
+  whenChanged(select, names, () => [
+    h("option", { value: "" }, "no signal"),
+    ...names.map((name) => h("option", { value: name }, signalName(name))),
+  ]);
+  if (select.value !== value && names.includes(value)) select.value = value;
+}
+
+byId("beside").addEventListener("change", () => {
+  if (page.status && page.series) showCourse(page.status, page.series);
+});
 
 /** Once a second: how old the verdict is, and whether there is still a daemon to believe. */
 function tick() {

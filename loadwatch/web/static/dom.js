@@ -27,7 +27,9 @@ export function whenChanged(element, shown, make) {
   const key = JSON.stringify(shown);
   if (element.shown === key) return;
   element.shown = key;
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
   element.replaceChildren(...make());
+  if (focused?.isConnected) focused.focus({ preventScroll: true });
 }
 
 function filled(element, attributes, children) {

@@ -67,12 +67,39 @@ export function digits(value) {
   return value.toLocaleString([], { maximumSignificantDigits: 3 });
 }
 
-export function signed(value) {
+/** How much a signal moved a verdict: in log odds towards high load, as part of the score of an anomaly. */
+export const weight = (verdict, value) => (verdict === "anomaly" ? percent(value) : signed(value));
+
+/** Names in a sentence: "CPU, memory and disk". */
+export const listed = (names) =>
+  names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : (names[0] ?? "");
+
+function signed(value) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
+const day = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric" });
+const dayAndTime = new Intl.DateTimeFormat([], {
+  weekday: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
+const SPANS = { hour: "last hour", six_hours: "last six hours", day: "last day", week: "last week" };
+
+export const spanName = (span) => SPANS[span];
 export const timeOfDay = (timestamp) => clock.format(timestamp * 1000);
 export const dateAndTime = (timestamp) => moment.format(timestamp * 1000);
+
+/** A moment within a span: the day is said where there is more than one. */
+export const momentOf = (timestamp, span) =>
+  (span === "week" || span === "day" ? dayAndTime : clock).format(timestamp * 1000);
+/** A mark of a time axis: the day at its beginning, else the time. */
+export function tickOf(timestamp) {
+  const time = timeOfDay(timestamp);
+  return time === "00:00" ? day.format(timestamp * 1000) : time;
+}
 
 /** A duration in its largest fitting unit. */
 export function duration(seconds) {

@@ -1,30 +1,23 @@
 // Each part of the page from its part of the status document (see loadwatch/web/status.py).
 
-import { drawSparkline } from "./chart.js";
-import { byId, h, known, s, say, whenChanged } from "./dom.js";
+import { byId, h, known, say, whenChanged } from "./dom.js";
 import {
   dateAndTime,
   digits,
   duration,
   horizonName,
   percent,
-  quantity,
   signalInSentence,
   signalName,
-  signed,
+  weight,
 } from "./format.js";
 
-const GROUPS = [
-  ["Processor", /^(cpu|iowait|steal|load)/],
-  ["Memory", /^(memory|swap)/],
-  ["Network", /^network/],
-  ["Storage", /^(disk|io_)/],
-  ["Connections", /^(tcp|udp|listen)/],
-  ["Other", /^/],
-];
 const ORIGINS = { bootstrap: "first, from synthetic data", trained: "trained on this host" };
-const MOST_BARS = 8;
-const HALF_A_ROW = 3;
+const MOST_BARS = 6;
+const DRIVEN = {
+  high_load: ["Towards high load", "In log odds, against an ordinary moment of this host: +0.7 doubles the odds."],
+  anomaly: ["Towards “unlike itself”", "Parts of the anomaly score."],
+};
 
 // The horizons last heard of: they keep their places, empty, while there is no fresh verdict.
 let horizonsKnown = [];
@@ -111,12 +104,12 @@ export function showContributions(status) {
     ? "Not learned yet: that takes more history of this host."
     : "Not known without a fresh verdict.";
   whenChanged(byId("contributions"), [parts, fresh], () => [
-    bars("Towards high load", parts.high_load, "", missing),
-    bars("Towards “unlike itself”", parts.anomaly, "odd-verdict", missing),
+    bars("high_load", parts.high_load, missing),
+    bars("anomaly", parts.anomaly, missing),
   ]);
 }
 
-function bars(title, parts = [], kind, missing) {
+function bars(verdict, parts = [], missing) {
   const shown = parts.filter(({ value }) => Math.abs(value) >= 0.005).slice(0, MOST_BARS);
   const longest = Math.max(0.25, ...shown.map(({ value }) => Math.abs(value)));
   const rows = shown.map(({ signal, value }) => {
@@ -127,7 +120,7 @@ function bars(title, parts = [], kind, missing) {
       { class: value < 0 ? "against" : "for" },
       h("span", {}, signalName(signal)),
       h("span", { class: "track", "aria-hidden": "true" }, bar),
-      h("span", { class: "value" }, signed(value)),
+      h("span", { class: "value" }, weight(verdict, value)),
     );
   });
   const content = rows.length
@@ -137,50 +130,9 @@ function bars(title, parts = [], kind, missing) {
         { class: "quiet" },
         parts.length ? "No signal stands out." : missing,
       );
-  return h("div", { class: `panel ${kind}` }, h("h3", {}, title), content);
-}
-
-export function showSignals(status, series) {
-  const container = byId("signals");
-  const names = status.signals.map(({ name }) => name);
-  whenChanged(container, names, () => groupsOf(status.signals));
-  for (const { name, value, unit } of status.signals) {
-    const card = container.querySelector(`[data-signal="${CSS.escape(name)}"]`);
-    say(card.querySelector(".figure"), quantity(value, unit));
-    const values = series?.signals[name];
-    if (values) {
-      drawSparkline(card.querySelector("svg"), values, unit);
-      const measured = values.filter(known);
-      const ends = [Math.min(...measured), Math.max(...measured)];
-      const [lowest, highest] = ends.map((one) => quantity(one, unit));
-      const range = `between ${lowest} and ${highest} in the last ${series.span}`;
-      say(card.querySelector(".unseen"), measured.length ? range : "");
-    }
-  }
-}
-
-function groupsOf(signals) {
-  const left = [...signals];
-  return GROUPS.flatMap(([title, pattern]) => {
-    const members = left.filter(({ name }) => pattern.test(name));
-    members.forEach((member) => left.splice(left.indexOf(member), 1));
-    if (!members.length) return [];
-    const size = members.length > HALF_A_ROW ? "whole" : "half";
-    return [
-      h("div", { class: size }, h("h3", {}, title), h("ul", { class: "cards" }, ...members.map(signalCard))),
-    ];
-  });
-}
-
-function signalCard({ name, help }) {
-  return h(
-    "li",
-    { class: "panel", "data-signal": name, title: help },
-    h("p", { class: "name" }, signalName(name)),
-    h("p", { class: "figure" }),
-    h("p", { class: "unseen" }),
-    s("svg", { "aria-hidden": "true" }),
-  );
+  const [title, unit] = DRIVEN[verdict];
+  const caption = rows.length ? [h("p", { class: "unit" }, unit)] : [];
+  return h("div", { class: `panel ${verdict}` }, h("h3", {}, title), ...caption, content);
 }
 
 const small = (value) => (value < 0.001 ? "under 0.001" : digits(value));
