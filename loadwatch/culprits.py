@@ -13,6 +13,7 @@ _GRAVEST_FIRST: Final[tuple[Resource, ...]] = ("memory", "io", "cpu")
 _WORTH_NAMING: Final = 0.01
 _BESIDE_LARGEST: Final = 0.1
 """Who uses less than this part of what the largest uses explains nothing."""
+_CLEARLY: Final = 1.25
 _SAME: Final = 0.8
 """Of a unit whose one process uses this part of its share, or more, the process alone is told."""
 _MEBIBYTE: Final = 2.0**20
@@ -76,6 +77,14 @@ def strongest_culprits(culprits: Culprits, most: int = NAMED) -> list[Culprit]:
     worth = [each for each in culprits.named if each.share >= max(_WORTH_NAMING, _BESIDE_LARGEST * largest)]
     told = [each for each in worth if not any(_says_it(other, each) for other in worth)]
     return sorted(told, key=lambda each: -each.share)[:most]
+
+
+def is_worse(now: Culprits, before: Culprits | None) -> bool:
+    """Whether somebody uses clearly more of the same resource than anybody before, or nobody was known."""
+    if before is None or not before.named:
+        return True
+    largest, largest_before = (max(each.share for each in them.named) for them in (now, before))
+    return now.resource == before.resource and largest > _CLEARLY * largest_before
 
 
 def largest_units(culprits: Culprits, most: int = NAMED) -> Iterator[Culprit]:

@@ -1,6 +1,7 @@
 """From scores to what people are told: judge, maintenance, reasons, and the log of alerts."""
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from loadwatch.clock import Clock
 from loadwatch.config import Config
+from loadwatch.culprits import culprit_words, driving_resource, is_worse
 from loadwatch.errors import HistoryError
 from loadwatch.exporter import ALERT_STAGES, Exporter
 from loadwatch.history import History
@@ -18,9 +20,23 @@ from loadwatch.labels.rule import Rule, no_such_signal
 from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.bundle import Model
 from loadwatch.pipeline import Scorer, reasons
-from loadwatch.records import Alert, Contribution, Maintenance, NoAlert, Sample, Snapshot, Span, Verdict
+from loadwatch.records import (
+    Alert,
+    Contribution,
+    Culprits,
+    Maintenance,
+    NoAlert,
+    Sample,
+    Snapshot,
+    Span,
+    Stage,
+    Verdict,
+)
+from loadwatch.signals import Resource
 
 log = logging.getLogger(__name__)
+
+UsedBy = Callable[[Resource], Culprits | None]
 
 VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
 STATE: Final = "judge"
@@ -45,6 +61,7 @@ class LiveJudge:
         self._reasons: dict[Verdict, tuple[Contribution, ...]] = {}
         self._reasons_at = -np.inf
         self._no_alert: NoAlert | None = None
+        self._blamed: dict[Verdict, Stage] = {}
         self.needed = _needed(config)
         self.misnamed: dict[str, str] = {}
         self.is_training = False
@@ -92,8 +109,8 @@ class LiveJudge:
         if backfilled is not None:
             self._judge.take_past(backfilled)
 
-    def judge(self, sample: Sample, scorer: Scorer) -> Snapshot:
-        """The verdict on one sample."""
+    def judge(self, sample: Sample, scorer: Scorer, used_by: UsedBy = lambda _: None) -> Snapshot:
+        """The verdict on one sample; ``used_by`` tells who uses most of a resource."""
         scores = scorer.update(sample)
         window = self.calendar.active(sample.timestamp)
         score, level = float(scores.anomaly[0]), float(scores.levels[0])
@@ -115,7 +132,10 @@ class LiveJudge:
                 "overspent, only what is worse than ever alerts" if judgement.budget_spent else "holds again"
             )
             log.warning("alert budget %s budget_per_week=%g", state, self.budget_per_week)
-        self._log_alerts(judgement, scorer.model)
+        limits = [name for name in self._judge.limits_reached if name in sample.values]
+        culprits = self._find_culprits(sample, limits, scorer.deciding if level > 1.0 else (), used_by)
+        self._log_alerts(judgement, scorer.model, culprits)
+        self._follow_culprits(culprits)
         if judgement.alerts != before.alerts:
             self._show_open()
             self._keep_open()
@@ -131,11 +151,10 @@ class LiveJudge:
             judgement.flagged_by.get(0),
             None if np.isnan(level) else level,
             scorer.deciding,
-            limits={
-                name: sample.values[name] for name in self._judge.limits_reached if name in sample.values
-            },
+            limits={name: sample.values[name] for name in limits},
             alerts=judgement.alerts,
             no_alert=self._no_alert,
+            culprits=culprits,
         )
 
     def refresh(self) -> None:
@@ -193,14 +212,50 @@ class LiveJudge:
             self._no_alert = self._judge.why_no_alert()
             self._exporter.threshold_raise.set(max(self.raised_bars.values()))
 
-    def _log_alerts(self, judgement: Judgement, model: Model) -> None:
+    def _find_culprits(
+        self, sample: Sample, limits: Sequence[str], deciding: Sequence[str], used_by: UsedBy
+    ) -> dict[Verdict, Culprits]:
+        """Who uses what drives each verdict that is flagged, or alerted just now; high load first."""
+        judgement = self._judgement
+        found: dict[Verdict, Culprits] = {}
+        told = {alert.verdict for alert in judgement.opened}
+        flagged = {"high_load": any(judgement.high_load.values()), "anomaly": bool(judgement.anomaly)}
+        for verdict in VERDICTS:
+            if not flagged[verdict] and verdict not in told:
+                continue
+            is_load = verdict == "high_load"
+            resource = driving_resource(
+                limits if is_load else (),
+                deciding if is_load else (),
+                self._reasons.get(verdict, ()),
+                sample.values,
+            )
+            if resource is not None and (culprits := used_by(resource)) is not None:
+                found[verdict] = culprits
+        return found
+
+    def _follow_culprits(self, culprits: Mapping[Verdict, Culprits]) -> None:
+        """Keep with each open alert who used most when that was at its worst."""
+        for alert in self._judge.open_alerts:
+            now, before = culprits.get(alert.verdict), alert.culprits
+            stage = self._judgement.alerts.get(alert.verdict, "present")
+            has_come = stage != self._blamed.get(alert.verdict, stage)
+            if now is not None and now.named and (has_come or is_worse(now, before)):
+                self._judge.name_culprits(alert.verdict, now)
+                self._blamed[alert.verdict] = stage
+                self._keep(replace(alert, culprits=now))
+
+    def _log_alerts(self, judgement: Judgement, model: Model, culprits: Mapping[Verdict, Culprits]) -> None:
         """Write opened and closed alerts into the history, with what drove them."""
         for alert in judgement.opened:
             named = reasons(self._reasons.get(alert.verdict, ()))
             told = self._judge.annotate(alert.verdict, named, model.card.version) or alert
             self.opened[alert.verdict] += 1
             words = " ".join(f"{part.signal}={part.value:+.2f}" for part in named[:3])
-            log.warning("alert verdict=%s horizon=%ds %s", alert.verdict, alert.horizon, words)
+            who = culprit_words(culprits[alert.verdict]) if alert.verdict in culprits else "not known yet"
+            log.warning(
+                "alert verdict=%s horizon=%ds %s used_most_by=%r", alert.verdict, alert.horizon, words, who
+            )
             self._keep(told)
         for alert in judgement.closed:
             log.info("alert over verdict=%s", alert.verdict)

@@ -90,6 +90,7 @@ class SamplingLoop:
             self._notice_lateness()
             started = self._clock.monotonic()
             sample = self._sampler.sample()
+            self._sampler.follow_usage(closely=self._is_flagged)
             sampled = self._clock.monotonic()
             self._exporter.sample_failures.take(self._sampler.failures)
             if sample is None:
@@ -112,6 +113,11 @@ class SamplingLoop:
         if snapshot is None or self.silence_seconds > STALE_AFTER_INTERVALS * self._interval:
             return False
         return bool(snapshot.high_load.get(0, False))
+
+    @property
+    def _is_flagged(self) -> bool:
+        snapshot = self.snapshot
+        return snapshot is not None and (any(snapshot.high_load.values()) or bool(snapshot.anomaly))
 
     @property
     def silence_seconds(self) -> float:
@@ -148,7 +154,7 @@ class SamplingLoop:
     def _judged(self, sample: Sample) -> Snapshot:
         if self._scorer is None:
             return Snapshot(sample)
-        return self._verdicts.judge(sample, self._scorer)
+        return self._verdicts.judge(sample, self._scorer, self._sampler.culprits)
 
     def _swap(self) -> None:
         """Take over a waiting scorer after showing it the samples it missed."""

@@ -27,6 +27,7 @@ from loadwatch.exporter.selection import (
     USUAL_HORIZONS,
     VERDICTS,
     StrongestContributions,
+    culprit_shares,
     most_telling,
     room_beside,
 )
@@ -216,6 +217,7 @@ class Exporter(Collector):
                 for one in snapshot.filling
                 if one.full_in_seconds is not None
             },
+            table.CULPRIT: culprit_shares(snapshot),
             table.UNKNOWN_SIGNALS: {(): float(len(snapshot.unknown))} if snapshot.unknown else {},
         }
         in_trouble = sum(len(series) for metric, series in values.items() if metric.series is None)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from loadwatch.culprits import largest_units
 from loadwatch.exporter import table
-from loadwatch.records import Contribution, Stage, Verdict
+from loadwatch.records import Contribution, Snapshot, Stage, Verdict
 from loadwatch.signals import NAMES
 
 SERIES_LIMIT: Final = 100
@@ -63,6 +64,16 @@ def room_beside(horizons: int, others: int) -> int:
     by_horizon = {table.HIGH_LOAD, table.HIGH_LOAD_PROBABILITY}
     fixed = sum(metric.series or 0 for metric in table.METRICS if metric not in by_horizon)
     return SERIES_LIMIT - len(PROCESS_METRICS) - fixed - 2 * horizons - others
+
+
+def culprit_shares(snapshot: Snapshot) -> dict[tuple[str, ...], float]:
+    """Of what drives the open alerts, the largest shares by unit and resource; at most three in all."""
+    shares: dict[tuple[str, ...], float] = {}
+    for verdict, culprits in snapshot.culprits.items():
+        if verdict in snapshot.alerts:
+            for unit in largest_units(culprits):
+                shares.setdefault((unit.name, culprits.resource), unit.share)
+    return dict(list(shares.items())[:TOP])
 
 
 @lru_cache(maxsize=4)

@@ -96,6 +96,15 @@ HIGH_LOAD_SOURCE: Final = Metric(
     ("source",),
     series=None,
 )
+CULPRIT: Final = Metric(
+    "loadwatch_culprit",
+    "gauge",
+    "Share, 0 to 1, that a systemd unit or container (where no units are seen, a program) uses of the "
+    "resource that drives an open alert: cpu, memory or io. The three that use most, over the last 15 to 60 "
+    "seconds; absent while no alert is open or nothing is flagged.",
+    ("unit", "resource"),
+    series=None,
+)
 ANOMALY_SCORE: Final = Metric(
     "loadwatch_anomaly_score",
     "gauge",

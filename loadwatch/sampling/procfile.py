@@ -70,6 +70,20 @@ class ProcFile:
         self.close()
 
 
+def read_in(folder: int, name: str) -> bytes:
+    """The content of a small file of the kernel, looked at once: ``name`` below an open ``folder``.
+
+    Raises:
+        OSError: it does not exist, cannot be read, or what it tells of is gone.
+
+    """
+    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        return os.read(descriptor, _FIRST_SIZE)
+    finally:
+        os.close(descriptor)
+
+
 class OddLines:
     """Lines of one file in a form that is not known here: each is left out, and the first is told."""
 

@@ -10,27 +10,25 @@ import psutil
 
 from loadwatch.clock import Clock
 from loadwatch.errors import SamplingError
-from loadwatch.records import Sample
+from loadwatch.records import Culprits, Sample
 from loadwatch.sampling.cpu import CpuSource
 from loadwatch.sampling.disk import DiskSource
 from loadwatch.sampling.filesystems import FilesystemSource
 from loadwatch.sampling.limits import LimitSource
 from loadwatch.sampling.load import LoadSource
 from loadwatch.sampling.memory import MemorySource
+from loadwatch.sampling.meter import UsageMeter
 from loadwatch.sampling.network import NetworkSource
 from loadwatch.sampling.plausibility import largest
 from loadwatch.sampling.pressure import PressureSource
-from loadwatch.sampling.source import AttachedSource, PartlyFailedError, Source
+from loadwatch.sampling.source import AttachedSource, FaultLog, PartlyFailedError, Source
 from loadwatch.sampling.tcp import TcpSource
-from loadwatch.signals import BY_NAME
+from loadwatch.signals import BY_NAME, Resource
 
 log = logging.getLogger(__name__)
 
 # The kernel counts CPU time in ticks of 10 ms: over less than a few of them every share is noise.
 SHORTEST_INTERVAL_SECONDS: Final = 0.05
-
-TELL_AGAIN_SECONDS: Final = 60.0
-"""A source that fails and recovers in turn writes no more lines than this lets it."""
 
 # Boot time runs on while the machine sleeps, monotonic time does not. Reading one clock after the other
 # takes microseconds, so a larger jump between both is a suspension.
@@ -42,8 +40,7 @@ def default_sources(procfs: Path = Path("/proc")) -> list[Source]:
 
     Both are elsewhere when a container looks at its host through a mounted ``/host/proc`` and ``/host/sys``.
     """
-    beside = procfs.parent / "sys"
-    sysfs = beside if beside.is_dir() else Path("/sys")
+    sysfs = sysfs_of(procfs)
     return [
         CpuSource(procfs),
         LoadSource(procfs),
@@ -57,11 +54,18 @@ def default_sources(procfs: Path = Path("/proc")) -> list[Source]:
     ]
 
 
+def sysfs_of(procfs: Path) -> Path:
+    """The ``sys`` of the same host, see ``default_sources``."""
+    beside = procfs.parent / "sys"
+    return beside if beside.is_dir() else Path("/sys")
+
+
 class Sampler:
     """Measures the host once a call. Owned by one thread; the counts may be read from any.
 
     ``failures`` counts by source since the start: readings that failed, wholly or in part, or gave a number
-    that cannot be (``plausibility``).
+    that cannot be (``plausibility``). Who uses what is followed only with the sources of a host, not with
+    ``sources`` of the caller.
     """
 
     def __init__(
@@ -72,15 +76,18 @@ class Sampler:
         self._sources = list(default_sources(procfs) if sources is None else sources)
         self._network = next((source for source in self._sources if isinstance(source, NetworkSource)), None)
         self._known = {source.name: source.signals for source in self._sources}
-        self._faults: dict[str, str] = {}
-        self._told: dict[str, float] = {}
-        self._shown: set[str] = set()
         self._attached: list[AttachedSource] = []
         self._coming: Sequence[AttachedSource] | None = None
         self._last_monotonic: float | None = None
         self._asleep = clock.boottime() - clock.monotonic()
-        self._counted_as = {name: name for name in self._known}
-        self.failures: dict[str, int] = dict.fromkeys(self._known, 0)
+        followed = UsageMeter.sources if sources is None else ()
+        self._faults = FaultLog(clock, (*self._known, *followed))
+        self._meter = UsageMeter(clock, procfs, sysfs_of(procfs), self._faults) if followed else None
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """By source since the start; see the class."""
+        return self._faults.failures
 
     @property
     def notes(self) -> dict[str, str]:
@@ -90,7 +97,7 @@ class Sampler:
     @property
     def failing(self) -> dict[str, str]:
         """What went wrong at the last reading of each source that failed then."""
-        return dict(self._faults)
+        return dict(self._faults.present)
 
     @property
     def levels(self) -> dict[str, float]:
@@ -143,10 +150,19 @@ class Sampler:
             values.update(self._ask(source))
         return None if first else Sample(timestamp, monotonic, values)
 
+    def follow_usage(self, *, closely: bool) -> None:
+        """Take a picture of who uses what, if one is due; ``closely``: something is flagged."""
+        if self._meter is not None:
+            self._meter.follow(closely=closely)
+
+    def culprits(self, resource: Resource) -> Culprits | None:
+        """Who used most of a resource lately; None where that is not known (yet)."""
+        return None if self._meter is None else self._meter.culprits(resource)
+
     def why_unknown(self, signal: str) -> str:
         """What went wrong at the last reading of the source of ``signal``; empty where nothing did."""
         return next(
-            (self._faults.get(name, "") for name, known in self._known.items() if signal in known), ""
+            (self._faults.present.get(name, "") for name, known in self._known.items() if signal in known), ""
         )
 
     def _exchange(self) -> None:
@@ -154,15 +170,13 @@ class Sampler:
         coming, self._coming = self._coming, None
         if coming is None:
             return
+        gone = [source.name for source in self._attached]
         for source in self._attached:
             source.close()
-            for kept in (self._known, self._faults, self._told, self._counted_as):
-                kept.pop(source.name, None)
-            self._shown.discard(source.name)
+            self._known.pop(source.name, None)
         self._attached = list(coming)
         self._known |= {source.name: source.signals for source in coming}
-        self._counted_as |= {source.name: source.kind for source in coming}
-        self.failures = {kind: self.failures.get(kind, 0) for kind in self._counted_as.values()}
+        self._faults.exchange(gone, {source.name: source.kind for source in coming})
 
     def _ask(self, source: Source) -> dict[str, float]:
         """The values of one source; NaN for what it is known to have and fails."""
@@ -177,23 +191,9 @@ class Sampler:
         if impossible and fault is None:
             words = ", ".join(f"{signal} {value:g}" for signal, value in impossible.items())
             fault = SamplingError(f"what it read cannot be: {words}")
-        self._note(source.name, fault)
+        self._faults.note(source.name, fault)
         self._known[source.name] = tuple(values)
         return {**values, **dict.fromkeys(impossible, math.nan)}
-
-    def _note(self, source: str, fault: Exception | None) -> None:
-        """Count a fault; log when it begins and when it ends, but not every time that it comes and goes."""
-        if fault is not None:
-            self.failures[self._counted_as[source]] += 1
-            now = self._clock.monotonic()
-            if source not in self._faults and now >= self._told.get(source, -math.inf) + TELL_AGAIN_SECONDS:
-                log.warning("source fails source=%s error=%r", source, fault)
-                self._told[source] = now
-                self._shown.add(source)
-            self._faults[source] = str(fault) or repr(fault)
-        elif self._faults.pop(source, None) is not None and source in self._shown:
-            self._shown.remove(source)
-            log.info("source recovered source=%s", source)
 
 
 def _can_be(signal: str, value: float) -> bool:

@@ -1,9 +1,18 @@
 """What every source of signals promises to the sampler."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
+from loadwatch.clock import Clock
 from loadwatch.errors import SamplingError
+
+log = logging.getLogger(__name__)
+
+TELL_AGAIN_SECONDS: Final = 60.0
+"""A source that fails and recovers in turn writes no more lines than this lets it."""
 
 
 class Source(Protocol):
@@ -64,6 +73,56 @@ class PartlyFailedError(SamplingError):
     def __init__(self, values: Mapping[str, float], errors: Sequence[Exception]) -> None:
         super().__init__("; ".join(str(error) or repr(error) for error in errors))
         self.values = values
+
+
+class FaultLog:
+    """What goes wrong with sources: counted, and logged when it begins and ends, but not each time of many.
+
+    ``failures`` counts since the start by source, of an attached one by its kind; ``present`` has in words
+    what went wrong at the last reading. Written by one thread; both may be read from any.
+    """
+
+    def __init__(self, clock: Clock, sources: Iterable[str]) -> None:
+        self._clock = clock
+        self._counted_as = {name: name for name in sources}
+        self._told: dict[str, float] = {}
+        self._shown: set[str] = set()
+        self.failures: dict[str, int] = dict.fromkeys(self._counted_as, 0)
+        self.present: dict[str, str] = {}
+
+    def exchange(self, gone: Iterable[str], coming: Mapping[str, str]) -> None:
+        """Forget some sources and know others, each with its kind; what is counted by kind goes on."""
+        for source in gone:
+            self._counted_as.pop(source, None)
+            self._told.pop(source, None)
+            self.present.pop(source, None)
+            self._shown.discard(source)
+        self._counted_as |= coming
+        self.failures = {kind: self.failures.get(kind, 0) for kind in self._counted_as.values()}
+
+    def note(self, source: str, fault: Exception | None) -> None:
+        """Count a fault of one reading; None: it went well."""
+        if fault is not None:
+            self.failures[self._counted_as[source]] += 1
+            now = self._clock.monotonic()
+            if source not in self.present and now >= self._told.get(source, -math.inf) + TELL_AGAIN_SECONDS:
+                log.warning("source fails source=%s error=%r", source, fault)
+                self._told[source] = now
+                self._shown.add(source)
+            self.present[source] = str(fault) or repr(fault)
+        elif self.present.pop(source, None) is not None and source in self._shown:
+            self._shown.remove(source)
+            log.info("source recovered source=%s", source)
+
+    @contextlib.contextmanager
+    def counted(self, source: str) -> Iterator[None]:
+        """Let nothing that goes wrong in the block reach the caller; note it, or that nothing did."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever a source does, the others go on; it is counted
+            self.note(source, error)
+        else:
+            self.note(source, None)
 
 
 class Faults:

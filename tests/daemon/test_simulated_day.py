@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from cli import hosts
+from sampling.host import FakeHost
 
 from loadwatch import config as configuration
 from loadwatch.clock import ManualClock
+from loadwatch.culprits import culprit_words
 from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.daemon.retraining import ASKED
@@ -18,7 +20,9 @@ from loadwatch.daemon.schedule import Schedule
 from loadwatch.exporter import Exporter
 from loadwatch.history import History
 from loadwatch.records import Alert, Maintenance, Span
+from loadwatch.sampling.meter import UsageMeter
 from loadwatch.sampling.sampler import Sampler
+from loadwatch.sampling.source import FaultLog
 from loadwatch.web import Board
 
 pytestmark = pytest.mark.slow
@@ -267,6 +271,45 @@ def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(bench: Bench, t
         assert (start, end is None) == (alert.start, False)
     finally:
         again.history.close()
+
+
+def test_an_alert_keeps_who_drove_it_at_its_worst(bench: Bench, tmp_path: Path) -> None:
+    """Named from its opening on, by what it used when it used most; afterwards the alert still says it."""
+    files = FakeHost(tmp_path / "files")
+    faults = FaultLog(bench.clock, UsageMeter.sources)
+    bench.sampler._meter = UsageMeter(bench.clock, files.procfs, files.sysfs, faults)
+    for number, name in ((1, b"systemd"), (10, b"mysqld")):
+        files.write_process(number, name)
+    files.write_process(2, b"kthreadd", kernel=True, parent=0)
+    used = 0.0
+
+    def live(seconds: int, cpus: float) -> None:
+        nonlocal used
+        for _ in bench.pass_seconds(seconds):
+            used += 100 * cpus
+            files.write_process(10, b"mysqld", ticks=int(used), unit="/system.slice/mysql.service")
+
+    bench.models.learning.bootstrap()
+    live(120, 0.1)
+    assert bench.watch.snapshot is not None
+    assert bench.watch.snapshot.culprits == {}
+    bench.host.extra_cpu = 0.9
+    live(30, 1.5)
+    assert bench.watch.snapshot.culprits["high_load"].named[0].name == "mysqld"
+    live(870, 1.0)
+    (alert,) = bench.history.alerts()
+    assert alert.culprits is not None
+    assert culprit_words(alert.culprits).startswith("mysqld (mysql.service) 1 of 2 CPUs")
+    assert b'loadwatch_culprit{resource="cpu",unit="mysqld"} 0.5' in bench.exporter.render()
+    live(60, 1.8)
+    bench.host.extra_cpu = 0.0
+    live(2000, 0.1)
+    (alert,) = bench.history.alerts()
+    assert alert.end is not None
+    assert alert.culprits is not None
+    assert culprit_words(alert.culprits).startswith("mysqld (mysql.service) 1.8 of 2 CPUs")
+    assert b"loadwatch_culprit{" not in bench.exporter.render()
+    assert bench.watch.snapshot.culprits == {}
 
 
 def test_an_alert_that_nobody_remembers_is_closed_at_the_start(bench: Bench) -> None:

@@ -20,7 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from loadwatch.clock import ManualClock
 from loadwatch.exporter import METRICS, Exporter
 from loadwatch.exporter.selection import PROCESS_METRICS, SERIES_LIMIT
-from loadwatch.records import Filling, FlagSource, Sample, Snapshot
+from loadwatch.records import Culprit, Culprits, Filling, FlagSource, Sample, Snapshot, Stage, Verdict
+from loadwatch.sampling.meter import UsageMeter
 from loadwatch.signals import BY_NAME, NAMES, Signal
 
 GOLDEN = Path(__file__).with_name("metrics.txt")
@@ -243,6 +244,40 @@ def test_what_fills_up_is_named_while_it_does(exporter: Exporter, snapshot: Snap
     assert 'loadwatch_full_in_seconds{resource="inodes of /"}' not in found
 
 
+def test_who_drives_an_open_alert_is_named_while_it_is_open(
+    exporter: Exporter, snapshot: Snapshot, clock: ManualClock
+) -> None:
+    """At most three in all, none without an alert, none of a verdict that is old, any name harmless."""
+    hostile = Culprit("unit", 'a"b\\c.service', 0.75)
+    others = tuple(Culprit("unit", f"u{place}.service", place / 10) for place in range(1, 6))
+    program = Culprit("process", "mysqld", 0.5, processes=1)
+    culprits: dict[Verdict, Culprits] = {
+        "high_load": Culprits("cpu", clock.wall(), 60.0, 4.0, (hostile, *others, program)),
+        "anomaly": Culprits("io", clock.wall(), 60.0, None, others),
+    }
+
+    def named() -> dict[str, float]:
+        page = exporter.render().decode()
+        return {
+            f"{labels['resource']} {labels['unit']}": value
+            for family in text_string_to_metric_families(page)
+            for name, labels, value, *_ in family.samples
+            if name == "loadwatch_culprit"
+        }
+
+    exporter.publish(replace(snapshot, culprits=culprits))
+    assert named() == {}
+    exporter.publish(replace(snapshot, culprits=culprits, alerts={"high_load": "present"}))
+    assert named() == {'cpu a"b\\c.service': 0.75, "cpu u5.service": 0.5, "cpu u4.service": 0.4}
+    exporter.publish(replace(snapshot, culprits=culprits, alerts={"anomaly": "present"}))
+    assert named() == {"io u5.service": 0.5, "io u4.service": 0.4, "io u3.service": 0.3}
+    both: dict[Verdict, Stage] = {"high_load": "present", "anomaly": "present"}
+    exporter.publish(replace(snapshot, culprits=culprits, alerts=both))
+    assert len(named()) == 3
+    clock.advance(16.0)
+    assert named() == {}
+
+
 def test_maintenance_is_asked_at_the_scrape(
     exporter: Exporter, snapshot: Snapshot, clock: ManualClock
 ) -> None:
@@ -268,19 +303,33 @@ def test_a_verdict_made_without_a_needed_signal_is_not_ready(exporter: Exporter,
     assert (unknown["loadwatch_unknown_signals"], unknown["loadwatch_ready"]) == (1.0, 0.0)
 
 
-SOURCES = ("cpu", "memory", "network", "disk", "load", "pressure", "tcp", "filesystem", "limits")
+SOURCES = (
+    *("cpu", "memory", "network", "disk", "load", "pressure", "tcp", "filesystem", "limits"),
+    *UsageMeter.sources,
+)
+UNITS = tuple(Culprit("unit", f"u{place}.service", place / 10) for place in range(1, 6))
+CULPRITS: dict[Verdict, Culprits] = {"high_load": Culprits("cpu", 0.0, 60.0, 4.0, UNITS)}
 
 
 def test_every_signal_is_exported_and_the_whole_has_at_most_a_hundred_series(
     exporter: Exporter, snapshot: Snapshot
 ) -> None:
-    """A host that has all there is, under high load by a limit: no signal is left out."""
+    """A host that has all there is, under high load by a limit: no signal is left out.
+
+    Only while an alert is open do those on UDP give way to who drives it.
+    """
     exporter.sample_failures.take(dict.fromkeys(SOURCES, 0))
-    exporter.publish(replace(snapshot, flagged_by="limit", limits={"memory": 0.99}, unknown={"cpu": "x"}))
-    found = series(exporter.scrape()[0])
-    shown = {name.split('"')[1] for name in found if name.startswith("loadwatch_signal{")}
-    assert shown == set(NAMES)
-    assert len(found) <= 100
+    loaded = replace(snapshot, flagged_by="limit", limits={"memory": 0.99}, unknown={"cpu": "x"})
+
+    def shown() -> set[str]:
+        found = series(exporter.scrape()[0])
+        assert len(found) <= 100
+        return {name.split('"')[1] for name in found if name.startswith("loadwatch_signal{")}
+
+    exporter.publish(loaded)
+    assert shown() == set(NAMES)
+    exporter.publish(replace(loaded, culprits=CULPRITS, alerts={"high_load": "present"}))
+    assert {name.partition("_")[0] for name in set(NAMES) - shown()} == {"udp"}
 
 
 def test_in_the_worst_of_hours_the_limit_holds(exporter: Exporter, snapshot: Snapshot) -> None:
@@ -290,7 +339,15 @@ def test_in_the_worst_of_hours_the_limit_holds(exporter: Exporter, snapshot: Sna
         exporter.scheduler_missed.inc(job)
     for kind in ("connection_evicted", "connection_expired", "config_refused"):
         exporter.web_faults.inc(kind)
-    exporter.publish(replace(snapshot, limits=dict.fromkeys(NAMES[:7], 0.99), flagged_by="limit"))
+    exporter.publish(
+        replace(
+            snapshot,
+            limits=dict.fromkeys(NAMES[:7], 0.99),
+            flagged_by="limit",
+            culprits=CULPRITS,
+            alerts={"high_load": "present"},
+        )
+    )
     page = exporter.scrape()[0]
     assert len(series(page)) <= 100
     assert b"_created" not in page
@@ -406,6 +463,8 @@ def test_every_metric_of_the_table_can_be_exported(exporter: Exporter, snapshot:
             filling=(Filling("file system /var", 0.98, 10_800.0),),
             flagged_by="limit",
             limits={"memory": 0.985},
+            culprits=CULPRITS,
+            alerts={"high_load": "present"},
         )
     )
     exporter.sample_failures.inc("cpu")

@@ -115,6 +115,65 @@ class FakeHost:
         """Lines of mountinfo."""
         self.write("proc/self/mountinfo", "".join(f"{line}\n" for line in lines))
 
+    def write_process(
+        self,
+        number: int,
+        name: bytes,
+        *,
+        ticks: int = 0,
+        start: int = 0,
+        pages: int = 0,
+        shared: int = 0,
+        moved: int = 0,
+        parent: int = 1,
+        kernel: bool = False,
+        unit: str = "",
+    ) -> None:
+        """A process as the kernel shows it; times in ticks since boot, ``moved`` in bytes read."""
+        fields = [0] * 50
+        fields[1], fields[6], fields[11], fields[19], fields[21] = (
+            parent,
+            0x200000 * kernel,
+            ticks,
+            start,
+            pages,
+        )
+        folder = self.procfs / str(number)
+        folder.mkdir(exist_ok=True)
+        line = b"%d (%s) S %s\n" % (number, name, " ".join(map(str, fields[1:])).encode())
+        (folder / "stat").write_bytes(line)
+        self.write(f"proc/{number}/statm", f"9999 {pages} {shared} 1 0 1 0\n")
+        self.write(f"proc/{number}/cgroup", f"0::{unit or '/'}\n")
+        self.write(
+            f"proc/{number}/io", f"rchar: 1\nread_bytes: {moved}\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"
+        )
+
+    def write_unit(
+        self,
+        path: str,
+        *,
+        cpu: int = 0,
+        memory: int = 0,
+        cache: int = 0,
+        moved: int | None = None,
+        waited: int | None = 0,
+        inner: str = "cpu io memory",
+    ) -> None:
+        """A control group below the root: microseconds, bytes; what is None is not accounted."""
+        group = f"sys/fs/cgroup/{path}"
+        self.write("sys/fs/cgroup/cgroup.controllers", "cpu io memory\n")
+        self.write(f"{group}/cpu.stat", f"usage_usec {cpu}\nuser_usec {cpu}\n")
+        self.write(f"{group}/memory.current", f"{memory + cache}\n")
+        self.write(f"{group}/memory.stat", f"anon {memory}\nfile {cache}\nshmem 0\n")
+        self.write(f"{group}/cgroup.subtree_control", f"{inner}\n")
+        if moved is not None:
+            self.write(f"{group}/io.stat", f"8:0 rbytes={moved} wbytes=0 rios=1 wios=0 dbytes=7 dios=0\n")
+        for kind in ("cpu", "memory", "io") if waited is not None else ():
+            self.write(
+                f"{group}/{kind}.pressure",
+                f"some avg10=0.00 avg60=0.00 avg300=0.00 total={waited}\nfull avg10=0.00 total=0\n",
+            )
+
     def advance(self, step: int) -> None:
         """Turn every counter ``step`` further, a second's worth of ordinary work each."""
         cpu = {"user": 30 * step, "idle": 60 * step, "iowait": 5 * step, "steal": 5 * step}
