@@ -49,3 +49,7 @@ class TrainingError(LoadwatchError):
 
 class ServiceError(LoadwatchError):
     """The daemon cannot serve: a taken port, a second daemon, an unwritable state directory."""
+
+
+class NotificationError(LoadwatchError):
+    """A message could not be delivered to where the configuration says."""

@@ -19,7 +19,7 @@ RANKS: dict[str, int] = {
     **dict.fromkeys(["nn", "features", "sampling", "config", "history", "culprits"], 1),
     **dict.fromkeys(["labels", "model", "maintenance"], 2),
     **dict.fromkeys(["judge", "training"], 3),
-    "pipeline": 4,
+    **dict.fromkeys(["pipeline", "notifications"], 4),
     **dict.fromkeys(
         ["exporter", "web", "replay", "interchange", "selftest", "pictures", "assets", "report"], 5
     ),
@@ -38,6 +38,7 @@ HOMES: dict[str, set[str]] = {
     "rich": {"cli"},
     "matplotlib": {"pictures"},
     "cronsim": {"maintenance"},
+    "apprise": {"notifications"},
 }
 
 

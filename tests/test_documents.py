@@ -21,6 +21,7 @@ from loadwatch.exporter import METRICS
 TEXT = documents.text()
 MANUAL = manual(documents.ROOT, loadwatch.__version__)
 REFERENCES = {
+    "https://appriseit.com/services/",
     "https://keepachangelog.com/",
     "https://semver.org/",
     "https://www.monitoring-plugins.org/doc/guidelines.html",

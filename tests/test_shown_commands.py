@@ -34,6 +34,7 @@ RUN_ELSEWHERE = {
     r"loadwatch history import --prometheus": ("tests/e2e/test_history_import.py", "import f --prometheus"),
     r"loadwatch history import web-1\.history": ("tests/cli/test_history.py", "move in"),
     r"loadwatch signals try": ("tests/e2e/test_own_signals.py", "signals try"),
+    r"loadwatch notify --test": ("tests/e2e/test_notifications.py", "notify --test"),
     r"docker (build|run)": ("tests/e2e/test_container.py", "shell( container )"),
 }  # fmt: skip
 

@@ -245,6 +245,12 @@ _FAULTS: Final = (
         "loadwatch_reload_failures_total",
     ),
     _faults(
+        "notification_failures",
+        "Messages about alerts not delivered",
+        "Each attempt counts; `loadwatch notify` says to whom and why.",
+        "loadwatch_notification_failures_total",
+    ),
+    _faults(
         "service_manager_failures",
         "Messages that systemd did not take",
         "Lost watchdog messages end in a restart.",

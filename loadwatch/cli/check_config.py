@@ -11,7 +11,7 @@ import click
 from loadwatch.cli.context import Context, with_context
 from loadwatch.config import Config, in_force, reference
 from loadwatch.config.own_signals import as_written
-from loadwatch.config.readers import Recurrence
+from loadwatch.config.readers import Recurrence, SecretUrl
 from loadwatch.errors import ConfigurationError, HistoryError
 from loadwatch.history import History
 from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD, Rule
@@ -81,4 +81,4 @@ def _written(value: Any, default: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, OwnSignal):
         return as_written(value)
-    return str(value) if isinstance(value, Path) else asdict(value)
+    return str(value) if isinstance(value, Path | SecretUrl) else asdict(value)

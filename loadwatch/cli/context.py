@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from loadwatch.config import Config
-    from loadwatch.config.readers import Recurrence
+    from loadwatch.config.readers import Recurrence, SecretUrl
     from loadwatch.history import History
 
 # All of ours is imported where it is used: a command pays for what it needs, help and completion for nothing.
@@ -28,17 +28,36 @@ def _check_rule(text: str) -> object:
 def _check_web_file(path: Path | None) -> None:
     from loadwatch.web.policy import PolicyFile  # noqa: PLC0415 - see above
 
-    if path is None:
-        return
+    if path is not None and not _is_for_the_daemon_alone(path):
+        PolicyFile(path).close()
+
+
+def _check_notify(urls: "tuple[SecretUrl, ...]") -> None:
+    if urls:
+        _check_recipients(urls, None)
+
+
+def _check_notify_file(path: Path | None) -> None:
+    if path is not None and not _is_for_the_daemon_alone(path):
+        _check_recipients((), path)
+
+
+def _check_recipients(urls: "tuple[SecretUrl, ...]", path: Path | None) -> None:
+    from loadwatch.daemon.messenger import Messenger  # noqa: PLC0415 - see above
+    from loadwatch.notifications.recipients import recipients_of  # noqa: PLC0415 - see above
+
+    Messenger().check(recipients_of(urls, path))
+
+
+def _is_for_the_daemon_alone(path: Path) -> bool:
+    """Whether it is a credential, which only the daemon sees: by systemd 252 not even its ExecReload=."""
     try:
         path.stat()
     except PermissionError:
-        # A credential is shown to the daemon alone: by systemd 252 not even to its ExecReload=.
-        if path.is_relative_to("/run/credentials"):
-            return
+        return path.is_relative_to("/run/credentials")
     except OSError:
         pass  # what is wrong is said by whoever reads it
-    PolicyFile(path).close()
+    return False
 
 
 def _check_windows(windows: "Iterable[Recurrence]") -> object:
@@ -53,7 +72,12 @@ CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
 }
 """What only a higher room can say of a setting."""
 
-DAEMON_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {**CHECKS, "web.config_file": _check_web_file}
+DAEMON_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
+    **CHECKS,
+    "web.config_file": _check_web_file,
+    "alerts.notify": _check_notify,
+    "alerts.notify_file": _check_notify_file,
+}
 """With what other commands may have no right to read."""
 
 

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "check": ("check", "The verdict as output and exit code for Nagios, Icinga and cron."),
     "signals": ("signals", "List what is measured; see what exporters offer beside it."),
     "alerts": ("alerts", "List past alerts and what they were worth."),
+    "notify": ("notify", "Who is told of alerts, how that goes, and a message to try it."),
     "label": ("label", "Tell what really was: high load, normal, an incident."),
     "maintenance": ("maintenance", "Windows in which nothing is flagged or learned."),
     "train": ("train", "Learn from the stored history now."),

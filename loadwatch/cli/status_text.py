@@ -1,6 +1,6 @@
 """How far to trust a verdict, in words: model, training, alerts, maintenance, history."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -43,6 +43,9 @@ def facts(document: Document) -> Iterator[Fact]:
         yield Fact("", _alert(alert), urgent=alert["end_timestamp"] is None)
         if words := (alert.get("culprits") or {}).get("words"):
             yield Fact("", words)
+    recipients = document.get("notifications", ())
+    for recipient, words in zip(recipients, notification_facts(recipients, now), strict=True):
+        yield Fact("messages", words, urgent=bool(recipient["trouble"]))
     for window in document["maintenance"]:
         if (window["end_timestamp"] or now) >= now:
             yield Fact("maintenance", f"{_span(window, now)}  {window['why']}")
@@ -51,6 +54,24 @@ def facts(document: Document) -> Iterator[Fact]:
         length = (history["end_timestamp"] or now) - history["start_timestamp"]
         pace = f"a sample every {document['interval_seconds']:g} s"
         yield Fact("history", f"{history['rows']:,} rows over {show_age(length)}; {pace}")
+
+
+def notification_facts(recipients: Sequence[Document], now: float) -> list[str]:
+    """How it goes with each service that is told of alerts.
+
+    >>> notification_facts([{"name": "1 mailto", "waiting": 0, "last_success_timestamp": 40.0,
+    ...     "last_failure_timestamp": None, "trouble": ""}], 100.0)
+    ['1 mailto: last told 60 s ago']
+    """
+    lines = []
+    for recipient in recipients:
+        success, failure = recipient["last_success_timestamp"], recipient["last_failure_timestamp"]
+        parts = [f"{recipient['waiting']} waiting"] if recipient["waiting"] else []
+        parts.append("never told yet" if success is None else f"last told {show_age(now - success)} ago")
+        if recipient["trouble"] and failure is not None:
+            parts.append(f"not delivered {show_age(now - failure)} ago: {recipient['trouble']}")
+        lines.append(f"{recipient['name']}: {', '.join(parts)}")
+    return lines
 
 
 def _rule(rule: Document) -> str:

@@ -1,8 +1,9 @@
 """How settings are read: any value in; a checked one out, or a ValueError that says what was expected."""
 
 import re
+import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,21 @@ class Recurrence:
     seconds: float
     timezone: str = "UTC"
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUrl:
+    """An URL with tokens or passwords anywhere in it: shown is its scheme alone."""
+
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """The scheme, and that there is more."""
+        return f"{self.url.partition('://')[0].lower()}://…"
+
+
+MOST_URLS: Final = 20
+LONGEST_URL: Final = 2000
 
 
 def duration(minimum: str, maximum: str) -> Reader:
@@ -136,6 +152,44 @@ def read_hosts(value: object) -> tuple[str, ...]:
 
 
 _HOST: Final = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+
+
+def read_secret_url(value: object) -> SecretUrl:
+    """One URL of a service that takes messages; what is wrong with it is said without quoting it."""
+    if not isinstance(value, str) or not _SERVICE.fullmatch(value) or not value.isprintable():
+        raise ValueError("expected an URL such as mailto://... or json://..., in printable characters")
+    if len(value) > LONGEST_URL:
+        raise ValueError(f"expected at most {LONGEST_URL} characters in an URL")
+    return SecretUrl(value)
+
+
+_SERVICE: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,30}://\S.*")
+
+
+def read_secret_urls(value: object) -> tuple[SecretUrl, ...]:
+    """One URL of a service that takes messages, or a list of them; possibly none, none twice."""
+    items = [value] if isinstance(value, str) and value else value or []
+    if not isinstance(items, list) or len(items) > MOST_URLS:
+        raise ValueError(f"expected an URL, or a list of at most {MOST_URLS} of them")
+    urls = []
+    for number, item in enumerate(items, start=1):
+        try:
+            urls.append(read_secret_url(item))
+        except ValueError as error:
+            raise ValueError(f"number {number}: {error}") from None
+    return tuple(dict.fromkeys(urls))
+
+
+def read_optional_page(value: object) -> str:
+    """The URL of a page without its last slash, or an empty text."""
+    if value == "":
+        return ""
+    parts = urllib.parse.urlsplit(read_name(value))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError('expected an URL such as "https://web-3.example.com/loadwatch"')
+    if parts.username or parts.password:
+        raise ValueError("expected an URL without user and password: it is sent in messages")
+    return parts.geturl().rstrip("/")
 
 
 def read_horizons(value: object) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from loadwatch.config.own_signals import read_own_signals
 from loadwatch.config.readers import (
     Reader,
     Recurrence,
+    SecretUrl,
     choice,
     duration,
     number,
@@ -26,10 +27,12 @@ from loadwatch.config.readers import (
     read_flag,
     read_horizons,
     read_hosts,
+    read_optional_page,
     read_optional_path,
     read_path,
     read_recurrences,
     read_route,
+    read_secret_urls,
     read_text,
 )
 from loadwatch.errors import ConfigurationError
@@ -41,9 +44,13 @@ MOST_FAULTS: Final = 50
 """Shown in one message."""
 
 
-def _setting(default: object, read: Reader, help_text: str) -> Any:
-    """A field that knows its default as written in a file, how to read it, and what it is for."""
-    return field(default=read(default), metadata={"written": default, "read": read, "help": help_text})
+def _setting(default: object, read: Reader, help_text: str, *, secret: bool = False) -> Any:
+    """A field that knows its default as written in a file, how to read it, and what it is for.
+
+    What is ``secret`` is never quoted, whatever is wrong with it.
+    """
+    metadata = {"written": default, "read": read, "help": help_text, "secret": secret}
+    return field(default=read(default), metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,16 @@ class Alerts:
     """How many alerts a person should have to read."""
 
     budget_per_week: float = _setting(2, number(0.1, 1000), "alerts a week this host may raise")
+    notify: tuple[SecretUrl, ...] = _setting(
+        [],
+        read_secret_urls,
+        'who is told of them, as URLs of Apprise such as "mailto://user:password@example.com"; '
+        "needs loadwatch[notify]",
+        secret=True,
+    )
+    notify_file: Path | None = _setting(
+        "", read_optional_path, "more of these URLs, one a line, in a file that nobody else may read"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +135,9 @@ class Web:
     systemd_socket: bool = _setting(False, read_flag, "use the sockets systemd hands over instead")
     textfile_directory: Path | None = _setting(
         "", read_optional_path, "also write loadwatch.prom there, for node_exporter's textfile collector"
+    )
+    external_url: str = _setting(
+        "", read_optional_page, "under which people reach the page, for the links in messages"
     )
     route_prefix: str = _setting("/", read_route, "path under which everything is served")
 
@@ -295,12 +315,13 @@ def _place(values: dict[str, Any], key: str, raw: object, checks: Mapping[str, C
         known = [setting.key for setting in reference()]
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         return f"unknown key {shown_key(key)}" + (f"; did you mean {near[0]}?" if near else "")
+    metadata = _FIELDS[key].metadata
     try:
-        value = _FIELDS[key].metadata["read"](raw)
+        value = metadata["read"](raw)
         if key in checks:
             checks[key](value)
     except (ValueError, ConfigurationError) as error:
-        return f"{key} = {quoted(raw)}: {error}"
+        return f"{key}: {error}" if metadata["secret"] else f"{key} = {quoted(raw)}: {error}"
     values[key] = value
     return ""
 

@@ -48,7 +48,10 @@ SHOWN_SECONDS: Final = 86400.0
 
 
 class LiveJudge:
-    """Owned by the sampling lane; ``refresh`` and ``remember`` may be called from another."""
+    """Owned by the sampling lane; ``refresh`` and ``remember`` may be called from another.
+
+    ``on_alert`` hears of each alert that opens, changes or ends, whether or not it can be stored.
+    """
 
     def __init__(self, config: Config, clock: Clock, history: History, exporter: Exporter) -> None:
         self._config = config
@@ -72,6 +75,7 @@ class LiveJudge:
         self.calendar = MaintenanceCalendar(config.maintenance.windows)
         self.worth: dict[Verdict, AlertStatistics] = {}
         self.raised_bars: dict[Verdict, float] = dict.fromkeys(VERDICTS, 0.0)
+        self.on_alert: Callable[[Alert], None] = lambda _alert: None
         self._end_forgotten()
         self._show_open()
         self.refresh()
@@ -286,6 +290,7 @@ class LiveJudge:
                 self._keep(replace(alert, end=last))
 
     def _keep(self, alert: Alert) -> None:
+        self.on_alert(alert)
         try:
             self._history.keep_alert(alert)
         except HistoryError as error:

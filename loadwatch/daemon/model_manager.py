@@ -9,12 +9,12 @@ from typing import Final
 from loadwatch.clock import Clock
 from loadwatch.config import Config
 from loadwatch.daemon.backfill import Backfill
-from loadwatch.daemon.child import TrainingChild
 from loadwatch.daemon.malloc import trim_memory
 from loadwatch.daemon.orders import order_for
 from loadwatch.daemon.retraining import FIRST_RETRY_SECONDS, Retraining
 from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
+from loadwatch.daemon.training_child import TrainingChild
 from loadwatch.errors import LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.history import History

@@ -8,6 +8,7 @@ from loadwatch.build import build
 from loadwatch.clock import Clock
 from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.model_manager import ModelManager
+from loadwatch.daemon.outbox import Outbox
 from loadwatch.history import History
 from loadwatch.records import Span
 from loadwatch.state_directory import identity_of
@@ -19,7 +20,7 @@ MARKS_AT_MOST: Final = 100
 
 
 def collect_facts(
-    clock: Clock, started: float, history: History, models: ModelManager, verdicts: LiveJudge
+    clock: Clock, started: float, history: History, models: ModelManager, verdicts: LiveJudge, outbox: Outbox
 ) -> Facts:
     """Everything of this moment; reads the history, so not for the sampling lane."""
     now = clock.wall()
@@ -38,6 +39,7 @@ def collect_facts(
         maintenance=verdicts.maintenance,
         labels=tuple(history.labels(marked)[-MARKS_AT_MOST:]),
         trainings=tuple(_shown(span, marked.end) for span in history.training_spans(marked)[-MARKS_AT_MOST:]),
+        notifications=outbox.status(),
         state_identity=identity_of(history.path.parent),
         history_rows=history.current_row_count(),
         history_span=history.span(),

@@ -13,7 +13,7 @@ from typing import Final
 
 from loadwatch.clock import Clock
 from loadwatch.config import Config
-from loadwatch.daemon.child import TrainingChild
+from loadwatch.daemon.training_child import TrainingChild
 from loadwatch.errors import HistoryError, LoadwatchError
 from loadwatch.history import History
 from loadwatch.records import Span

@@ -19,9 +19,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.date import DateTrigger
 
-# One thread each, so that a long training or a slow disk never delays a sample, and so that CPU times are
-# always read by the same thread.
-LANES: Final = ("sampling", "training", "housekeeping")
+# One thread each, so that a long training, a slow disk or a mail server never delays a sample, and so that
+# CPU times are always read by the same thread. A lane without work has no thread.
+LANES: Final = ("sampling", "training", "housekeeping", "notification")
 
 _TROUBLE: Final = events.EVENT_JOB_MISSED | events.EVENT_JOB_MAX_INSTANCES | events.EVENT_JOB_ERROR
 

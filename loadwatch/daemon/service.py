@@ -13,7 +13,9 @@ from loadwatch.config import Config
 from loadwatch.daemon.container import container_note
 from loadwatch.daemon.exposure import exposure_notes
 from loadwatch.daemon.judging import LiveJudge
+from loadwatch.daemon.messenger import Messenger
 from loadwatch.daemon.model_manager import ModelManager
+from loadwatch.daemon.outbox import Outbox
 from loadwatch.daemon.reporting import collect_facts
 from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
@@ -39,6 +41,7 @@ REFRESH_SECONDS: Final = 10.0
 """How soon what an operator typed (a label, a maintenance window) takes effect."""
 REFRESHES_A_CHECKPOINT: Final = 3
 """So a power cut costs half a minute of samples at most; a checkpoint waits for the disk, and is not free."""
+OUTBOX_SECONDS: Final = 5.0
 FIRST_SAMPLE_SECONDS: Final = 1.0
 JOBS: Final = ("sampling", "training", "refresh", "retention", "verification", "textfile")
 LARGEST_RATE: Final = "sampling.largest_rate"
@@ -120,6 +123,14 @@ class Daemon:
         self._textfile = None if folder is None else Textfile(folder, self._exporter.render)
         self._board = Board(self._clock, config.sampling.interval)
         self._verdicts = LiveJudge(config, self._clock, self._history, self._exporter)
+        self._outbox = Outbox(
+            config,
+            self._clock,
+            self._history,
+            Messenger(),
+            lambda timestamp: self._verdicts.calendar.active(timestamp) is not None,
+        )
+        self._verdicts.on_alert = self._outbox.note
         self._watch = SamplingLoop(
             self._clock, self._sampler, self._history, self._exporter, self._board, self._verdicts
         )
@@ -163,6 +174,7 @@ class Daemon:
             self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._textfile.write)
         self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
         self._schedule.once("older curves", "housekeeping", 0.0, self._draw_week)
+        self._schedule.every("outbox", "housekeeping", OUTBOX_SECONDS, self._look_at_outbox)
         self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
         self._models.begin()
@@ -284,6 +296,7 @@ class Daemon:
 
     def _put_in_force(self, config: Config) -> None:
         self._attach(config)
+        self._outbox.reconfigure(config)
         self._verdicts.reconfigure(config)
         self._models.reconfigure(config)
         logging.getLogger().setLevel(config.log.level.upper())
@@ -296,6 +309,7 @@ class Daemon:
             self._restored = self._history.salvages
             self._verdicts.restore()
             self._models.restore()
+            self._outbox.restore()
         self._verdicts.is_training = self._models.learning.state.running
         with self._history.at_once():
             self._verdicts.refresh()
@@ -314,7 +328,7 @@ class Daemon:
         self._learning_told = self._learning_stands()
         try:
             self._board.facts = collect_facts(
-                self._clock, self._started, self._history, self._models, self._verdicts
+                self._clock, self._started, self._history, self._models, self._verdicts, self._outbox
             )
         except HistoryError as error:
             self._say_once("facts", f"what is told of the daemon is not renewed: {error}")
@@ -322,6 +336,13 @@ class Daemon:
     def _draw_week(self) -> None:
         with self._history.at_once():
             self._board.refill_week(self._history.recording)
+
+    def _look_at_outbox(self) -> None:
+        """Send what is due in a lane of its own: a server that does not answer keeps nobody else waiting."""
+        if self._outbox.look():
+            self._schedule.once("notification", "notification", 0.0, self._outbox.send)
+        if self._outbox.recipients:
+            self._exporter.notification_failures.set(self._outbox.failures)
 
     def _textfile_seconds(self) -> float:
         return max(TEXTFILE_SECONDS, self._config.sampling.interval)
@@ -352,6 +373,7 @@ class Daemon:
         """Stop in the order that loses nothing: no new work, the child, the server, the file."""
         self._manager.send("STOPPING=1")
         self._models.stop()
+        self._outbox.stop()
         self._schedule.stop(wait=False)
         self._remove_textfile()
         self._web.close()

@@ -105,6 +105,7 @@ class Exporter(Collector):
         self.history_salvaged = Counter(table.HISTORY_SALVAGED, ())
         self.models_set_aside = Counter(table.MODELS_SET_ASIDE, ())
         self.reload_failures = Counter(table.RELOAD_FAILURES, ())
+        self.notification_failures = Counter(table.NOTIFICATION_FAILURES)
         self.service_manager_failures = Counter(table.SERVICE_MANAGER_FAILURES, ())
         self.web_faults = Counter(table.WEB_FAULTS)
 

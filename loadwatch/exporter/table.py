@@ -285,6 +285,13 @@ RELOAD_FAILURES: Final = Metric(
     "Reloads (SIGHUP) whose configuration was refused; the old one stayed in force.",
     series=None,
 )
+NOTIFICATION_FAILURES: Final = Metric(
+    "loadwatch_notification_failures_total",
+    "counter",
+    "Attempts to deliver a message about an alert that failed, and messages given up after a day; absent "
+    "where alerts.notify names nobody.",
+    series=None,
+)
 SERVICE_MANAGER_FAILURES: Final = Metric(
     "loadwatch_service_manager_failures_total",
     "counter",

@@ -2,7 +2,7 @@
 
 from loadwatch.web.board import Board
 from loadwatch.web.connections import Limits
-from loadwatch.web.facts import Facts, TrainingStatus
+from loadwatch.web.facts import Facts, RecipientStatus, TrainingStatus
 from loadwatch.web.routes import Providers
 from loadwatch.web.server import WebServer
 from loadwatch.web.status import build_status
@@ -13,6 +13,7 @@ __all__ = [
     "Facts",
     "Limits",
     "Providers",
+    "RecipientStatus",
     "Timeline",
     "TrainingStatus",
     "WebServer",

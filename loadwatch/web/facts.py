@@ -28,6 +28,20 @@ class TrainingStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RecipientStatus:
+    """How it goes with one service that is told of alerts; its name shows nothing of its URL but the scheme.
+
+    ``trouble`` says why the last message was not delivered, and is empty once one is; times in epoch seconds.
+    """
+
+    name: str
+    waiting: int = 0
+    last_success_timestamp: float | None = None
+    last_failure_timestamp: float | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything about the daemon that is not a verdict.
 
@@ -48,6 +62,7 @@ class Facts:
     maintenance: tuple[Maintenance, ...] = ()
     labels: tuple[Label, ...] = ()
     trainings: tuple[Span, ...] = ()
+    notifications: tuple[RecipientStatus, ...] = ()
     state_identity: str | None = None
     history_rows: int | None = None
     history_span: Span | None = None

@@ -36,6 +36,8 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
     maintenance            [{identity, start_timestamp, end_timestamp, why}]
     labels                 [{identity, kind, start_timestamp, end_timestamp, why}] of the last week
     trainings              [{start_timestamp, end_timestamp}] of the last week; the end is null while one runs
+    notifications          [{name, waiting, last_success_timestamp, last_failure_timestamp, trouble}] for each
+                           service that is told of alerts; trouble says why the last message did not arrive
     history                {rows, start_timestamp, end_timestamp}
     state_identity         which directory the state is kept in, as a program on the same host can tell it
                            from others; it names no path, so anybody may read it
@@ -117,6 +119,7 @@ def build_status(
             for label in facts.labels
         ],
         "trainings": [_span(span) for span in facts.trainings],
+        "notifications": [asdict(recipient) for recipient in facts.notifications],
         "state_identity": facts.state_identity,
         "history": {"rows": facts.history_rows, **_span(facts.history_span)},
         "links": {"metrics": "metrics", "documentation": DOCUMENTATION},

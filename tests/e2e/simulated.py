@@ -72,6 +72,7 @@ class Host:
         self.exporter.history_salvaged.inc()
         self.exporter.reload_failures.inc()
         self.exporter.service_manager_failures.inc()
+        self.exporter.notification_failures.inc()
         self.exporter.web_faults.inc("timeout")
         self.exporter.training_failures.inc()
         self.exporter.threshold_raise.set(0.05)

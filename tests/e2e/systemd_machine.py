@@ -6,6 +6,7 @@ test it answers; its outcome, empty or the reason of its failure, is a line of J
 Checks run in the order in which they stand. The machine reboots once in between.
 """
 
+import http.server
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import traceback
 import urllib.request
@@ -236,6 +238,41 @@ def test_a_reload_works_with_a_credential() -> None:
     run("systemctl", "restart", "loadwatch")
 
 
+def test_messages_leave_the_sandbox() -> None:
+    run("/opt/loadwatch/bin/pip", "install", "-q", "--no-index", "-f", "/wheels", "loadwatch[notify]")
+    received: list[str] = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    since, secret = time.time(), Path("/etc/loadwatch/notify")
+    # By name: the resolver has to work in there, too.
+    secret.write_text(f"json://localhost:{server.server_port}/token\n")
+    secret.chmod(0o600)
+    DROP_IN.write_text(
+        f"[Service]\nLoadCredential=notify:{secret}\nEnvironment=LOADWATCH_ALERTS__NOTIFY_FILE=%d/notify\n"
+        # In the sandbox of the service, as its user.
+        "ExecStartPre=/opt/loadwatch/bin/loadwatch notify --test\n"
+    )
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "loadwatch")
+    assert len(received) == 1, journal(since)
+    assert "test of loadwatch" in received[0]
+    run("systemctl", "reload", "loadwatch")
+    eventually(lambda: "configuration reloaded" in journal(since), 10, "the file is taken up")
+    assert "/token" not in journal(since)
+    server.shutdown()
+    DROP_IN.unlink()
+    secret.unlink()
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "loadwatch")
+
+
 def test_root_speaks_as_the_service() -> None:
     before = {path.name: path.stat().st_uid for path in STATE.resolve().iterdir()}
     said = ("label", "--from", "2 hours ago", "--to", "1 hour ago", "normal")
@@ -374,6 +411,7 @@ FIRST_BOOT = (
     test_exposure_is_at_most_one_point_six,
     test_sighup_reloads_and_refuses_a_bad_file,
     test_a_reload_works_with_a_credential,
+    test_messages_leave_the_sandbox,
     test_root_speaks_as_the_service,
     test_kill_9_comes_back_with_its_history_whole,
     test_a_frozen_process_is_restarted_by_the_watchdog,

@@ -156,6 +156,13 @@ function ruleInWords(rule) {
   return rule.level > 1 ? `over its limit${times}${by}` : `at ${percent(Math.max(0, Math.min(rule.level, 0.999)))} of its limit${by}`;
 }
 
+/** How it goes with one service that is told of alerts. */
+function messages(recipient, ago) {
+  const waiting = recipient.waiting ? `${recipient.waiting} waiting; ` : "";
+  const told = recipient.last_success_timestamp ? `last told ${ago(recipient.last_success_timestamp)}` : "never told yet";
+  return waiting + told + (recipient.trouble ? `; not delivered ${ago(recipient.last_failure_timestamp)}: ${recipient.trouble}` : "");
+}
+
 export function showModel(status) {
   const { model, training, worth, history, now_timestamp: now } = status;
   const ago = (timestamp) =>
@@ -187,6 +194,7 @@ export function showModel(status) {
         ? `${history.rows.toLocaleString()} samples since ${dateAndTime(history.start_timestamp)}`
         : "–",
     ],
+    ...status.notifications.map((recipient) => [`Messages to ${recipient.name}`, messages(recipient, ago)]),
   ];
   whenChanged(byId("model"), facts, () =>
     facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))),

@@ -1,0 +1,76 @@
+"""Delivers a message through a child process, within a deadline; nothing of a URL leaves here in words."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from loadwatch.daemon.child import Child
+from loadwatch.errors import ConfigurationError, NotificationError
+from loadwatch.notifications.message import Message
+from loadwatch.notifications.recipients import Recipient
+
+COMMAND: Final = ("notify", "--order")
+DEADLINE_SECONDS: Final = 60.0
+"""For one message to one recipient: to start takes a second, or many where the host suffers."""
+
+
+class UnknownDeliveryError(NotificationError):
+    """It is not known whether a message was delivered."""
+
+
+class Messenger:
+    """Sends one message at a time."""
+
+    def __init__(self, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        self._deadline = deadline_seconds
+        self._child = Child(COMMAND, what="sending process", failure=NotificationError)
+
+    def deliver(self, recipient: Recipient, message: Message) -> None:
+        """Send ``message`` and return once the service has taken it.
+
+        Raises:
+            UnknownDeliveryError: the child ended without an answer, so nobody knows.
+            NotificationError: the service did not take it.
+
+        """
+        answers: list[dict[str, Any]] = []
+        try:
+            self._child.run(
+                {"url": recipient.url, **asdict(message)},
+                timeout_seconds=self._deadline,
+                heard=answers.append,
+            )
+        except NotificationError as error:
+            if not answers:
+                raise UnknownDeliveryError(recipient.masked(str(error))) from None
+        if not answers:
+            raise UnknownDeliveryError("the sending process ended without an answer")
+        if not answers[-1]["sent"]:
+            raise NotificationError(recipient.masked(str(answers[-1]["why"])))
+
+    def check(self, recipients: Sequence[Recipient]) -> None:
+        """Let the library say whether it can use all the URLs; nothing is sent.
+
+        Raises:
+            ConfigurationError: it cannot use some, or it cannot be asked.
+
+        """
+        answers: list[dict[str, Any]] = []
+        try:
+            order = {"check": [recipient.url for recipient in recipients]}
+            self._child.run(order, timeout_seconds=self._deadline, heard=answers.append)
+            unusable = [recipients[index].name for index in answers[-1]["unusable"]]
+        except (NotificationError, LookupError) as error:
+            words = str(error)
+            for recipient in recipients:
+                words = recipient.masked(words)
+            raise ConfigurationError(f"Apprise cannot be asked about the URLs: {words}") from None
+        if unusable:
+            raise ConfigurationError(
+                f"Apprise cannot use URL {', '.join(unusable)}: it knows no such service, or something is "
+                "missing; see the list of services in Apprise's documentation"
+            )
+
+    def stop(self) -> None:
+        """End a sending that is under way and start no more."""
+        self._child.stop()

@@ -1,0 +1,1 @@
+"""Messages to people about alerts: to whom, what they say, and how they are sent."""
