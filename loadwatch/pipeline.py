@@ -5,8 +5,9 @@ new model comes as a new ``Scorer``, warmed up on stored history, that takes the
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -67,7 +68,7 @@ class Scorer:
         self._last_known = -math.inf
         self._blind_after = BLIND_STEPS * model.forecast.spec.step + BLIND_SECONDS
 
-    @property
+    @cached_property
     def signals(self) -> tuple[str, ...]:
         """Every signal this model looks at, the rule's included."""
         anomaly = () if self.model.anomaly is None else self.model.anomaly.signals
@@ -82,7 +83,7 @@ class Scorer:
     def extend(self, recording: Recording) -> Scores:
         """Score further rows in time order."""
         times, forecast = recording.timestamps, self.model.forecast
-        levels = self._level.extend(times, {name: recording.column(name) for name in self._rule.signals})
+        levels = self._level.extend(recording)
         values = recording.with_signals(forecast.spec.signals).values
         features = self._features.extend(times, values, levels)
         probabilities = forecast.probabilities(features)
@@ -93,7 +94,7 @@ class Scorer:
         if self._anomaly is None:
             anomaly, shares = np.full(len(times), np.nan), np.empty((len(times), 0))
         else:
-            scored = self._anomaly.judge(recording)
+            scored = self._anomaly.extend(recording)
             anomaly, shares = scored.scores, scored.contributions
         shown = self._with_now(probabilities, levels)
         self._newest = Scores(levels, probabilities, shown, anomaly, features, shares)
@@ -109,28 +110,11 @@ class Scorer:
         return np.asarray(times - last > self._blind_after)
 
     def update(self, sample: Sample) -> Scores:
-        """Score one sample: ``extend`` by one row, at a quarter of its cost."""
-        when, values, forecast = sample.timestamp, sample.values, self.model.forecast
-        level = self._level.update(when, values)
-        features = self._features.update(when, _row(values, forecast.spec.signals), level)[None]
-        probabilities = forecast.probabilities(features)
-        if self._labelled is not None:
-            self._similarity = self._labelled.update(when, _row(values, self._labelled.signals))
-            probabilities = lifted(probabilities, self._similarity.chances)
-        if math.isfinite(level):
-            self._last_known = max(self._last_known, when)
-        if when - self._last_known > self._blind_after:
-            probabilities[:] = np.nan
-        if self._anomaly is None:
-            score, shares = math.nan, np.empty(0)
-        else:
-            score, shares = self._anomaly.update(when, _row(values, self._anomaly.model.signals))
-        levels = np.array([level])
-        shown = self._with_now(probabilities, levels)
-        self._newest = Scores(
-            levels, probabilities, shown, np.array([score]), features, np.reshape(shares, (1, -1))
+        """Score one sample: `extend` by one row."""
+        values = [sample.values.get(name, math.nan) for name in self.signals]
+        return self.extend(
+            Recording(np.array([sample.timestamp]), self.signals, np.array([values], np.float64))
         )
-        return self._newest
 
     def _with_now(self, probabilities: Floats, levels: Floats) -> Floats:
         """(N, H) probabilities of high load now or within each horizon: never falling with the horizon."""
@@ -168,11 +152,6 @@ class Scorer:
 def reasons(contributions: Sequence[Contribution]) -> tuple[Contribution, ...]:
     """Those that push towards the verdict: what an alert names. What holds back explains no alert."""
     return tuple(part for part in contributions if part.value > 0.0)
-
-
-def _row(values: Mapping[str, float], signals: Sequence[str]) -> Floats:
-    """(J,) the values of these signals, NaN for those that are not there."""
-    return np.array([values.get(name, math.nan) for name in signals], np.float64)
 
 
 def warm_up(scorer: Scorer, history: History, now: float) -> float:

@@ -5,7 +5,6 @@ known; when the first sample of a later cell arrives it is closed, and its mean,
 the memory. So a week is 2016 cells whether the host is sampled every second or every five minutes.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -65,23 +64,6 @@ class BucketAggregator:
         self._open, self._partial = int(cells[-1]), table[-1:]
         closed = self._close(first, table[:-1])
         return BucketColumns(closed, cells - first, running[:, :-1], -running[:, -1:])
-
-    def is_in_open(self, timestamp: float) -> bool:
-        """Whether a row of this time belongs to the open cell."""
-        return math.floor((timestamp - self._phase) / self._seconds) - self._shift == self._open
-
-    def update(self, x: Floats, onset: bool) -> tuple[Floats, float]:
-        """Take in one row x (K,) of the open cell: its largest values (K,) and its minimum so far."""
-        k, partial = self._columns, self._partial[0]
-        partial[0] += 1.0
-        partial[1 : 1 + k] += x
-        maximum: Floats = partial[1 + k : 1 + 2 * k]
-        np.maximum(maximum, x, out=maximum)
-        minimum = min(-float(partial[-2]), float(x[0]))
-        partial[-2] = -minimum
-        if onset:
-            partial[-1] = 1.0
-        return maximum, minimum
 
     def _close(self, first: int, table: Floats) -> ClosedBuckets:
         k = self._columns

@@ -41,14 +41,3 @@ class Ewma:
         self._sums = sums[-1].copy()
         averages: Floats = sums[:, :, :-1] / np.maximum(sums[:, :, -1:], 1e-300)
         return averages.reshape(rows, -1)
-
-    def update(self, dt: float, x: Floats) -> Floats:
-        """`extend` by one row x (K,): the averages (T * K,)."""
-        decay = np.exp(-dt / self._constants)[:, None]
-        weight = -np.expm1(-min(dt, self._longest) / self._constants)[:, None]
-        sums = self._sums
-        sums *= decay
-        sums[:, :-1] += weight * x
-        sums[:, -1:] += weight
-        averages: Floats = sums[:, :-1] / np.maximum(sums[:, -1:], 1e-300)
-        return averages.ravel()

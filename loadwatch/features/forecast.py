@@ -17,8 +17,8 @@ from loadwatch.features import lookback, time_since
 from loadwatch.features.buckets import BucketAggregator, BucketColumns
 from loadwatch.features.ewma import Ewma
 from loadwatch.features.lookback import Lookback, LookbackView
+from loadwatch.features.moments import signed_log
 from loadwatch.features.recurrence import last_known
-from loadwatch.features.row import RowMaker
 from loadwatch.features.time_since import TimeSince
 from loadwatch.records import Floats
 
@@ -103,7 +103,7 @@ class ForecastSpec:
 
 
 class ForecastFeatures:
-    """Makes features of samples, one at a time or many at once; how they are cut does not change a number.
+    """Makes features of samples; how they are cut into calls does not change a number.
 
     The state is bounded: four weeks of cells and the profiles (about a hundred kilobytes a signal).
     """
@@ -120,40 +120,7 @@ class ForecastFeatures:
         self._episodes = TimeSince()
         self._cells = BucketAggregator(columns, spec.cell, spec.phase, round(WEEK_SECONDS / spec.cell))
         self._memory = Lookback(columns, spec.cell, spec.reach_cells)
-        self._view = np.full((1, self._memory.view.width), np.nan)
-        self._rows = RowMaker(
-            self._memory.view, columns, len(spec.constants), len(HIGH_AVERAGES), len(time_since.NAMES)
-        )
-        self._looked_at: Floats | None = None
-
-    def update(self, timestamp: float, values: Floats, level: float) -> Floats:
-        """The features (F,) of one sample: values (J,) of ``spec.signals``, NaN where unknown."""
-        before = timestamp - self.spec.step if self._time is None else self._time
-        timestamp = max(before, timestamp)
-        if not self._cells.is_in_open(timestamp):  # once in minutes; it also closes the cell
-            features: Floats = self._extend(np.array([timestamp]), values[None], np.array([level]))[0]
-            return features
-        x = np.empty(len(self._last))
-        x[0] = level
-        np.copysign(np.log1p(np.abs(values)), values, out=x[1:])
-        known = np.isfinite(x)
-        if not known.all():
-            x = np.where(known, x, self._last)
-        self._time, self._last = timestamp, x
-        dt, high = timestamp - before, bool(x[0] > 1.0)
-        past, onset = self._episodes.update(timestamp, high)
-        maximum, minimum = self._cells.update(x, onset)
-        if self._looked_at is not self._view:
-            self._rows.look_at(self._view[0])
-            self._looked_at = self._view
-        return self._rows.make(
-            x,
-            self._averages.update(dt, x),
-            self._high_averages.update(dt, np.array([float(high)])),
-            past,
-            maximum,
-            minimum,
-        )
+        self._view = self._memory.view.unknown()
 
     def extend(self, timestamps: Floats, values: Floats, levels: Floats) -> Floats:
         """The features (N, F) of N further samples in time order: values (N, J), levels (N,).
@@ -170,8 +137,7 @@ class ForecastFeatures:
         before = timestamps[0] - self.spec.step if self._time is None else self._time
         times = np.maximum.accumulate(np.concatenate([[before], timestamps]))
         dt, timestamps, self._time = np.diff(times), times[1:], float(times[-1])
-        # log1p tames rates; ratios, between 0 and 1, it leaves nearly alone.
-        x = last_known(np.column_stack([levels, np.sign(values) * np.log1p(np.abs(values))]), self._last)
+        x = last_known(np.column_stack([levels, signed_log(values)]), self._last)
         self._last = x[-1]
         high = x[:, 0] > 1.0
         past, onset = self._episodes.extend(timestamps, high)
@@ -199,15 +165,14 @@ def _assemble(
 ) -> Floats:
     """One row of features a sample, in the order of `ForecastSpec.names`."""
     level = x[:, :1]
-    count = np.nan_to_num(at[:, view.count]) + 1.0
-    sums, squares = np.nan_to_num(at[:, view.sums]) + x, np.nan_to_num(at[:, view.squares]) + x**2
+    count = at[:, view.count] + 1.0
+    sums, squares = at[:, view.sums] + x, at[:, view.squares] + x**2
     variance = (squares - sums**2 / count) / np.maximum(count - 1.0, 1.0)
     lags = at[:, view.lags]
     changes = np.tile(x, len(lookback.DIFFERENCES)) - lags
     level_lags = at[:, view.level_lags]
     ahead = np.where(np.isfinite(at[:, view.ahead]), at[:, view.ahead], level)
     days_back = at[:, view.level]
-    profiles = at[:, view.profiles]
     shape = at[:, view.shape]
     return np.hstack(
         [
@@ -226,8 +191,8 @@ def _assemble(
             ahead,
             ahead.mean(axis=1, keepdims=True),
             np.where(np.isfinite(days_back), days_back, level),
-            np.where(np.isfinite(profiles), profiles, 0.0),
+            at[:, view.profiles],
             np.where(np.isfinite(shape), shape, level),
-            np.nan_to_num(at[:, view.repeats], nan=lookback.LEAST_ODDS),
+            at[:, view.repeats],
         ]
     )

@@ -44,6 +44,14 @@ class LookbackView:
         self.shape = self._take(len(SHAPE))
         self.repeats = self._take(len(REPEATS))
 
+    def unknown(self) -> Floats:
+        """(1, V) the answers before any cell has closed."""
+        view = np.full((1, self.width), np.nan)
+        for place in (self.count, self.sums, self.squares, self.profiles):
+            view[:, place] = 0.0
+        view[:, self.repeats] = LEAST_ODDS
+        return view
+
     def _take(self, width: int) -> slice:
         self.width += width
         return slice(self.width - width, self.width)

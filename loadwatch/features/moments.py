@@ -1,4 +1,4 @@
-"""Mean and deviation of columns: exact, mergeable, and stored with the weights they belong to."""
+"""What values are scaled by: a logarithm of rates; exact, mergeable means and deviations of columns."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,6 +6,11 @@ from typing import Self
 import numpy as np
 
 from loadwatch.records import Floats
+
+
+def signed_log(values: Floats) -> Floats:
+    """log(1 + |x|) with the sign of x: tames rates, and leaves ratios, between 0 and 1, nearly alone."""
+    return np.copysign(np.log1p(np.abs(values)), values)
 
 
 @dataclass(slots=True, eq=False)

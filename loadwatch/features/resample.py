@@ -75,17 +75,6 @@ class MinuteResampler:
         rows = ends - 1
         return Minutes(rows, timestamps[rows], means, len(timestamps))
 
-    def update(self, timestamp: float, values: Floats) -> bool:
-        """Take in one sample (J,) if it completes no minute; False, and nothing is taken in, if it does."""
-        step = timestamp - self._last
-        if not 0.0 <= step <= PAUSE or timestamp - self._last_full + 0.5 * step >= MINUTE:
-            return False
-        self._last = timestamp
-        known = np.isfinite(values)
-        np.add(self._sum, values, out=self._sum, where=known)
-        self._count += known
-        return True
-
     def _boundaries(self, timestamps: Floats) -> tuple[Integers, Integers, int]:
         """First and last row of each full minute, and the first row of the unfinished one; row 0 as above."""
         starts, ends = [], []

@@ -41,26 +41,6 @@ class TimeSince:
         )
         return np.log1p(np.minimum(seconds, LONGEST) / 300.0), onset
 
-    def update(self, timestamp: float, high: bool) -> tuple[tuple[float, ...], bool]:
-        """`extend` by one row: the four answers, and whether high load began."""
-        before = high if self._high is None else self._high
-        if self._high is None or high != before:
-            self._changed = timestamp
-        onset = high and not before
-        if high:
-            self._last_high = timestamp
-        if onset:
-            self._last_onset = timestamp
-        self._high = high
-        in_state = timestamp - self._changed
-        seconds = (
-            timestamp - self._last_high,
-            timestamp - self._last_onset,
-            in_state if high else 0.0,
-            0.0 if high else in_state,
-        )
-        return tuple(math.log1p(min(passed, LONGEST) / 300.0) for passed in seconds), onset
-
 
 def _latest(timestamps: Floats, when: Flags, start: float) -> Floats:
     """(N,) the last time so far at which ``when`` was true."""

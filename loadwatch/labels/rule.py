@@ -112,8 +112,7 @@ class Rule:
 
     def levels(self, recording: Recording) -> Floats:
         """The load level (N,) of each row: above 1 where load is high, NaN where that is unknown."""
-        stream = self.stream()
-        return stream.extend(recording.timestamps, {name: recording.column(name) for name in self.signals})
+        return self.stream().extend(recording)
 
     def stream(self) -> "RuleStream":
         """The same, sample by sample."""
@@ -133,14 +132,14 @@ class RuleStream:
         level = self._rule._condition.level(self._frame)  # noqa: SLF001 - the other half of Rule
         return math.nan if level == -math.inf else level
 
-    def extend(self, timestamps: Floats, columns: Mapping[str, Floats]) -> Floats:
-        """The load levels (N,) of further rows; columns: (N,) of every signal of the rule."""
-        if len(timestamps) == 0:
+    def extend(self, recording: Recording) -> Floats:
+        """The load levels (N,) of further rows; a signal that the recording lacks is unknown."""
+        if len(recording) == 0:
             return np.empty(0)
-        if len(timestamps) == 1:
-            row = {name: float(column[0]) for name, column in columns.items()}
-            return np.array([self.update(float(timestamps[0]), row)])
-        self._frame.load(timestamps, columns)
+        if len(recording) == 1:
+            row = dict(zip(recording.signals, recording.values[0].tolist(), strict=True))
+            return np.array([self.update(float(recording.timestamps[0]), row)])
+        self._frame.load(recording.timestamps, {name: recording.column(name) for name in self._rule.signals})
         levels = self._rule._condition.levels(self._frame)  # noqa: SLF001 - the other half of Rule
         return np.where(np.isneginf(levels), np.nan, levels)
 

@@ -91,7 +91,7 @@ class AnomalyModel:
 
     def score(self, recording: Recording) -> AnomalyScores:
         """Score every sample of a recording, beginning with the past of the training."""
-        return self.stream().judge(recording)
+        return self.stream().extend(recording)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """Meta (JSON) and arrays, for `nn.pack`; `from_parts` gives the same model back."""
@@ -163,27 +163,19 @@ class AnomalyStream:
         self._score = math.nan
         self._contributions = np.full(signals, math.nan)
 
-    def extend(self, recording: Recording) -> Floats:
-        """Take in samples (N,) in time order; returns their scores (N,), NaN where unknown."""
-        return self.judge(recording).scores
-
-    def judge(self, recording: Recording) -> AnomalyScores:
-        """As `extend`, with the contributions of every sample."""
+    def extend(self, recording: Recording) -> AnomalyScores:
+        """Take in samples (N,) in time order."""
+        recording = recording.with_signals(self.model.signals)
+        minutes = self._clock.extend(recording.timestamps, recording.values)
         before = np.array(self._score), self._contributions
-        minutes, scores, contributions = self._advance(recording)
+        # Most single samples complete no minute, and then there is nothing to compare.
+        nothing = np.empty(0), np.empty((0, len(before[1])))
+        scores, contributions = self._judge(minutes) if len(minutes) else nothing
         return AnomalyScores(minutes.spread(scores, before[0]), minutes.spread(contributions, before[1]))
 
-    def update(self, timestamp: float, values: Floats) -> tuple[float, Floats]:
-        """Take in one sample, values (J,) of the model's signals; its score, and the contributions (J,)."""
-        if not self._clock.update(timestamp, values):  # once a minute
-            self.judge(Recording(np.array([timestamp]), self.model.signals, values[None]))
-        return self._score, self._contributions
-
-    def _advance(self, recording: Recording) -> tuple[Minutes, Floats, Floats]:
-        """The minutes (M,) that these samples complete, their scores (M,) and contributions (M, J)."""
-        recording = recording.with_signals(self.model.signals)
+    def _judge(self, minutes: Minutes) -> tuple[Floats, Floats]:
+        """Scores (M,) and contributions (M, J) of minutes, M > 0."""
         baseline, threshold = self.model.baseline, self.model.threshold
-        minutes = self._clock.extend(recording.timestamps, recording.values)
         times, values = minutes.timestamps, minutes.values
         residuals = values - baseline.expected(times)
         level = residuals - self._drift.extend(times, residuals)
@@ -197,9 +189,8 @@ class AnomalyStream:
         # h_j over J (mean + threshold): shares of the score, with no division by zero where all is calm.
         judged = max(1, int(baseline.judged.sum()))
         contributions = held / (judged * (mean + threshold))[:, None]
-        if len(minutes):
-            self._score, self._contributions = float(scores[-1]), contributions[-1]
-        return minutes, scores, contributions
+        self._score, self._contributions = float(scores[-1]), contributions[-1]
+        return scores, contributions
 
 
 def _settings(meta: Mapping[str, Any]) -> AnomalySettings:

@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from loadwatch.features.moments import signed_log
 from loadwatch.features.resample import MinuteResampler
 from loadwatch.records import Contribution, Floats, Recording
 
@@ -29,7 +30,7 @@ class Pattern:
     """One label of high load, as its signals told it from ordinary times.
 
     label: its identity; signals: K names; usual, told (K,): what the signals are at ordinary times and were
-    in the labelled span, as `scaled`; weights (K,), sum 1; lowest, highest: the similarity at which the
+    in the labelled span, as `signed_log`; weights (K,), sum 1; lowest, highest: the similarity at which the
     chance begins, and at which it is whole.
     """
 
@@ -124,7 +125,7 @@ class PatternStream:
         """Take in samples (N,) in time order."""
         values = recording.with_signals(self.signals).values
         minutes = self._clock.extend(recording.timestamps, values)
-        x = scaled(minutes.values)
+        x = signed_log(minutes.values)
         chances, shares = np.zeros(len(x)), np.zeros(x.shape)
         # Most single samples complete no minute, and then there is nothing to compare.
         for pattern, places in zip(self._labelled.patterns, self._places, strict=True) if len(x) else ():
@@ -139,18 +140,6 @@ class PatternStream:
         if len(x):
             self._chance, self._shares = np.array(chances[-1]), shares[-1]
         return Similarity(minutes.spread(chances, before[0]), minutes.spread(shares, before[1]))
-
-    def update(self, timestamp: float, values: Floats) -> Similarity:
-        """Take in one sample, values (J,) of `signals`: ``extend`` by one row, for next to nothing."""
-        if not self._clock.update(timestamp, values):  # once a minute
-            return self.extend(Recording(np.array([timestamp]), self.signals, values[None]))
-        return Similarity(self._chance[None], self._shares[None])
-
-
-def scaled(values: Floats) -> Floats:
-    """Values as similarity is measured: a rate that doubles is as far from one as from a thousand."""
-    answer: Floats = np.sign(values) * np.log1p(np.abs(values))
-    return answer
 
 
 def lifted(probabilities: Floats, chances: Floats) -> Floats:

@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from loadwatch.features.moments import signed_log
 from loadwatch.features.recurrence import Flags
 from loadwatch.features.resample import MinuteResampler
 from loadwatch.labels.horizons import inside
-from loadwatch.model.patterns import LabelledPatterns, Pattern, scaled
+from loadwatch.model.patterns import LabelledPatterns, Pattern
 from loadwatch.records import Floats, Label, Recording, Span
 from loadwatch.signals import FILLING
 
@@ -42,7 +43,7 @@ class LearnedPatterns(NamedTuple):
 
 
 class _History(NamedTuple):
-    """Minutes of a recording: when, what (M, J) as `scaled`, and which are ordinary, high by rule, normal."""
+    """Minutes of a recording: when, what (M, J) as `signed_log`, which are ordinary, high by rule, normal."""
 
     signals: tuple[str, ...]
     timestamps: Floats
@@ -101,7 +102,7 @@ def _minutes(
     spoken = [label.span for label in labels]
     normal = inside(t, [label.span for label in labels if label.kind == "normal"])
     ordinary = ~by_rule & ~inside(t, [*masks, *spoken])
-    return _History(recording.signals, t, scaled(means[:, :-1]), by_rule, ordinary, normal)
+    return _History(recording.signals, t, signed_log(means[:, :-1]), by_rule, ordinary, normal)
 
 
 def _pattern(history: _History, label: Label) -> Pattern | str:

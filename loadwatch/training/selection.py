@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from loadwatch.features.moments import signed_log
 from loadwatch.records import Floats, Recording
 from loadwatch.signals import FILLING
 
@@ -39,7 +40,7 @@ def choose_companions(recording: Recording, levels: Floats, future: Floats) -> t
         known = x[np.isfinite(x)]
         if len(known) < max(3, LEAST_KNOWN * len(x)) or (np.diff(known) != 0).mean() < LEAST_MOVING:
             continue
-        z = np.where(np.isfinite(x), np.sign(x) * np.log1p(np.abs(x)), np.nan)
+        z = np.where(np.isfinite(x), signed_log(x), np.nan)
         if np.nanstd(z) > 0.0:
             columns[name] = _standardised(z)
     level, target = _standardised(levels[::step]), _standardised(future[::step])

@@ -144,7 +144,7 @@ def walk(case: Case, *, every: float = DAY, window: float = WINDOW) -> Floats:
         stop = int(np.searchsorted(recording.timestamps, now + every))
         stream = model.stream()
         stream.extend(recording.between(now - WARM_UP_SECONDS, now))
-        scores[start:stop] = stream.extend(recording.rows(start, stop))
+        scores[start:stop] = stream.extend(recording.rows(start, stop)).scores
         flagged += flagged_spans(recording.timestamps[start:stop], scores[start:stop])
         start = stop
     return scores

@@ -164,11 +164,7 @@ def test_stream_and_bulk_agree(seed, cut, step):
     single, pieces = rule.stream(), rule.stream()
     rows = [dict(zip(history.signals, row, strict=True)) for row in values]
     one_by_one = [single.update(t, row) for t, row in zip(history.timestamps, rows, strict=True)]
-    columns = {name: history.column(name) for name in rule.signals}
-    parts = [
-        pieces.extend(history.timestamps[part], {name: column[part] for name, column in columns.items()})
-        for part in (slice(0, cut), slice(cut, None))
-    ]
+    parts = [pieces.extend(history.rows(*part)) for part in ((0, cut), (cut, 60))]
     np.testing.assert_allclose(one_by_one, bulk, atol=1e-9)
     np.testing.assert_allclose(np.concatenate(parts), bulk, atol=1e-9)
 
@@ -180,7 +176,7 @@ def test_a_clock_set_back_begins_windows_anew(all_at_once):
     for second in range(30):
         stream.update(90_000.0 + second, {"cpu": 1.0})
     if all_at_once:
-        level = stream.extend(np.array([3_600.0, 3_601.0]), {"cpu": np.array([0.1, 0.1])})[-1]
+        level = stream.extend(Recording(np.array([3_600.0, 3_601.0]), ("cpu",), np.array([[0.1], [0.1]])))[-1]
     else:
         level = stream.update(3_600.0, {"cpu": 0.1})
     assert level == pytest.approx(0.2)

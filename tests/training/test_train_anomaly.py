@@ -190,7 +190,7 @@ def test_the_flag_is_clear_a_quarter_of_an_hour_after_an_event(step, days):
     stream, flag = model.stream(), anomaly_flag()
     stream.extend(host_with_event.between(start - 86400.0, start - 36000.0))
     after = host_with_event.between(start - 36000.0, np.inf)
-    scores = stream.extend(after)
+    scores = stream.extend(after).scores
     raised = np.array([bool(flag.update(score, step)) for score in scores.tolist()])
     minutes = (after.timestamps - start) / 60.0
     assert not raised[minutes < 0.0].any()
