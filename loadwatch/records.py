@@ -19,6 +19,7 @@ Confirmation = Literal["rule", "pressure", "label"]
 Stage = Literal["expected", "present"]
 """Of an alert: high load that a forecast announces, or trouble that is there."""
 
+VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
 GAP_SECONDS: Final = 3600.0
 """Rows further apart have a gap between them."""
 LONGEST_GAP_SECONDS: Final = 36 * 3600.0

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from loadwatch.config import Config
 from loadwatch.history import History
 from loadwatch.judge import EvidenceBatch, Judge
+from loadwatch.labels.horizons import inside
 from loadwatch.labels.rule import Rule
 from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.bundle import Model
@@ -74,8 +75,8 @@ class Backfill:
                     scores.probabilities[told],
                     scores.anomaly[told],
                     _columns(rows, told),
-                    _within(rows.timestamps[told], maintenance),
-                    _within(rows.timestamps[told], training),
+                    inside(rows.timestamps[told], maintenance),
+                    inside(rows.timestamps[told], training),
                 )
             )
         return judge
@@ -83,10 +84,3 @@ class Backfill:
 
 def _columns(rows: Recording, told: npt.NDArray[np.bool_]) -> dict[str, Floats]:
     return {name: rows.column(name)[told] for name in rows.signals}
-
-
-def _within(times: Floats, spans: list[Span]) -> npt.NDArray[np.bool_]:
-    inside = np.zeros(len(times), bool)
-    for span in spans:
-        inside |= (times >= span.start) & (times < span.end)
-    return inside

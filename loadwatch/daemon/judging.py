@@ -21,6 +21,7 @@ from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.bundle import Model
 from loadwatch.pipeline import Scorer, reasons
 from loadwatch.records import (
+    VERDICTS,
     Alert,
     Contribution,
     Culprits,
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 
 UsedBy = Callable[[Resource], Culprits | None]
 
-VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
 STATE: Final = "judge"
 REASONS_EVERY_SECONDS: Final = 5.0
 """Reasons are worked out this often, and at once when a flag changes; they cost more than the verdict."""

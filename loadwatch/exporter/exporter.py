@@ -25,13 +25,12 @@ from loadwatch.exporter.selection import (
     ALERT_STAGES,
     PROCESS_METRICS,
     USUAL_HORIZONS,
-    VERDICTS,
     StrongestContributions,
     culprit_shares,
     most_telling,
     room_beside,
 )
-from loadwatch.records import STALE_AFTER_INTERVALS, Snapshot
+from loadwatch.records import STALE_AFTER_INTERVALS, VERDICTS, Snapshot
 from loadwatch.signals import BY_NAME, Signal
 
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"

@@ -12,7 +12,7 @@ from typing import Final
 
 from loadwatch.culprits import largest_units
 from loadwatch.exporter import table
-from loadwatch.records import Contribution, Snapshot, Stage, Verdict
+from loadwatch.records import VERDICTS, Contribution, Snapshot, Stage, Verdict
 from loadwatch.signals import NAMES
 
 SERIES_LIMIT: Final = 100
@@ -24,7 +24,6 @@ PROCESS_METRICS: Final = (
 FEWEST_SIGNALS: Final = 4
 USUAL_HORIZONS: Final = 4
 TOP: Final = 3
-VERDICTS: Final[tuple[Verdict, ...]] = ("high_load", "anomaly")
 ALERT_STAGES: Final[tuple[tuple[Verdict, Stage], ...]] = (
     ("high_load", "present"),
     ("high_load", "expected"),

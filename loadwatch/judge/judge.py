@@ -2,21 +2,23 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final, Self
 
 import numpy as np
 
 from loadwatch.judge.alerting import Alerter, AlertInput
-from loadwatch.judge.batch import GAP_SECONDS, BatchReader
 from loadwatch.judge.budget import TokenBucket
 from loadwatch.judge.explanation import why_no_anomaly_alert, why_no_high_load_alert
 from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
-from loadwatch.judge.limits import StaticLimits
+from loadwatch.judge.limits import WATCHED, StaticLimits
 from loadwatch.judge.seasonality import log_odds
 from loadwatch.judge.types import Evidence, EvidenceBatch, Flags, Judgement, Judgements
-from loadwatch.records import Alert, Contribution, Culprits, FlagSource, NoAlert, Stage, Verdict
+from loadwatch.records import VERDICTS, Alert, Contribution, Culprits, FlagSource, NoAlert, Stage, Verdict
 
 STATE_VERSION: Final = 1
+GAP_SECONDS: Final = 1300.0
+"""After a longer silence nothing goes on as before: two samples at the slowest interval, and a little."""
 
 
 class Judge:
@@ -25,8 +27,7 @@ class Judge:
     horizons: seconds, rising, 0 is now. Until ``adopt`` brings the thresholds of a model, each is 0.5.
 
     Most samples are quiet: nothing is up, nothing is near. Such a sample changes nothing but the time of the
-    last one, and the seasonality where a half hour turns; both ``update`` and ``extend`` use that, so both
-    give the same answers.
+    last one, and the seasonality where a half hour turns.
     """
 
     def __init__(self, horizons: Sequence[int], *, budget_per_week: float = 2.0) -> None:
@@ -75,46 +76,26 @@ class Judge:
         return self._judge(evidence)
 
     def extend(self, batch: EvidenceBatch) -> Judgements:
-        """Judge N samples; the same as ``update`` on each, quickly where little happens."""
-        self._backfilling = False
-        rows = len(batch)
-        high_load = np.zeros((rows, len(self.horizons)), np.int8)
-        anomaly = np.zeros(rows, np.int8)
-        alerts: dict[Verdict, Flags] = {
-            "high_load": np.zeros(rows, np.int8),
-            "anomaly": np.zeros(rows, np.int8),
-        }
-        opened: list[Alert] = []
-        closed: list[Alert] = []
-        reader = BatchReader(batch, self._last, self._limits, self._limit_checks, self._anomaly.raise_at)
-        row, odd, flags = 0, -1, high_load[:0]
+        """Judge N samples: ``update`` on each."""
+        changes: list[tuple[int, Judgement]] = []
         told: Judgement | None = None
-        while row < rows:
-            if self._quiet:
-                known = self._judgement.anomaly is not None
-                loud = reader.next_loud(row, known)
-                anomaly[row:loud] = 0 if known else -1
-                for turn in reader.turns(row, loud):
-                    if turn:
-                        self._last = float(batch.timestamps[turn - 1])
-                    self._turn(float(batch.timestamps[turn]))
-                if loud > row:
-                    self._last = float(batch.timestamps[loud - 1])
-                row = loud
-                if row == rows:
-                    break
-            judgement = self._judge(reader.evidence(row))
+        for row, evidence in enumerate(_samples(batch)):
+            judgement = self.update(evidence)
             if judgement is not told:
+                changes.append((row, judgement))
                 told = judgement
-                flags = np.array([_flag(told.high_load.get(horizon)) for horizon in self.horizons], np.int8)
-                odd = _flag(told.anomaly)
-            high_load[row], anomaly[row] = flags, odd
+        rows = len(batch)
+        high_load, anomaly = np.zeros((rows, len(self.horizons)), np.int8), np.zeros(rows, np.int8)
+        alerts: dict[Verdict, Flags] = {verdict: np.zeros(rows, np.int8) for verdict in VERDICTS}
+        ends = [*(row for row, _ in changes), rows][1:]
+        for (row, judgement), end in zip(changes, ends, strict=True):
+            high_load[row:end] = [_flag(judgement.high_load.get(horizon)) for horizon in self.horizons]
+            anomaly[row:end] = _flag(judgement.anomaly)
             for verdict, stage in judgement.alerts.items():
-                alerts[verdict][row] = 1 if stage == "present" else 2
-            opened += judgement.opened
-            closed += judgement.closed
-            row += 1
-        return Judgements(high_load, anomaly, alerts, tuple(opened), tuple(closed))
+                alerts[verdict][row:end] = 1 if stage == "present" else 2
+        opened = tuple(alert for _, judgement in changes for alert in judgement.opened)
+        closed = tuple(alert for _, judgement in changes for alert in judgement.closed)
+        return Judgements(high_load, anomaly, alerts, opened, closed)
 
     def backfill(self, batch: EvidenceBatch) -> None:
         """Learn from a past that comes before all samples judged so far what is ordinary; nobody is called.
@@ -380,6 +361,23 @@ class Judge:
         self._anomaly.restore(state["anomaly"])
         self._limit_checks.restore(state["guard"])
         self._alerter.restore(state["pager"])
+
+
+def _samples(batch: EvidenceBatch) -> Iterator[Evidence]:
+    """The samples of a batch, one by one."""
+    # Plain numbers at once: picked out of the arrays one by one they would cost more than judging them.
+    watched = {name: column.tolist() for name, column in batch.values.items() if name in WATCHED}
+    rows = zip(*watched.values(), strict=True) if watched else repeat(())
+    return map(
+        Evidence,
+        batch.timestamps.tolist(),
+        batch.levels.tolist(),
+        map(tuple, batch.probabilities.tolist()),
+        batch.anomaly_scores.tolist(),
+        (dict(zip(watched, row, strict=True)) for row in rows),
+        repeat(False) if batch.maintenance is None else batch.maintenance.tolist(),
+        repeat(False) if batch.training is None else batch.training.tolist(),
+    )
 
 
 def _flag(value: bool | None) -> int:

@@ -4,11 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from loadwatch.judge.flags import Hysteresis
-from loadwatch.records import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +70,6 @@ class StaticLimits:
             if get(signal, 0.0) >= raise_at:
                 return False
         return True
-
-    def quiet_rows(self, values: Mapping[str, Floats], rows: int) -> npt.NDArray[np.bool_]:
-        """`is_quiet` for N rows at once: (N,)."""
-        quiet = np.ones(rows, bool)
-        for signal, raise_at in self._watched:
-            if signal in values:
-                quiet &= ~(values[signal] >= raise_at)
-        return quiet
 
     def update(self, values: Mapping[str, float], elapsed: float) -> bool:
         """Whether the host is plainly at a limit, after a sample ``elapsed`` seconds after the last."""

@@ -28,7 +28,7 @@ from e2e.programs import Database, free_port, running
 
 from loadwatch.assets import FILES
 from loadwatch.exporter import ALERT_STAGES
-from loadwatch.judge.batch import GAP_SECONDS
+from loadwatch.judge.judge import GAP_SECONDS
 from loadwatch.judge.types import Flags
 from loadwatch.records import Alert, Floats, Recording, Verdict
 from loadwatch.replay import Replay, Settings

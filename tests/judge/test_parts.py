@@ -92,16 +92,6 @@ def test_the_guard_is_not_fooled(values: dict[str, float]) -> None:
     assert not any(guard.update(values, 5.0) for _ in range(1000))
 
 
-def test_quiet_rows_are_quiet_samples() -> None:
-    """What the bulk form passes over is what the stream passes over."""
-    rng = np.random.default_rng(1)
-    columns = {line.signal: rng.choice([0.5, 0.97, 0.99, np.nan], 200) for line in LIMITS}
-    expected = [
-        StaticLimits().is_quiet({name: column[row] for name, column in columns.items()}) for row in range(200)
-    ]
-    assert StaticLimits().quiet_rows(columns, 200).tolist() == expected
-
-
 def test_suffering_is_what_the_kernel_says() -> None:
     """Pressure confirms; use alone, however high, does not."""
     assert is_suffering({"memory_pressure": 0.2})
