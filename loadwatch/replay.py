@@ -6,9 +6,10 @@ moment gets the rows before that moment and nothing else. What the daemon would 
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -16,18 +17,17 @@ from loadwatch.errors import HistoryError, TrainingError
 from loadwatch.judge import EvidenceBatch, Judge, Judgements
 from loadwatch.judge.limits import WATCHED
 from loadwatch.labels.rule import Rule
-from loadwatch.model.bundle import Card, Model
+from loadwatch.model.bundle import Model
 from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores, reasons
 from loadwatch.records import Alert, Contribution, Floats, Recording, measured_steps
-from loadwatch.training.bootstrap import train_bootstrap
-from loadwatch.training.candidate import Candidate, TrainingInput, make_candidate, next_interval
+from loadwatch.training.bootstrap import first_model
+from loadwatch.training.candidate import TrainingInput, make_candidate, next_interval
 
 log = logging.getLogger(__name__)
 
-Origin = Literal["bootstrap", "trained"]
-
 CHUNK: Final = 8192
 LEAST_ROWS: Final = 60
+HOST: Final = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,7 @@ class Replay:
 
     def _learn(self, row: int) -> None:
         """Train on the rows before ``row``, and put the result to work."""
+        started = time.perf_counter()
         settings, now = self._settings, float(self._recording.timestamps[row])
         past = self._recording.rows(0, row)
         alerts = [*self.findings.alerts, *self._judge.open_alerts]
@@ -138,7 +139,12 @@ class Replay:
         except TrainingError as error:
             self.findings.trainings.append((now, str(error)))
             return
-        model = self._model_of(candidate, now, material.recording)
+        seconds = time.perf_counter() - started
+        model = candidate.model(
+            material, self._rule, self._scorer.model, version="", now=now, host=HOST, seconds=seconds
+        )
+        version = f"{model.card.origin}-{len(self.findings.trainings)}"
+        model = replace(model, card=replace(model.card, version=version))
         scorer = Scorer(self._rule, model)
         memory = past.between(now - MEMORY_SECONDS, now)
         for start in range(0, len(memory), CHUNK):
@@ -148,33 +154,11 @@ class Replay:
         self.findings.trainings.append((now, candidate.refusal or "published"))
 
     def _first_model(self) -> Model:
-        settings = self._settings
-        forecast, report = train_bootstrap(self._rule, settings.horizons, step=self._step, seed=settings.seed)
-        start = float(self._recording.timestamps[0])
-        return Model(self._card("bootstrap", start, Recording(*_no_rows()), report.rows), forecast)
-
-    def _model_of(self, candidate: Candidate, now: float, learned: Recording) -> Model:
-        incumbent = self._scorer.model
-        origin = incumbent.card.origin if candidate.refusal else "trained"
-        card = self._card(origin, now, learned, candidate.rows)
-        card = replace(card, end_timestamp=candidate.learned_until)
-        return Model(card, candidate.forecast, candidate.anomaly or incumbent.anomaly, candidate.labelled)
-
-    def _card(self, origin: Origin, now: float, learned: Recording, rows: int) -> Card:
-        settings, times = self._settings, learned.timestamps
-        return Card(
-            version=f"{origin}-{len(self.findings.trainings)}",
-            origin=origin,
-            trained_timestamp=now,
-            host="replay",
-            rule=settings.rule,
-            horizons=settings.horizons,
-            signals=learned.signals,
-            row_seconds=self._step,
-            start_timestamp=float(times[0]) if len(times) else now,
-            end_timestamp=float(times[-1]) if len(times) else now,
-            rows=rows,
-            duration_seconds=0.0,
+        settings, now = self._settings, float(self._recording.timestamps[0])
+        step, seed = self._step, settings.seed
+        version = "bootstrap-0"
+        return first_model(
+            self._rule, settings.horizons, step=step, seed=seed, version=version, now=now, host=HOST
         )
 
 
@@ -211,7 +195,3 @@ def _timestamps(times: Floats) -> list[str]:
     if (times == np.floor(times)).all():
         return list(map(str, times.astype(np.int64).tolist()))
     return [str(int(value)) if value == int(value) else repr(value) for value in times.tolist()]
-
-
-def _no_rows() -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
-    return np.empty(0), (), np.empty((0, 0))

@@ -88,6 +88,10 @@ class ForecastModel:
         """The probability from which each horizon is flagged."""
         return dict(zip(self.horizons, self.thresholds.tolist(), strict=True))
 
+    def thresholds_by_name(self) -> dict[str, float]:
+        """The same as a card has it."""
+        return {str(horizon): threshold for horizon, threshold in self.by_horizon().items()}
+
     def flags(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
         """Whether probabilities (N, H) reach their thresholds."""
         return probabilities >= self.thresholds

@@ -10,9 +10,9 @@ from loadwatch.labels.horizons import exceedances, inside, labelled_levels
 from loadwatch.model.bundle import Card
 from loadwatch.pipeline import Scorer
 from loadwatch.records import Alert, Floats, Label, Maintenance, Recording, Span
+from loadwatch.training.calibration import reliability
 
 CHUNK: Final = 8192
-BINS: Final = 10
 LEAST_ROWS: Final = 500
 """Of rows the model has not learned from; with fewer its figures on them are noise."""
 
@@ -96,11 +96,7 @@ def horizon_figures(horizon: int, probabilities: Floats, targets: Floats) -> Hor
         return None
     p, y = probabilities[known], targets[known]
     share = float(y.mean())
-    places = np.minimum((p * BINS).astype(np.int64), BINS - 1)
-    table = tuple(
-        (float(p[places == place].mean()), float(y[places == place].mean()), int((places == place).sum()))
-        for place in np.unique(places)
-    )
+    table = tuple(reliability(p, y, np.ones(len(p))))
     return HorizonFigures(
         horizon, int(known.sum()), share, float(((p - y) ** 2).mean()), share * (1.0 - share), table
     )

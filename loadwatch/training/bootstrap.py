@@ -7,6 +7,7 @@ import numpy as np
 
 from loadwatch.features.forecast import ForecastSpec
 from loadwatch.labels.rule import Rule
+from loadwatch.model.bundle import Card, Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.training.forecast import ForecastReport, Learner
 from loadwatch.training.table import synthetic_table
@@ -27,3 +28,28 @@ def train_bootstrap(
     model, losses = learner.learn()
     report = ForecastReport(len(table), table.onsets, time.perf_counter() - started, losses, ())
     return model, report
+
+
+def first_model(
+    rule: Rule, horizons: Sequence[int], *, step: float, seed: int, version: str, now: float, host: str
+) -> Model:
+    """The same with its card, of a host that has shown nothing before ``now``."""
+    forecast, report = train_bootstrap(rule, horizons, step=step, seed=seed)
+    card = Card(
+        version=version,
+        origin="bootstrap",
+        trained_timestamp=now,
+        host=host,
+        rule=rule.text,
+        horizons=tuple(horizons),
+        signals=tuple(sorted(rule.signals)),
+        row_seconds=step,
+        start_timestamp=now,
+        end_timestamp=now,
+        rows=report.rows,
+        duration_seconds=report.seconds,
+        losses={"train": report.loss},
+        thresholds=forecast.thresholds_by_name(),
+        why="published: the first model, from synthetic metrics",
+    )
+    return Model(card, forecast)

@@ -12,7 +12,7 @@ from loadwatch.errors import TrainingError
 from loadwatch.labels.horizons import labelled_levels
 from loadwatch.labels.rule import Rule
 from loadwatch.model.anomaly import AnomalyModel
-from loadwatch.model.bundle import Model
+from loadwatch.model.bundle import Card, Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.patterns import LabelledPatterns
 from loadwatch.records import Alert, Floats, Label, Recording, Span
@@ -84,6 +84,41 @@ class Candidate:
     losses: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     labelled: LabelledPatterns | None = None
+
+    def model(
+        self,
+        material: TrainingInput,
+        rule: Rule,
+        incumbent: Model,
+        *,
+        version: str,
+        now: float,
+        host: str,
+        seconds: float,
+    ) -> Model:
+        """With its card, as it goes to work; ``seconds``: how long the training took.
+
+        A refused forecast keeps its place, but what is usual and what was told is put beside it anew.
+        """
+        card = Card(
+            version=version,
+            origin=incumbent.card.origin if self.refusal else "trained",
+            trained_timestamp=now,
+            host=host,
+            rule=rule.text,
+            horizons=self.forecast.horizons,
+            signals=material.recording.signals,
+            row_seconds=self.forecast.spec.step,
+            start_timestamp=float(material.recording.timestamps[0]),
+            end_timestamp=self.learned_until,
+            rows=self.rows,
+            duration_seconds=seconds,
+            losses=self.losses,
+            thresholds=self.forecast.thresholds_by_name(),
+            figures=self.figures,
+            why=self.why,
+        )
+        return Model(card, self.forecast, self.anomaly or incumbent.anomaly, self.labelled)
 
 
 def make_candidate(

@@ -13,10 +13,9 @@ from loadwatch.files import lacks_room
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
-from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.store import ModelStore, new_version
 from loadwatch.records import Span
-from loadwatch.training.bootstrap import train_bootstrap
+from loadwatch.training.bootstrap import first_model
 from loadwatch.training.candidate import Progress, TrainingInput, make_candidate
 
 Result = Literal["published", "rejected", "too_little"]
@@ -73,47 +72,38 @@ def train(order: Order, progress: Progress) -> Outcome:
         OSError: the model cannot be written.
 
     """
-    started = time.monotonic()
     store = ModelStore(Path(order.state_directory) / "models")
     make = _bootstrap if order.bootstrap else _learn
-    return make(order, store, started, progress)
+    return make(order, store, progress)
 
 
-def _bootstrap(order: Order, store: ModelStore, started: float, progress: Progress) -> Outcome:
+def _bootstrap(order: Order, store: ModelStore, progress: Progress) -> Outcome:
     """A first model from synthetic metrics, so that there is a verdict within seconds."""
     progress("learning from synthetic metrics", 0.0)
-    rule = Rule.parse(order.rule)
-    forecast, report = train_bootstrap(rule, order.horizons, step=order.interval_seconds, seed=order.seed)
-    card = Card(
+    model = first_model(
+        Rule.parse(order.rule),
+        order.horizons,
+        step=order.interval_seconds,
+        seed=order.seed,
         version=new_version(order.now, store),
-        origin="bootstrap",
-        trained_timestamp=order.now,
+        now=order.now,
         host=order.host,
-        rule=order.rule,
-        horizons=tuple(order.horizons),
-        signals=tuple(sorted(rule.signals)),
-        row_seconds=order.interval_seconds,
-        start_timestamp=order.now,
-        end_timestamp=order.now,
-        rows=report.rows,
-        duration_seconds=time.monotonic() - started,
-        losses={"train": report.loss},
-        thresholds=_thresholds(forecast),
-        why="published: the first model, from synthetic metrics",
     )
-    model = Model(card, forecast)
     try:
         store.publish(model)
     except (OSError, ServiceError) as error:
         if not lacks_room(error):
             raise
         # A daemon that starts on a full disk has a verdict all the same, and stores the model later.
-        return replace(_outcome("published", card), unstored=base64.b64encode(model.to_bytes()).decode())
-    return _outcome("published", card)
+        return replace(
+            _outcome("published", model.card), unstored=base64.b64encode(model.to_bytes()).decode()
+        )
+    return _outcome("published", model.card)
 
 
-def _learn(order: Order, store: ModelStore, started: float, progress: Progress) -> Outcome:
+def _learn(order: Order, store: ModelStore, progress: Progress) -> Outcome:
     """A candidate from this host's own history, judged on the newest part of it."""
+    started = time.monotonic()
     material = _material(order)
     rows = len(material.recording)
     least = ENOUGH * order.minimum_seconds
@@ -122,32 +112,19 @@ def _learn(order: Order, store: ModelStore, started: float, progress: Progress) 
         return Outcome(
             "too_little", f"{material.seconds:.0f} s of history in {rows} rows, {needed}", rows=rows
         )
-    incumbent = _incumbent(store)
-    candidate = make_candidate(
-        material, Rule.parse(order.rule), order.horizons, incumbent, seed=order.seed, progress=progress
-    )
-    card = Card(
+    incumbent, rule = _incumbent(store), Rule.parse(order.rule)
+    candidate = make_candidate(material, rule, order.horizons, incumbent, seed=order.seed, progress=progress)
+    model = candidate.model(
+        material,
+        rule,
+        incumbent,
         version=new_version(order.now, store),
-        origin=incumbent.card.origin if candidate.refusal else "trained",
-        trained_timestamp=order.now,
+        now=order.now,
         host=order.host,
-        rule=order.rule,
-        horizons=tuple(order.horizons),
-        signals=material.recording.signals,
-        row_seconds=candidate.forecast.spec.step,
-        start_timestamp=float(material.recording.timestamps[0]),
-        end_timestamp=candidate.learned_until,
-        rows=candidate.rows,
-        duration_seconds=time.monotonic() - started,
-        losses=candidate.losses,
-        thresholds=_thresholds(candidate.forecast),
-        figures=candidate.figures,
-        why=candidate.why,
+        seconds=time.monotonic() - started,
     )
-    # A refused forecast keeps its place, but what is usual and what was told is put beside it anew.
-    anomaly = candidate.anomaly or incumbent.anomaly
-    store.publish(Model(card, candidate.forecast, anomaly, candidate.labelled))
-    return _outcome("rejected" if candidate.refusal else "published", card)
+    store.publish(model)
+    return _outcome("rejected" if candidate.refusal else "published", model.card)
 
 
 def _incumbent(store: ModelStore) -> Model:
@@ -180,13 +157,6 @@ def _step(order: Order, history: History, span: Span) -> float | None:
         return None
     seconds = history.measured_seconds(span)
     return math.ceil(seconds / order.interval_seconds / MOST_ROWS) * order.interval_seconds
-
-
-def _thresholds(forecast: ForecastModel) -> dict[str, float]:
-    return {
-        str(horizon): float(threshold)
-        for horizon, threshold in zip(forecast.horizons, forecast.thresholds, strict=True)
-    }
 
 
 def _outcome(result: Result, card: Card) -> Outcome:
