@@ -47,16 +47,14 @@ class Palette:
         >>> BLOCKS.line([0.0, 0.5, None, 1.0], 4)
         '▁▅ █'
         """
-        known = [value for value in values if value is not None]
-        highest = top or max(known, default=0.0) or 1.0
-        return "".join(self._level(part, highest) for part in _shares(values, width))
+        parts = highest_of(values, width)
+        highest = top or max((value for value in parts if value is not None), default=0.0) or 1.0
+        return "".join(self._level(value, highest) for value in parts)
 
-    def _level(self, values: Values, highest: float) -> str:
-        known = [value for value in values if value is not None]
-        if not known:
+    def _level(self, value: float | None, highest: float) -> str:
+        if value is None:
             return " "
-        place = round(min(max(max(known) / highest, 0.0), 1.0) * (len(self.levels) - 1))
-        return self.levels[place]
+        return self.levels[round(min(max(value / highest, 0.0), 1.0) * (len(self.levels) - 1))]
 
 
 BLOCKS: Final = Palette("▏▎▍▌▋▊▉█", "─", "▁▂▃▄▅▆▇█", "·")
@@ -165,6 +163,17 @@ def _scaled(value: float, step: float, units: Sequence[str]) -> str:
     digits = 0 if power == 0 and (value == int(value) or abs(value) >= 100) else 1
     space = " " if units[power] else ""
     return f"{scaled:.{digits}f}{space}{units[power]}".rstrip()
+
+
+def highest_of(values: Values, width: int) -> list[float | None]:
+    """The highest known value in each of ``width`` shares of equal time, as the characters of a line show it.
+
+    >>> highest_of([0.0, 0.5, None, 1.0], 2)
+    [0.5, 1.0]
+    """
+    return [
+        max((value for value in part if value is not None), default=None) for part in _shares(values, width)
+    ]
 
 
 def _shares(values: Values, width: int) -> list[Values]:

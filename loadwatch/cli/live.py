@@ -37,16 +37,21 @@ class LiveScreen:
         """Whether the terminal has another size than what is drawn."""
         return self._console.size != self._size
 
-    def draw(self, document: Document, span: str, trouble: str) -> None:
-        """Fill the terminal: as many signals as fit between the verdicts and the facts."""
+    def draw(self, document: Document, trouble: str, back: int = 0) -> int:
+        """Fill the terminal: as many signals as fit between the verdicts and the facts.
+
+        Returns how far back, in characters of the lines of history, what is shown lies.
+        """
         self._size = self._console.size
         width, height = self._size
-        screen = StatusScreen(document, palette_for(self._console.encoding), width)
-        foot = Text(f"q quit   h hour   d day   history: the last {span}", "dim")
+        screen = StatusScreen(document, palette_for(self._console.encoding), width, back)
+        foot = Text("q quit  h hour  6 six hours  d day  w week  left/right look back", "dim")
+        foot.truncate(width, overflow="ellipsis")
         if trouble:
             foot = Text(trouble, "bold yellow", no_wrap=True, overflow="ellipsis")
         head = Group(screen.headline(), Text(), screen.verdicts(), Text()) if document["verdict"] else Text()
-        free = height - len(self._console.render_lines(head)) - FRAME_LINES
+        headings = 1 if screen.series else 0
+        free = height - len(self._console.render_lines(head)) - FRAME_LINES - headings
         most = max(0, min(MOST_FACTS, free - LEAST_SIGNALS))
         if not most:
             free += 1  # no facts, and no empty line below them
@@ -58,3 +63,4 @@ class LiveScreen:
             below = [facts, Text()] if most else []
             parts = [head, screen.signals(max(1, free - taken)), Text(), *below, foot]
         self._live.update(Group(*parts), refresh=True)
+        return screen.back

@@ -149,21 +149,22 @@ def _alert(alert: Document) -> str:
     length = "open" if end is None else show_age(end - alert["start_timestamp"])
     reasons = ", ".join(f"{part['signal']} {part['value']:+.2f}" for part in alert["contributions"][:3])
     outcome = {"confirmed": "confirmed", "false": "false alarm", None: ""}[alert["outcome"]]
-    parts = [_clock(alert["start_timestamp"]), length, what, outcome, reasons]
+    parts = [show_clock(alert["start_timestamp"]), length, what, outcome, reasons]
     return "  ".join(part for part in parts if part)
 
 
 def _span(span: Document, now: float) -> str:
     end = span["end_timestamp"]
     begun = (
-        f"since {_clock(span['start_timestamp'])}"
+        f"since {show_clock(span['start_timestamp'])}"
         if span["start_timestamp"] <= now
-        else f"from {_clock(span['start_timestamp'])}"
+        else f"from {show_clock(span['start_timestamp'])}"
     )
-    return begun if end is None else f"{begun} until {_clock(end)}"
+    return begun if end is None else f"{begun} until {show_clock(end)}"
 
 
-def _clock(timestamp: float) -> str:
+def show_clock(timestamp: float) -> str:
+    """Day of the week and time, by the clock of this terminal."""
     if not 0 <= timestamp <= LAST_MOMENT:
         return format_moment(timestamp, local_zone())
     return datetime.fromtimestamp(timestamp, local_zone()).strftime("%a %H:%M")

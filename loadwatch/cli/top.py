@@ -21,6 +21,9 @@ from loadwatch.errors import ServiceError
 from loadwatch.times import format_moment, local_zone
 
 LEAST_INTERVAL: Final = 0.2
+SPAN_KEYS: Final = {"h": "hour", "6": "six_hours", "d": "day", "w": "week"}
+LOOKS: Final = {"\x1b[D": 1, "\x1b[C": -1, "\x1bOD": 1, "\x1bOC": -1}
+"""What the arrows to the left and right send, by the mode of the terminal: characters to look back."""
 SERIES_SECONDS: Final = 5.0
 """How often the curves are asked for; their points are ten seconds long, the rest is asked every interval."""
 
@@ -33,7 +36,11 @@ SERIES_SECONDS: Final = 5.0
     help="Time between two looks, such as 2s; by default the daemon's sampling interval.",
 )
 @click.option(
-    "--span", type=click.Choice(["hour", "day"]), default="hour", show_default=True, help="Of history."
+    "--span",
+    type=click.Choice(["hour", "six_hours", "day", "week"]),
+    default="hour",
+    show_default=True,
+    help="Of history.",
 )
 @click.option("--once", is_flag=True, help="Print one screen and end.")
 @click.option("--count", type=click.IntRange(min=1), help="End after so many lines, in a pipe.")
@@ -49,7 +56,10 @@ def command(
     once: bool,
     count: int | None,
 ) -> None:
-    """Show the status live, with history; press q to quit, h for the last hour, d for the last day.
+    """Show the status live, with history; press q to quit.
+
+    The keys h, 6, d and w show the last hour, six hours, day and week; left and right look back in them. A
+    character of a line is the highest value of its time; a full one is 100 %, or else the highest of all.
 
     Where standard output is not a terminal, a line is printed for each sample.
     """
@@ -74,6 +84,7 @@ class LiveView:
         self._remote, self._document, self._span, self._seconds = remote, document, span, seconds
         self._series_due = time.monotonic() + SERIES_SECONDS
         self._trouble = ""
+        self._back = 0
 
     def run(self) -> None:
         """Draw until somebody presses q."""
@@ -81,12 +92,15 @@ class LiveView:
 
         with LiveScreen() as screen, _keys() as keyboard:
             while True:
-                screen.draw(self._document, self._span, self._trouble)
+                self._back = screen.draw(self._document, self._trouble, self._back)
                 key = keyboard.wait(self._seconds, screen.resized)
                 if key in {"q", "\x1b", "\x03"}:
                     return
-                if key in {"h", "d"}:
-                    self._span = {"h": "hour", "d": "day"}[key]
+                if key in LOOKS:
+                    self._back = max(0, self._back + LOOKS[key])
+                    continue
+                if key in SPAN_KEYS:
+                    self._span, self._back = SPAN_KEYS[key], 0
                     self._series_due = 0.0
                 self._look()
 
@@ -107,19 +121,27 @@ class LiveView:
         self._document = document
 
 
+_READ_AT_ONCE: Final = 64
+
+
 class _Keyboard:
     """Single keys, without waiting for Enter."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._typed = ""
 
     def wait(self, seconds: float, resized: Any) -> str:
         """The next key within ``seconds``; empty when time is up or the terminal got another size."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._descriptor], [], [], min(left, 0.1))
+            ready, _, _ = select.select([self._descriptor], [], [], 0.0 if self._typed else min(left, 0.1))
             if ready:
-                return os.read(self._descriptor, 1).decode("ascii", "replace")
+                self._typed += os.read(self._descriptor, _READ_AT_ONCE).decode("ascii", "replace")
+            if self._typed:
+                length = 3 if self._typed[:2] in {"\x1b[", "\x1bO"} else 1
+                key, self._typed = self._typed[:length], self._typed[length:]
+                return key
             if resized():
                 return ""
         return ""

@@ -168,7 +168,7 @@ def test_waiting_for_a_start_needs_no_loop_of_one_s_own(daemon: Start) -> None:
 def test_sixty_columns_keep_every_reason_whole(daemon: Start) -> None:
     """A narrow window loses the bars and not what drives the verdict."""
     shown = program("status", "--url", url(daemon("anomaly")), COLUMNS="60").stdout
-    assert "anomaly +0.46" in shown
+    assert "anomaly 46 %" in shown
     assert "…" not in shown
     assert max(map(len, shown.splitlines())) <= 60
 
@@ -177,6 +177,8 @@ def test_lines_of_history_begin_with_the_daemon() -> None:
     """Of an hour with five minutes lived the empty rest is not drawn; of a full hour nothing is cut."""
     empty = [None] * 330
     young = {
+        "start_timestamp": 1_000.0,
+        "resolution_seconds": 10.0,
         "probabilities": {"0": [*empty, *[0.5] * 30]},
         "signals": {"cpu": [*empty, *[0.1] * 30]},
         "anomaly": [None] * 360,
@@ -184,6 +186,7 @@ def test_lines_of_history_begin_with_the_daemon() -> None:
     cut = since_the_first(young)
     assert cut["probabilities"]["0"] == [0.5] * 30
     assert (len(cut["signals"]["cpu"]), len(cut["anomaly"])) == (30, 30)
+    assert cut["start_timestamp"] == 4_300.0
     full = {"probabilities": {"0": [0.5] * 360}, "signals": {}, "anomaly": [0.1] * 360}
     assert since_the_first(full) == full
     assert since_the_first({}) == {}

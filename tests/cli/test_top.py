@@ -78,21 +78,51 @@ def terminal(
 def test_top_lives_and_leaves_the_terminal_as_it_was(daemon: Start) -> None:
     """Verdict, lines of history and keys; after q the terminal is itself again."""
     with terminal(daemon("busy")) as it:
-        shown = it.until("history: the last hour")
+        shown = it.until("look back")
+        assert "last hour" in shown
         assert "\x1b[?1049h" in shown
         assert any(level in shown for level in "▂▃▄▅▆▇")
         it.press("d")
-        it.until("history: the last day")
+        it.until("last day")
+        it.press("6")
+        it.until("last six hours")
+        it.press("w")
+        it.until("last week")
         it.press("q")
         it.until("\x1b[?1049l")
         assert it.process.wait(timeout=10) == 0
         assert it.settings() == it.before
 
 
+def test_eighty_columns_show_history_with_its_scale(invoke: Invoke, daemon: Start) -> None:
+    """The narrowest usual terminal: each line with the highest value in it, none longer than the terminal."""
+    end = invoke("top", "--once", "--url", daemon("busy").server.urls[0], env={"COLUMNS": "80"})
+    lines = end.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(re.match(r"signals +now +why, log odds +last hour +highest$", line) for line in lines)
+    assert any(
+        re.match(r"network_receive +[\d.]+ MiB/s .*[▁▂▃▄▅▆▇█]{20,} +[\d.]+ MiB/s$", line) for line in lines
+    )
+
+
+def test_the_arrows_look_back(daemon: Start) -> None:
+    """The values of a moment, and when that was; to the right until now again. An arrow does not end it."""
+    with terminal(daemon("busy"), columns=80) as it:
+        it.until("look back")
+        for _ in range(5):
+            it.press("\x1b[D")
+        shown = it.until("\x1b[7")
+        assert re.search(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d:\d\d", shown)
+        for _ in range(6):
+            it.press("\x1b[C")
+        it.until(" now\x1b[0m")
+        assert it.process.poll() is None
+
+
 def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
     """Drawn anew within moments, wider or narrower, without being told."""
     with terminal(daemon("busy"), columns=110) as it:
-        it.until("history: the last hour")
+        it.until("q quit")
         it.resize(60, 160)
         it.until("udp_out_datagrams")  # there is room for every signal now
 
@@ -100,7 +130,7 @@ def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
 def test_a_low_window_keeps_verdict_signals_and_keys(daemon: Start) -> None:
     """Where there is no room for what the verdict rests on, no line is wasted on it."""
     with terminal(daemon("busy"), rows=15, columns=80) as it:
-        shown = it.until("history: the last hour")
+        shown = it.until("q quit")
     lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).splitlines()
     screen = [line.rstrip() for line in lines[-15:]]
     assert len([line for line in screen if not line]) == 3
@@ -110,7 +140,7 @@ def test_a_low_window_keeps_verdict_signals_and_keys(daemon: Start) -> None:
 def test_top_shows_where_it_cuts(daemon: Start) -> None:
     """In a narrow window a fact that is too long for its line ends with a sign that there is more."""
     with terminal(daemon("busy"), columns=60) as it:
-        shown = it.until("history: the last hour")
+        shown = it.until("q quit")
     assert "…" in shown.partition("(trained), 5 h")[2].partition("training")[0]
 
 
@@ -135,7 +165,7 @@ def test_top_outlives_the_daemon(daemon: Start) -> None:
 def test_colours_respect_no_color(daemon: Start) -> None:
     """https://no-color.org: bold and dim stay, colours go."""
     with terminal(daemon("busy"), NO_COLOR="1") as it:
-        shown = it.until("history: the last hour")
+        shown = it.until("q quit")
     assert "\x1b[31m" not in shown
     assert "\x1b[1;31m" not in shown
 
