@@ -115,8 +115,9 @@ ANOMALY: Final = Metric("loadwatch_anomaly", "gauge", "1 while an anomaly is fla
 CONTRIBUTION: Final = Metric(
     "loadwatch_contribution",
     "gauge",
-    "How much the signal moved the verdict at the last sample: positive towards it, negative away from it; for "
-    "high_load in log odds, for anomaly as a part of the score. The three strongest signals of each verdict.",
+    "How much the signal moved the verdict at the last sample: positive towards it, negative away from it; "
+    "for high_load in log odds, for anomaly as a part of the score. The three strongest signals of each "
+    "verdict.",
     ("signal", "verdict"),
     series=6,
 )
