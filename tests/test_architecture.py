@@ -19,7 +19,7 @@ RANKS: dict[str, int] = {
     **dict.fromkeys(["nn", "features", "sampling", "config", "history", "culprits"], 1),
     **dict.fromkeys(["labels", "model", "maintenance"], 2),
     **dict.fromkeys(["judge", "training"], 3),
-    **dict.fromkeys(["pipeline", "notifications"], 4),
+    **dict.fromkeys(["pipeline", "notifications", "json_documents"], 4),
     **dict.fromkeys(
         ["exporter", "web", "replay", "interchange", "selftest", "pictures", "assets", "report"], 5
     ),

@@ -1,7 +1,6 @@
 """``loadwatch alerts``: what was alerted, why, and what it was worth."""
 
 import contextlib
-import json
 import time
 
 import click
@@ -10,6 +9,7 @@ from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.formatting import count_of, show_age
 from loadwatch.cli.time_options import SINCE, Since, show_moment, span_since
 from loadwatch.culprits import culprit_words
+from loadwatch.json_documents import document, of_alert
 from loadwatch.judge.statistics import is_false, summarise, with_labels
 from loadwatch.records import Alert, Span
 
@@ -29,7 +29,7 @@ def command(context: Context, *, since: Since, as_json: bool) -> None:
         alerts = [with_labels(alert, labels) for alert in history.alerts(span)]
         first = history.span(span)
     if as_json:
-        click.echo(json.dumps([alert.to_plain() for alert in alerts]))
+        click.echo(document(alerts=[of_alert(alert) for alert in alerts]))
         return
     for alert in alerts:
         click.echo(f"{alert.identity:>5}  {alert_line(alert)}")

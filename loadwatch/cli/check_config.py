@@ -14,6 +14,7 @@ from loadwatch.config.own_signals import as_written
 from loadwatch.config.readers import Recurrence, SecretUrl
 from loadwatch.errors import ConfigurationError, HistoryError
 from loadwatch.history import History
+from loadwatch.json_documents import document
 from loadwatch.labels.rule import DEFAULT_RULE, DEFAULT_WORD, Rule
 from loadwatch.signals import OwnSignal
 from loadwatch.times import format_duration
@@ -34,7 +35,8 @@ def command(context: Context, *, as_json: bool, quiet: bool) -> None:
         return
     settings = in_force(config)
     if as_json:
-        click.echo(json.dumps(settings, indent=2, default=_plain))
+        plain = json.loads(json.dumps(settings, default=_plain))
+        click.echo(document(settings=plain, state_directory=str(context.state_directory)))
         return
     defaults = {setting.key: setting.default for setting in reference()}
     for key, value in settings.items():

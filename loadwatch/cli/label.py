@@ -1,10 +1,8 @@
 """``loadwatch label``: tell the daemon what really was; the next training learns it."""
 
 import contextlib
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import cast
 
 import click
@@ -13,6 +11,7 @@ from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.time_options import IDENTITY, MOMENT, show_moment, show_span
 from loadwatch.errors import UsageError
 from loadwatch.escaping import printable
+from loadwatch.json_documents import document, of_label
 from loadwatch.judge.statistics import loaded_span
 from loadwatch.records import Alert, Label, LabelKind, Span
 
@@ -113,7 +112,7 @@ def list_labels(context: Context, *, as_json: bool) -> None:
     with contextlib.closing(context.read_history()) as history:
         labels = history.labels()
     if as_json:
-        click.echo(json.dumps([asdict(label) for label in labels]))
+        click.echo(document(labels=[of_label(label) for label in labels]))
         return
     if not labels:
         click.echo("no labels")

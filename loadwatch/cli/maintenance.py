@@ -1,9 +1,7 @@
 """``loadwatch maintenance``: a window in which nothing is flagged and nothing is learned."""
 
 import contextlib
-import json
 import time
-from dataclasses import asdict
 
 import click
 
@@ -11,6 +9,7 @@ from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.time_options import IDENTITY, LENGTH, MOMENT_AHEAD, show_span
 from loadwatch.errors import UsageError
 from loadwatch.escaping import printable
+from loadwatch.json_documents import document, of_maintenance
 from loadwatch.records import Maintenance, Span
 from loadwatch.times import LAST_MOMENT
 
@@ -81,11 +80,11 @@ def list_windows(context: Context, *, as_json: bool) -> None:
         windows = history.maintenance()
     recurring = context.config.maintenance.windows
     if as_json:
-        document = {
-            "windows": [asdict(window) for window in windows],
-            "recurring": [asdict(window) for window in recurring],
-        }
-        click.echo(json.dumps(document))
+        coming = [
+            {"cron": each.cron, "length_seconds": each.seconds, "timezone": each.timezone, "why": each.why}
+            for each in recurring
+        ]
+        click.echo(document(maintenance=[of_maintenance(window) for window in windows], recurring=coming))
         return
     if not windows and not recurring:
         click.echo("no maintenance windows")

@@ -1,7 +1,6 @@
 """``loadwatch model``: which models there are, what they were made from, and going back."""
 
-import json
-from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -10,7 +9,9 @@ from loadwatch.cli.formatting import show_horizon
 from loadwatch.cli.judgement import judgement
 from loadwatch.cli.time_options import show_moment, show_span
 from loadwatch.errors import ModelError
+from loadwatch.json_documents import document, number, of_figures, of_record
 from loadwatch.labels.rule import spelled_out
+from loadwatch.model.bundle import Card
 from loadwatch.model.store import ModelStore
 from loadwatch.records import Span
 from loadwatch.state_directory import claimed
@@ -30,7 +31,7 @@ def list_models(context: Context, *, as_json: bool) -> None:
     current = store.current()
     cards = [store.card(version) for version in store.versions()]
     if as_json:
-        click.echo(json.dumps([{**asdict(card), "current": card.version == current} for card in cards]))
+        click.echo(document(models=[_of_card(card, current) for card in cards]))
         return
     if not cards:
         click.echo("no models yet; the daemon makes the first one at its first start")
@@ -52,7 +53,7 @@ def show(context: Context, *, version: str | None, as_json: bool) -> None:
         raise ModelError(f"no models in {store.folder} yet; the daemon makes the first one when it starts")
     card = store.card(chosen)
     if as_json:
-        click.echo(json.dumps(asdict(card), indent=2))
+        click.echo(document(model=_of_card(card, store.current())))
         return
     click.echo(f"version     {card.version} ({card.origin})")
     click.echo(f"trained     {show_moment(card.trained_timestamp)} in {card.duration_seconds:.1f} s")
@@ -71,6 +72,21 @@ def show(context: Context, *, version: str | None, as_json: bool) -> None:
         click.echo(line)
     if card.why:
         click.echo(f"why         {card.why}")
+
+
+def _of_card(card: Card, current: str | None) -> dict[str, Any]:
+    plain = of_record(card)
+    del plain["thresholds"]
+    thresholds = {horizon: card.thresholds.get(str(horizon)) for horizon in card.horizons}
+    return {
+        **plain,
+        "horizons": [
+            {"horizon_seconds": horizon, "threshold": number(threshold)}
+            for horizon, threshold in thresholds.items()
+        ],
+        "figures": of_figures(card.figures),
+        "current": card.version == current,
+    }
 
 
 @command.command("rollback", short_help="Go back to a version.")

@@ -1,12 +1,10 @@
 """``loadwatch selftest``: the short proofs of the network, on this machine."""
 
-import json
-from dataclasses import asdict
-
 import click
 
 from loadwatch import selftest
 from loadwatch.errors import LoadwatchError
+from loadwatch.json_documents import document, of_record
 
 
 @click.command("selftest")
@@ -22,7 +20,7 @@ def command(*, as_json: bool) -> None:
                 f"{verdict}  {finding.name:<48} {finding.value:>10.3g} {finding.unit}  ({finding.expected})"
             )
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in found]))
+        click.echo(document(findings=[of_record(finding) for finding in found]))
     failed = sum(not finding.passed for finding in found)
     if failed:
         raise LoadwatchError(f"{failed} of {len(found)} proofs failed here; please report the output")

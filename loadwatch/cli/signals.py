@@ -1,6 +1,5 @@
 """``loadwatch signals``: what is measured now, and what an exporter has that could be."""
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from loadwatch.cli.remote import remote_of, remote_options
 from loadwatch.errors import SamplingError, UsageError
 from loadwatch.escaping import printable, quoted
 from loadwatch.http_client import is_local, page_location
+from loadwatch.json_documents import document
 from loadwatch.sampling.exposition import families, fetch_page
 from loadwatch.signals import BY_NAME
 
@@ -65,12 +65,12 @@ def list_signals(
 ) -> None:
     """List all signals of the running daemon: newest value, meaning, and why it is unknown."""
     remote = remote_of(context, url, cacert, insecure=insecure)
-    document = remote.status()
+    status = remote.status()
     with remote.understood():
-        rows = [{key: row[key] for key in ("name", "value", "unit", "help")} for row in document["signals"]]
-        failing = (document["verdict"] or {}).get("failing", ())
+        rows = [{key: row[key] for key in ("name", "value", "unit", "help")} for row in status["signals"]]
+        failing = (status["verdict"] or {}).get("failing", ())
         if as_json:
-            click.echo(json.dumps(rows))
+            click.echo(document(signals=rows))
             return
         width = max((len(row["name"]) for row in rows), default=0)
         for row in rows:
@@ -105,7 +105,7 @@ def try_exporter(context: Context, *, url: str, metric: str | None, as_json: boo
                 f"{quoted(metric)} is not there; loadwatch signals try {quoted(url)} lists what is"
             )
     if as_json:
-        click.echo(json.dumps([_plain(offer) for offer in offers]))
+        click.echo(document(offers=[_plain(offer) for offer in offers]))
         return
     remote = not (isinstance(location, Path) or is_local(location))
     lines = _details(offers[0], url, remote=remote) if metric else _overview(offers)

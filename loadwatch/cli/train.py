@@ -18,6 +18,7 @@ from loadwatch.cli.remote import check_state_directory
 from loadwatch.daemon.orders import order_for
 from loadwatch.errors import TrainingError
 from loadwatch.history import History
+from loadwatch.json_documents import document, of_figures, of_record
 from loadwatch.labels.rule import Rule
 from loadwatch.model.store import ModelStore
 from loadwatch.pictures import check_drawable, draw_training
@@ -49,7 +50,9 @@ def command(context: Context, *, as_json: bool, plot: Path | None, by_order: boo
     with claimed(context.state_directory):
         outcome = train_for_a_person(order, quiet=as_json)
     if as_json:
-        click.echo(json.dumps(asdict(outcome)))
+        training = of_record(outcome) | {"figures": of_figures(outcome.figures)}
+        del training["unstored"]  # a model as base64, from a child to its daemon
+        click.echo(document(training=training))
     else:
         for line in words_of(outcome):
             click.echo(line)

@@ -1,7 +1,6 @@
 """The status document: the one place that defines what ``/api/v1/status`` says.
 
-The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoch seconds and named
-``*_timestamp``, all durations seconds and named ``*_seconds``, shares are 0 to 1, null means not known::
+The page, ``loadwatch status`` and ``loadwatch top`` read it. Its form is that of ``json_documents``::
 
     schema                 2; grows only by new fields
     host, version          text
@@ -31,8 +30,9 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. All times are epoc
                            failures, rejections, last_message}
     worth                  {budget_per_week, forecast_hit_ratio, forecast_lead_time_seconds}, and by verdict
                            {alerts_this_week, false_per_week, threshold_raise}
-    alerts                 [{identity, verdict, start_timestamp, end_timestamp, horizon_seconds, peak,
-                           lead_time_seconds, outcome, contributions, culprits}], newest first
+    alerts                 [{identity, verdict, start_timestamp, end_timestamp, horizon_seconds, flagged_by,
+                           confirmed_by, judged, outcome, peak, excess_seconds, lead_time_seconds, model,
+                           contributions, culprits}], newest first
     maintenance            [{identity, start_timestamp, end_timestamp, why}]
     labels                 [{identity, kind, start_timestamp, end_timestamp, why}] of the last week
     trainings              [{start_timestamp, end_timestamp}] of the last week; the end is null while one runs
@@ -48,30 +48,27 @@ A contribution to ``high_load`` is in log odds against an ordinary moment of thi
 ``anomaly`` are parts of the score, 0 to 1.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from loadwatch.build import version_of
-from loadwatch.culprits import culprit_words
 from loadwatch.escaping import printable
-from loadwatch.judge.statistics import outcome
-from loadwatch.records import (
-    STALE_AFTER_INTERVALS,
-    Alert,
-    Contribution,
-    Culprits,
-    Filling,
-    NoAlert,
-    Snapshot,
-    Span,
+from loadwatch.json_documents import (
+    SCHEMA,
+    number,
+    of_alert,
+    of_contributions,
+    of_culprits,
+    of_label,
+    of_maintenance,
+    of_span,
 )
+from loadwatch.records import STALE_AFTER_INTERVALS, Filling, NoAlert, Snapshot, Span
 from loadwatch.signals import BY_NAME, Signal
 from loadwatch.web.facts import Facts
 from loadwatch.web.wording import filling_words, in_words
 
-SCHEMA: Final = 2
 LONGEST_WHY: Final = 300
 """Characters of what went wrong with a source, some of which may be an exporter's own words."""
 DOCUMENTATION: Final = "static/manual.html"
@@ -109,19 +106,13 @@ def build_status(
         "model": _model(snapshot, facts) if snapshot and snapshot.model else None,
         "training": asdict(facts.training),
         "worth": _worth(facts),
-        "alerts": [_alert(alert) for alert in sorted(facts.alerts, key=lambda each: -each.start)],
-        "maintenance": [
-            {"identity": window.identity, **_span(window.span), "why": printable(window.why)}
-            for window in facts.maintenance
-        ],
-        "labels": [
-            {"identity": label.identity, "kind": label.kind, **_span(label.span), "why": printable(label.why)}
-            for label in facts.labels
-        ],
-        "trainings": [_span(span) for span in facts.trainings],
+        "alerts": [of_alert(alert) for alert in sorted(facts.alerts, key=lambda each: -each.start)],
+        "maintenance": [of_maintenance(window) for window in facts.maintenance],
+        "labels": [of_label(label) for label in facts.labels],
+        "trainings": [of_span(span) for span in facts.trainings],
         "notifications": [asdict(recipient) for recipient in facts.notifications],
         "state_identity": facts.state_identity,
-        "history": {"rows": facts.history_rows, **_span(facts.history_span)},
+        "history": {"rows": facts.history_rows, **of_span(facts.history_span)},
         "links": {"metrics": "metrics", "documentation": DOCUMENTATION},
     }
 
@@ -135,7 +126,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
         "high_load": [
             {
                 "horizon_seconds": horizon,
-                "probability": _number(snapshot.probabilities.get(horizon)),
+                "probability": number(snapshot.probabilities.get(horizon)),
                 "flag": snapshot.high_load.get(horizon),
             }
             for horizon in sorted(known)
@@ -149,20 +140,20 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
             if fresh
         ],
         "anomaly": {
-            "score": _number(snapshot.anomaly_score) if fresh else None,
+            "score": number(snapshot.anomaly_score) if fresh else None,
             "flag": snapshot.anomaly if fresh else None,
         },
         "no_alert": _no_alert(snapshot.no_alert) if fresh and snapshot.no_alert else None,
         "filling": [_filling(one) for one in snapshot.filling if fresh],
         "contributions": {
-            verdict: _contributions(parts) for verdict, parts in snapshot.contributions.items() if fresh
+            verdict: of_contributions(parts) for verdict, parts in snapshot.contributions.items() if fresh
         },
-        "culprits": _culprits(next(iter(snapshot.culprits.values()), None)) if fresh else None,
+        "culprits": of_culprits(next(iter(snapshot.culprits.values()), None)) if fresh else None,
     }
 
 
 def _rule(snapshot: Snapshot) -> dict[str, Any] | None:
-    level = _number(snapshot.load_level)
+    level = number(snapshot.load_level)
     return None if level is None else {"level": level, "deciding": list(snapshot.deciding)}
 
 
@@ -173,8 +164,8 @@ def _no_alert(no_alert: NoAlert) -> dict[str, Any]:
 def _filling(filling: Filling) -> dict[str, Any]:
     return {
         "what": filling.what,
-        "share": _number(filling.share),
-        "full_in_seconds": _number(filling.full_in_seconds),
+        "share": number(filling.share),
+        "full_in_seconds": number(filling.full_in_seconds),
         "words": filling_words(filling),
     }
 
@@ -184,7 +175,7 @@ def _signals(snapshot: Snapshot, described: Mapping[str, Signal]) -> list[dict[s
     for name, value in snapshot.sample.values.items():
         signal = described.get(name)
         unit, meaning = (signal.unit, signal.help) if signal else ("1", "")
-        rows.append({"name": name, "value": _number(value), "unit": unit, "help": meaning})
+        rows.append({"name": name, "value": number(value), "unit": unit, "help": meaning})
     return rows
 
 
@@ -193,9 +184,9 @@ def _model(snapshot: Snapshot, facts: Facts) -> dict[str, Any]:
     return {
         **(asdict(snapshot.model) if snapshot.model else {}),
         "rows": card.rows if card else None,
-        "span": _span(Span(card.start_timestamp, card.end_timestamp) if card else None),
+        "span": of_span(Span(card.start_timestamp, card.end_timestamp) if card else None),
         "losses": _known(card.losses) if card else {},
-        "brier": _number(card.brier) if card else None,
+        "brier": number(card.brier) if card else None,
         "thresholds": _known(card.thresholds) if card else {},
     }
 
@@ -203,7 +194,7 @@ def _model(snapshot: Snapshot, facts: Facts) -> dict[str, Any]:
 def _worth(facts: Facts) -> dict[str, Any]:
     of_load = facts.worth.get("high_load")
     return {
-        "budget_per_week": _number(facts.budget_per_week),
+        "budget_per_week": number(facts.budget_per_week),
         "alerts_this_week": dict(facts.alerts_this_week),
         "false_per_week": _known(
             {
@@ -213,60 +204,10 @@ def _worth(facts: Facts) -> dict[str, Any]:
             }
         ),
         "threshold_raise": _known(facts.threshold_raise),
-        "forecast_hit_ratio": _number(of_load.hit_rate) if of_load else None,
-        "forecast_lead_time_seconds": _number(of_load.median_lead_seconds) if of_load else None,
-    }
-
-
-def _alert(alert: Alert) -> dict[str, Any]:
-    return {
-        "identity": alert.identity,
-        "verdict": alert.verdict,
-        "start_timestamp": alert.start,
-        "end_timestamp": alert.end,
-        "horizon_seconds": alert.horizon or None,
-        "peak": _number(alert.peak),
-        "lead_time_seconds": _number(alert.lead_seconds),
-        "outcome": outcome(alert),
-        "contributions": _contributions(alert.signals),
-        "culprits": _culprits(alert.culprits),
-    }
-
-
-def _culprits(culprits: Culprits | None) -> dict[str, Any] | None:
-    if culprits is None:
-        return None
-    return {
-        "resource": culprits.resource,
-        "timestamp": culprits.timestamp,
-        "seconds": _number(culprits.seconds),
-        "total": _number(culprits.total),
-        "words": culprit_words(culprits),
-        "note": culprits.note,
-        "named": [
-            {**asdict(each), "share": _number(each.share), "pressure": _number(each.pressure)}
-            for each in culprits.named
-        ],
-    }
-
-
-def _contributions(parts: Iterable[Contribution]) -> list[dict[str, Any]]:
-    known = [part for part in parts if math.isfinite(part.value)]
-    known.sort(key=lambda part: (-abs(part.value), part.signal))
-    return [{"signal": part.signal, "value": _number(part.value)} for part in known]
-
-
-def _span(span: Span | None) -> dict[str, float | None]:
-    return {
-        "start_timestamp": span.start if span else None,
-        "end_timestamp": span.end if span and math.isfinite(span.end) else None,
+        "forecast_hit_ratio": number(of_load.hit_rate) if of_load else None,
+        "forecast_lead_time_seconds": number(of_load.median_lead_seconds) if of_load else None,
     }
 
 
 def _known(values: Mapping[Any, float]) -> dict[Any, float | None]:
-    return {name: _number(value) for name, value in values.items()}
-
-
-def _number(value: float | None) -> float | None:
-    """JSON has no NaN and no infinity: both mean that the value is not known."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+    return {name: number(value) for name, value in values.items()}

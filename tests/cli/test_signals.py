@@ -33,7 +33,7 @@ def test_all_signals_are_listed_with_value_and_meaning(
     lines = invoke("signals", "list", "--url", url).output.splitlines()
     assert [line.split()[0] for line in lines] == list(NAMES)
     assert any(line.startswith("memory ") and "%" in line and "not available" in line for line in lines)
-    rows = json.loads(invoke("signals", "list", "--json", "--url", url).output)
+    rows = json.loads(invoke("signals", "list", "--json", "--url", url).output)["signals"]
     assert {row["name"] for row in rows} == set(NAMES)
     assert set(rows[0]) == {"name", "value", "unit", "help"}
 
@@ -42,7 +42,7 @@ def test_an_exporter_s_metrics_are_listed_safely(invoke: Invoke) -> None:
     """Each with its kind, how many series and their sum; no text of its moves the cursor."""
     with exporting(page(PAGE)) as exporter:
         output = invoke("signals", "try", exporter.url).output
-        rows = json.loads(invoke("signals", "try", exporter.url, "--json").output)
+        rows = json.loads(invoke("signals", "try", exporter.url, "--json").output)["offers"]
     assert all(line.isprintable() for line in output.splitlines())
     (line,) = (line for line in output.splitlines() if line.startswith("http_requests_total"))
     assert "counter, 2 series" in line

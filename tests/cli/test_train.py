@@ -117,7 +117,7 @@ def test_a_refusal_begins_with_the_verdict() -> None:
 @pytest.mark.slow
 def test_json_is_the_outcome(invoke: Invoke, filled: Path) -> None:
     """Nothing but one document on standard output."""
-    outcome = json.loads(invoke("train", "--json", "--state-directory", filled, *OPTIONS).output)
+    outcome = json.loads(invoke("train", "--json", "--state-directory", filled, *OPTIONS).output)["training"]
     assert outcome["result"] in {"published", "rejected"}
     assert outcome["rows"] > 2_000
 
