@@ -168,7 +168,16 @@ _WHY: Final = (
         Query('loadwatch_contribution{$host,verdict="high_load"}', "{{signal}}"),
         stacked=True,
         top=0.1,
-    ).shown(decimals=2),
+    ).shown(decimals=2, width=8),
+    bars(
+        "culprits",
+        "Who uses most of it",
+        "The units or containers that use most of the CPUs, the memory or the storage, whichever drives the "
+        "open alert; without units the programs. Programs are named in `loadwatch alerts`.",
+        "sort_desc(loadwatch_culprit{$host})",
+        name="${__field.labels.unit}",
+        unit="percentunit",
+    ).shown(decimals=0, unknown="no alert is open"),
     graph(
         "contributions_anomaly",
         "What drives the anomaly score",
@@ -176,7 +185,7 @@ _WHY: Final = (
         Query('loadwatch_contribution{$host,verdict="anomaly"}', "{{signal}}"),
         stacked=True,
         top=0.1,
-    ).shown(decimals=2, unknown="No score yet: see above."),
+    ).shown(decimals=2, unknown="No score yet: see above.", width=8),
 )
 
 _ALERTS: Final = (

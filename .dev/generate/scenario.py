@@ -49,3 +49,7 @@ def contribution(signal: str, verdict: str) -> str:
 
 def limit(signal: str) -> str:
     return series_of("loadwatch_limit_exceeded", f'signal="{signal}"')
+
+
+def culprit(unit: str, resource: str) -> str:
+    return series_of("loadwatch_culprit", f'unit="{unit}",resource="{resource}"')

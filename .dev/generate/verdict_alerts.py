@@ -42,6 +42,17 @@ def _top_signals(verdict: str) -> Lookup:
     )
 
 
+_CULPRITS: Final = Lookup(
+    name="culprit",
+    opening="; most is used by ",
+    query=f"max without () (max_over_time(loadwatch_culprit{{$host}}[{_LATELY}]))",
+    label="unit",
+    show_value="humanizePercentage",
+    between=" (",
+    after=")",
+)
+
+
 HIGH_LOAD: Final = AlertRule(
     name="LoadwatchHighLoad",
     group="loadwatch-verdicts",
@@ -73,15 +84,16 @@ HIGH_LOAD: Final = AlertRule(
             after=")",
             count=1,
         ),
+        _CULPRITS,
         ".",
         _top_signals("high_load"),
     ),
     panel=("loadwatch-host", "verdicts"),
     meaning="The host is at its limit now: work waits for CPU, memory, storage or the network. It is no "
     "short peak and not usual at this hour, and the daemon spent a part of its weekly alert budget on it.",
-    action="Read the top signals in the alert: they say which resource to look at. On the host, `loadwatch "
-    "status` explains the verdict. `cpu_pressure` high: find the process with `top`; `memory_pressure`: "
-    "look for a leak before the kernel kills something; `io_pressure`: `iotop`, or a failing disk. Where the "
+    action="Read in the alert which units use most of what is short, and the top signals, which say what "
+    "that is. On the host, `loadwatch status` explains the verdict and names programs. `memory_pressure`: "
+    "look for a leak before the kernel kills something; `io_pressure`: perhaps a failing disk. Where the "
     "text names a plain limit, that signal was at its end whatever the model says. If this "
     "load was meant (a backup, a deployment), say so with `loadwatch label --from ... --to ... normal`, or "
     "announce it next time with `loadwatch maintenance start`.",

@@ -13,6 +13,7 @@ from generate.scenario import (
     SAMPLED,
     Scenario,
     contribution,
+    culprit,
     elsewhere,
     limit,
     series_of,
@@ -28,14 +29,16 @@ VERDICT_SCENARIOS: Final[tuple[Scenario, ...]] = (
             contribution("cpu_pressure", "high_load"): "0.41+0x80",
             contribution("network", "high_load"): "-0.05+0x80",
             contribution("disk", "anomaly"): "0.9+0x80",
+            culprit("mysql.service", "cpu"): "_x19 0.78+0x9 stale",
+            culprit("backup.service", "cpu"): "_x19 0.15+0x9 stale",
         },
         {
             "4m45s": None,
-            "5m": "web-1:10074 is under high load (probability 97%). "
-            "Top signals: cpu_pressure +0.41, memory +0.22",
+            "5m": "web-1:10074 is under high load (probability 97%); most is used by mysql.service (78%), "
+            "backup.service (15%). Top signals: cpu_pressure +0.41, memory +0.22",
             # The load is over before the alert is: what called somebody stands in the message that ends it.
-            "9m45s": "web-1:10074 is under high load (probability 97%). "
-            "Top signals: cpu_pressure +0.41, memory +0.22",
+            "9m45s": "web-1:10074 is under high load (probability 97%); most is used by mysql.service (78%), "
+            "backup.service (15%). Top signals: cpu_pressure +0.41, memory +0.22",
             "10m": None,
         },
     ),

@@ -75,7 +75,7 @@ class UsageMeter:
         self._before = self._now if age <= LONGEST_SECONDS else None
         self._now = self._picture(storage=closely)
         self._found.clear()
-        if self._before is not None:
+        if self._before is not None and self._now.processes.running > MOST_PROCESSES:
             used = Between(self._before, self._now).cpus_by_process()
             self._most_used = tuple(sorted(used, key=lambda number: -used[number])[:_MOST_USED])
 

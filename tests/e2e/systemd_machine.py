@@ -199,6 +199,37 @@ def test_exposure_is_at_most_one_point_six() -> None:
     run("systemd-analyze", "security", "--no-pager", "--threshold=16", "loadwatch.service")
 
 
+def test_it_names_the_unit_and_the_program_that_use_most() -> None:
+    configure(f'{FAST}[high_load]\nwhen = "cpu > 0.001"\n')
+    run("systemctl", "reload", "loadwatch")
+    run(
+        "systemd-run",
+        "--unit=hog",
+        "--property=DynamicUser=yes",
+        "/usr/bin/env",
+        "sh",
+        "-c",
+        "while :; do :; done",
+    )
+    told: list[object] = []
+
+    def named() -> bool:
+        with urllib.request.urlopen(f"{URL}/api/v1/status", timeout=3) as answer:
+            culprits = json.load(answer)["verdict"]["culprits"]
+        told.append(culprits)
+        found = {(each["kind"], each["name"], each["unit"]) for each in (culprits or {"named": ()})["named"]}
+        return found >= {("unit", "hog.service", ""), ("process", "sh", "hog.service")}
+
+    try:
+        eventually(named, 60, "the unit and its program are named")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; told: {told[-1:]}") from error
+    finally:
+        run("systemctl", "stop", "hog")
+        configure(FAST)
+        run("systemctl", "reload", "loadwatch")
+
+
 def test_sighup_reloads_and_refuses_a_bad_file() -> None:
     since = time.time()
     for wrong in ('[sampling]\ninterval = "soon"\n', '[high_load]\nwhen = "cpuu > 0.9"\n'):
@@ -409,6 +440,7 @@ FIRST_BOOT = (
     test_everything_works_under_the_hardening,
     test_it_is_nobody_special,
     test_exposure_is_at_most_one_point_six,
+    test_it_names_the_unit_and_the_program_that_use_most,
     test_sighup_reloads_and_refuses_a_bad_file,
     test_a_reload_works_with_a_credential,
     test_messages_leave_the_sandbox,

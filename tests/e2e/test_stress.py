@@ -1,6 +1,7 @@
 """The installed daemon on a machine that really gets loaded, scraped by a real Prometheus."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -97,3 +98,54 @@ def test_stress_ng_raises_the_flag_within_three_intervals_and_its_end_clears_it(
             assert time.monotonic() - held <= 4.0
         eventually(lambda: not rule_holds(), seconds=30, what="the rule has ended")
         eventually(lambda: flag() == 0, seconds=60, what="the flag is down")
+
+
+def prefer(program: Program) -> None:
+    """Let the kernel give a program its CPUs first, where we may: the machine may do more than this test."""
+    group = Path(f"/proc/{program.process.pid}/autogroup")
+    if os.geteuid() == 0 and group.exists():
+        group.write_text("-19")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("resource", "rule", "load", "program"),
+    [
+        ("cpu", "cpu > 0.001", ("--cpu", "4"), "stress-ng-cpu"),
+        ("memory", "memory > 0.001", ("--vm", "1", "--vm-bytes", "10%", "--vm-keep"), "stress-ng-vm"),
+        (
+            "io",
+            "disk_write > 1",
+            ("--hdd", "2", "--hdd-bytes", "64m", "--hdd-opts", "dsync"),
+            "stress-ng-hdd",
+        ),
+    ],
+)
+def test_the_program_that_causes_it_is_named_first(
+    resource: str, rule: str, load: tuple[str, ...], program: str, tmp_path: Path
+) -> None:
+    """Whatever it is that is short, and whatever else runs beside; with its unit, where there is one.
+
+    The rule holds from the start, because only the names are at stake here.
+    """
+    stress = need("stress-ng")
+    daemon = Daemon(
+        tmp_path / "daemon" / "state", "--set", "sampling.interval=1s", "--set", f"high_load.when={rule}"
+    )
+    command = [stress, *load, "--temp-path", str(tmp_path), "--timeout", "150"]
+    with daemon.until_ready(), Program(command, tmp_path / "stress.log") as stressing:
+        prefer(stressing)
+        told: list[str] = []
+
+        def first_named() -> bool:
+            culprits = json.loads(daemon.get("/api/v1/status"))["verdict"]["culprits"]
+            if culprits is None or culprits["resource"] != resource:
+                return False
+            told.append(culprits["words"])
+            processes = [each for each in culprits["named"] if each["kind"] == "process"]
+            return (
+                bool(processes) and processes[0]["name"] == program and culprits["words"].startswith(program)
+            )
+
+        eventually(first_named, seconds=120, what=f"{program} is named first")
+        print(told[-1])

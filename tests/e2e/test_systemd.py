@@ -49,7 +49,7 @@ def outcomes(shared: Path) -> Iterator[Outcomes]:
             (wheels / f"{block}.sh").write_text(documents.shell(block), encoding="utf-8")
         command = [
             str(shared / "tools" / "nspawn-test.sh"),
-            *("-b", f"{wheels}:/wheels", "-o", str(out), "-t", "280"),
+            *("-b", f"{wheels}:/wheels", "-o", str(out), "-t", "340"),
             str(HERE / "systemd_machine.py"),
         ]
         answer = subprocess.run(command, capture_output=True, text=True, check=False, env=pip_elsewhere())
@@ -100,6 +100,13 @@ def test_it_is_nobody_special(outcomes: Outcomes, request: pytest.FixtureRequest
 
 def test_exposure_is_at_most_one_point_six(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
     """By systemd's own count."""
+    check(outcomes, request)
+
+
+def test_it_names_the_unit_and_the_program_that_use_most(
+    outcomes: Outcomes, request: pytest.FixtureRequest
+) -> None:
+    """A program of another user, though the service has no right but to look."""
     check(outcomes, request)
 
 
