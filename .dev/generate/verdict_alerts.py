@@ -95,8 +95,8 @@ HIGH_LOAD: Final = AlertRule(
     "that is. On the host, `loadwatch status` explains the verdict and names programs. `memory_pressure`: "
     "look for a leak before the kernel kills something; `io_pressure`: perhaps a failing disk. Where the "
     "text names a plain limit, that signal was at its end whatever the model says. If this "
-    "load was meant (a backup, a deployment), say so with `loadwatch label --from ... --to ... normal`, or "
-    "announce it next time with `loadwatch maintenance start`.",
+    "load was meant (a backup, a deployment), say so with `loadwatch label --alert ID normal`, ID as "
+    "`loadwatch alerts` lists it, or announce it next time with `loadwatch maintenance start`.",
     clearing="When the daemon closes the alert: half an hour after the trouble, so that a pause in it is no "
     "second alert.",
     unless=(OUTDATED, IN_MAINTENANCE),
@@ -131,7 +131,8 @@ HIGH_LOAD_EXPECTED: Final = AlertRule(
     meaning="The forecast says that high load is likely within the named time, and is sure enough to spend "
     "a part of the weekly alert budget on it. The host is still well.",
     action="Use the time: find what drives it (top signals), stop or move deferrable work, add capacity. How "
-    "often such forecasts came true on this host is on the daemon's dashboard and in `loadwatch status`.",
+    "often such forecasts came true on this host is on the daemon's dashboard and in `loadwatch status`. If "
+    "what came was meant, `loadwatch label --alert ID normal` says so.",
     clearing="When the load arrives: the same alert is then LoadwatchHighLoad, and nobody is told that it is "
     "over. Else half an hour after the forecast is withdrawn.",
     unless=(OUTDATED, IN_MAINTENANCE),
@@ -163,9 +164,9 @@ ANOMALY: Final = AlertRule(
     meaning="The signals together look like nothing in this host's history. That need not be high load: a "
     "service that died and left the host idle, a flood of connections, a leak that begins.",
     action="Look at the top signals on the host's dashboard and ask what changed: a deployment, traffic, a "
-    "failed dependency. If it was right to warn, `loadwatch label --from ... --to ... incident` keeps it "
-    "out of what counts as normal; if it is the new normal, label it `normal` and the next training learns "
-    "it.",
+    "failed dependency. If it was right to warn, `loadwatch label --alert ID incident`, ID as `loadwatch "
+    "alerts` lists it, keeps it out of what counts as normal; if it is the new normal, label it `normal` and "
+    "the next training learns it.",
     clearing="When the daemon closes the alert, half an hour after the anomaly.",
     unless=(OUTDATED, IN_MAINTENANCE),
 )
