@@ -38,8 +38,8 @@ _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 DURATION_FORMS: Final = '"250ms", "5s", "15m", "2h", "14d", "1w", "1h30m" or "90 minutes"'
 MOMENT_FORMS: Final = (
-    '"14:05", "yesterday 14:05", "2 hours ago", "in 30m", "now", a date and time such as "2026-03-01 14:05" '
-    'or "2026-03-01T14:05:00+01:00", or seconds since 1970'
+    '"14:05", "yesterday 14:05", "2 hours ago", "in 30m", "2h" from now, "now", a date and time such as '
+    '"2026-03-01 14:05" or "2026-03-01T14:05:00+01:00", or seconds since 1970'
 )
 
 
@@ -104,7 +104,7 @@ def parse_moment(text: str, *, now: float, zone: tzinfo, toward: Toward = "past"
 
     A time without an offset is meant in ``zone``; a date alone is its midnight. A time of day alone is the
     last one up to ``now``, or, with ``toward="future"``, the next one: at half past midnight "23:50" was ten
-    minutes past for who labels, and is still to come for who plans.
+    minutes past for who labels, and is still to come for who plans. A length alone is so long ago, or ahead.
 
     >>> parse_moment("2 hours ago", now=1_700_007_200.0, zone=UTC)
     1700000000.0
@@ -114,7 +114,7 @@ def parse_moment(text: str, *, now: float, zone: tzinfo, toward: Toward = "past"
 
     """
     words = " ".join(text.lower().split())
-    moment = _relative(words, now)
+    moment = _relative(words, now, toward)
     if moment is None:
         moment = _on_a_day(words, text, now, zone, toward)
     # Beyond these, calendars and databases fail in ways nobody could trace back to a slip on the keyboard.
@@ -123,7 +123,7 @@ def parse_moment(text: str, *, now: float, zone: tzinfo, toward: Toward = "past"
     return moment
 
 
-def _relative(words: str, now: float) -> float | None:
+def _relative(words: str, now: float, toward: Toward) -> float | None:
     """The moment where no calendar is needed to find it, else None."""
     if words == "now":
         return now
@@ -133,7 +133,11 @@ def _relative(words: str, now: float) -> float | None:
         return now - parse_duration(words.removesuffix(" ago"))
     if words.startswith("in "):
         return now + parse_duration(words.removeprefix("in "))
-    return None
+    try:
+        length = parse_duration(words)
+    except TimeFormatError:
+        return None
+    return now + length if toward == "future" else now - length
 
 
 def _on_a_day(words: str, text: str, now: float, zone: tzinfo, toward: Toward) -> float:

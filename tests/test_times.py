@@ -130,6 +130,12 @@ def test_moments_are_read_as_people_write_them(text: str, expected: str) -> None
     assert moment(text) == expected
 
 
+def test_a_length_alone_lies_on_the_asked_side_of_now() -> None:
+    """Every option for a moment takes what ``--since`` takes: so long ago, or ahead for who plans."""
+    assert moment("2h", toward="past") == "2026-03-10 12:30:00"
+    assert moment("90 minutes", toward="future") == "2026-03-10 16:00:00"
+
+
 def test_a_time_of_day_alone_lies_on_the_asked_side_of_now() -> None:
     """Who labels means the last 23:50, who plans the next 14:05."""
     assert moment("23:50", toward="past") == "2026-03-09 23:50:00"

@@ -15,12 +15,20 @@ import click
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.formatting import count_of, listed
 from loadwatch.cli.history_import import import_rows
-from loadwatch.cli.time_options import MOMENT, SINCE, Since, show_moment, show_span, span_since
+from loadwatch.cli.time_options import (
+    SINCE,
+    Since,
+    show_moment,
+    show_span,
+    span_between,
+    span_options,
+    span_since,
+)
 from loadwatch.errors import HistoryError, UsageError
 from loadwatch.history import History
 from loadwatch.interchange.csv import write_csv
 from loadwatch.interchange.openmetrics import write_openmetrics
-from loadwatch.records import Recording, Span
+from loadwatch.records import Recording
 from loadwatch.times import format_duration
 
 SHOWN_GAPS: Final = 10
@@ -53,20 +61,18 @@ def _show(context: Context) -> None:
 
 
 @command.command("forget", short_help="Remove the samples of a span, such as a wrong import.")
-@click.option("--from", "start", type=MOMENT, required=True, help="The first moment to forget.")
-@click.option("--to", "end", type=MOMENT, required=True, help="The moment to keep again.")
+@span_options(toward="past", required=True)
 @with_context
-def forget(context: Context, *, start: float, end: float) -> None:
+def forget(context: Context, *, start: float, end: float | None, length: float | None) -> None:
     """Remove the samples of a span, and signals that have no values left.
 
     Labels, windows and alerts stay. A model that learned from these samples is replaced by the next training.
     """
-    if not start < end:
-        raise UsageError(f"--from {show_moment(start)} must be before --to {show_moment(end)}")
+    span = span_between(start, end, length)
     with contextlib.closing(context.read_history()):
         pass  # a state directory without a history is not made one
     with context.open_history() as history:
-        removed, signals = history.forget(Span(start, end))
+        removed, signals = history.forget(span)
     click.echo(f"{count_of(removed, 'row')} removed")
     if signals:
         click.echo(f"signals without values removed: {listed(signals)}")

@@ -8,7 +8,7 @@ from typing import cast
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.time_options import IDENTITY, MOMENT, show_moment, show_span
+from loadwatch.cli.time_options import IDENTITY, show_moment, show_span, span_between, span_options
 from loadwatch.errors import UsageError
 from loadwatch.escaping import printable
 from loadwatch.json_documents import document, of_label
@@ -40,8 +40,7 @@ def command() -> None:
 
 
 @command.command("add")
-@click.option("--from", "start", type=MOMENT, help='When it began, e.g. 14:05 or "2 hours ago".')
-@click.option("--to", "end", type=MOMENT, show_default="now", help="When it was over.")
+@span_options(toward="past", required=False)
 @click.option(
     "--alert",
     "alert_identity",
@@ -57,23 +56,22 @@ def add(
     *,
     start: float | None,
     end: float | None,
+    length: float | None,
     alert_identity: int | None,
     kind: str,
     why: str,
 ) -> None:
     """Label a span of time or an alert ("add" may be left out).
 
-    Of an alert "high" takes what was load: not the time in which it was only foretold, and not the half hour
-    of calm that closed it.
+    Without --to and --for it goes until now. Of an alert "high" takes what was load: not the time in which it
+    was only foretold, and not the half hour of calm that closed it.
     """
-    if (start is None) == (alert_identity is None) or (alert_identity and end is not None):
+    until_now = end is None and length is None
+    if (start is None) == (alert_identity is None) or (alert_identity and not until_now):
         raise UsageError("say when it was: either --from and --to, or --alert with the number of an alert")
-    span = Span(start or 0.0, time.time() if end is None else end)
-    if span.start >= span.end:
-        raise UsageError(f"a label cannot end before it begins: {show_span(span)}; check --from and --to")
+    given = None if start is None else span_between(start, time.time() if until_now else end, length)
     with context.open_history() as history:
-        if alert_identity is not None:
-            span = _span_of(history.alerts(), alert_identity, kind)
+        span = given or _span_of(history.alerts(), alert_identity or 0, kind)
         overlapping = [label for label in history.labels(span) if label.kind != kind]
         alerts = history.alerts(span)
         rows = history.row_count(span.start, span.end)

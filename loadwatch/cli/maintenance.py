@@ -6,12 +6,11 @@ import time
 import click
 
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.time_options import IDENTITY, LENGTH, MOMENT_AHEAD, show_span
+from loadwatch.cli.time_options import IDENTITY, MOMENT_AHEAD, show_span, span_between, span_options
 from loadwatch.errors import UsageError
 from loadwatch.escaping import printable
 from loadwatch.json_documents import document, of_maintenance
 from loadwatch.records import Maintenance, Span
-from loadwatch.times import LAST_MOMENT
 
 
 @click.group("maintenance", no_args_is_help=True)
@@ -23,27 +22,20 @@ def command() -> None:
 
 
 @command.command("start")
-@click.option("--for", "length", type=LENGTH, required=True, help="How long, e.g. 2h or 30m.")
-@click.option(
-    "--at",
-    "start",
-    type=MOMENT_AHEAD,
-    default="now",
-    show_default=True,
-    help='When it begins: 22:00, "in 1h".',
-)
+@span_options(toward="future", required=False, default_start="now")
+@click.option("--at", "at", type=MOMENT_AHEAD, hidden=True)
 @click.option("--why", default="", help="A word to those who read it later.")
 @with_context
-def start(context: Context, *, length: float, start: float, why: str) -> None:
+def start(
+    context: Context, *, start: float, end: float | None, length: float | None, at: float | None, why: str
+) -> None:
     """Begin a window, now or later.
 
     A running daemon knows of it within ten seconds.
     """
-    span = Span(start, start + length)
-    if span.end > LAST_MOMENT:
-        raise UsageError("that window would last beyond the year 9999; check --at and --for")
+    span = span_between(start if at is None else at, end, length)
     if span.end <= time.time():
-        raise UsageError(f"that window is over already: {show_span(span)}; check --at and --for")
+        raise UsageError(f"that window is over already: {show_span(span)}; check --from and --for")
     with context.open_history() as history:
         others = history.maintenance(span)
         identity = history.add_maintenance(Maintenance(span, why))

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from loadwatch.cli.time_options import SINCE, Since, span_since
 from loadwatch.errors import UsageError
 from loadwatch.history import History
 from loadwatch.http_client import Access
@@ -28,9 +29,7 @@ def prometheus_options(command: Command) -> Command:
     options: tuple[Callable[[Command], Command], ...] = (
         click.option("--prometheus", "url", help="Address of the server."),
         click.option("--instance", help="This host's label instance there, with or without the port."),
-        click.option(
-            "--days", type=click.FloatRange(0.001), default=30.0, show_default=True, help="How far back."
-        ),
+        click.option("--since", type=SINCE, default="30d", show_default=True, help="A length, or a moment."),
         click.option("--username", default="", help="For basic authentication."),
         click.option("--password-file", type=_file, help="Holds the password."),
         click.option("--token-file", type=_file, help="Holds a bearer token."),
@@ -49,19 +48,19 @@ def recordings_from(
     *,
     url: str,
     instance: str | None,
-    days: float,
+    since: Since,
     allow_partial: bool,
     progress: Progress,
     remarks: list[str],
     **access: Any,
 ) -> Iterator[Recording]:
-    """Fetch what is missing of the last ``days``, part by part; what is to be said goes to ``remarks``."""
+    """Fetch what is missing from ``since`` on, part by part; what is to be said goes to ``remarks``."""
     if not instance:
         raise UsageError("say which host this is to Prometheus: --instance HOST, as on its Targets page")
     end = time.time()
     api = QueryApi(url, _access(**access), allow_partial=allow_partial)
     server = PrometheusHistory(api, instance, labels=labels, local=LocalDevices())
-    holes = missing(history, Span(end - days * 86_400, end))
+    holes = missing(history, span_since(since, end))
     if not holes:
         remarks.append("nothing is missing in that time")
         return

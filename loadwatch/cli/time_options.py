@@ -5,14 +5,17 @@ history opened or anything written.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import click
 
 from loadwatch.errors import TimeFormatError, UsageError
 from loadwatch.records import Span
-from loadwatch.times import Toward, format_moment, local_zone, parse_duration, parse_moment
+from loadwatch.times import LAST_MOMENT, Toward, format_moment, local_zone, parse_duration, parse_moment
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -110,6 +113,49 @@ def span_since(since: Since, end: float) -> Span:
     if span.start >= span.end:
         raise UsageError(f"nothing lies between {show_span(span)}; check --since")
     return span
+
+
+def span_between(start: float, end: float | None, length: float | None) -> Span:
+    """The span of ``--from`` with either ``--to`` or ``--for``; all commands with a span read it so.
+
+    Raises:
+        UsageError: neither or both are there, or it would end before it begins.
+
+    """
+    if (end is None) == (length is None):
+        raise UsageError("say how far it goes: either --to with its end, or --for with its length")
+    span = Span(start, start + (length or 0.0) if end is None else end)
+    if not span.start < span.end <= LAST_MOMENT:
+        raise UsageError(
+            f"that span ends before it begins, or never: {show_span(span)}; check --from and --to"
+        )
+    return span
+
+
+def span_options(
+    *, toward: Toward, required: bool, default_start: str | None = None
+) -> Callable[[Command], Command]:
+    """Give a command ``--from``, ``--to`` and ``--for`` as ``start``, ``end`` and ``length``."""
+    moment = Moment(toward)
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option("--for", "length", type=LENGTH, help="Its length instead, e.g. 2h or 30m."),
+            click.option("--to", "end", type=moment, help="When it ends."),
+            click.option(
+                "--from",
+                "start",
+                type=moment,
+                required=required,
+                default=default_start,
+                show_default=default_start is not None,
+                help='When it begins, e.g. 14:05, "2 hours ago" or "in 1h".',
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def show_moment(timestamp: float | None) -> str:

@@ -143,7 +143,7 @@ class QueryApi:
         for pause in (*_PAUSES_SECONDS, None):
             if time.monotonic() - self._begun > _TOTAL_SECONDS:
                 raise HistoryError(
-                    f"{self.url}: not done after {_TOTAL_SECONDS / 3600:g} h; ask for fewer --days at a time"
+                    f"{self.url}: not done after {_TOTAL_SECONDS / 3600:g} h; ask for less: --since"
                 )
             try:
                 # Posted, because some queries are longer than what proxies allow in an address.

@@ -95,7 +95,7 @@ def cpu_seconds(pid: int) -> float:
 
 def measured(name: str, pid: int, url: str, days: float) -> float:
     with tempfile.TemporaryDirectory() as state:
-        server = [f"--prometheus={url}", "--instance=web-1", f"--days={days + 1}", "--no-train"]
+        server = [f"--prometheus={url}", "--instance=web-1", f"--since={days + 1}d", "--no-train"]
         command = [sys.executable, "-m", "loadwatch", "history", "import", f"--state-directory={state}"]
         before, own, begun = cpu_seconds(pid), resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         rows = subprocess.run(

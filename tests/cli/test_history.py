@@ -106,7 +106,7 @@ def test_forgetting_needs_a_history_and_a_span(invoke: Invoke, tmp_path: Path) -
     assert not (tmp_path / "no").exists()
     end = invoke("history", "forget", "--from", "now", "--to", "2 hours ago", "--state-directory", tmp_path)
     assert isinstance(end.exception, UsageError)
-    assert "must be before" in str(end.exception)
+    assert "ends before it begins" in str(end.exception)
 
 
 @pytest.mark.parametrize("name", ["past.csv", "past.om", "past.history"])

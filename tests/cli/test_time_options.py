@@ -49,7 +49,7 @@ def test_no_option_leaves_its_value_unread() -> None:
 def test_every_command_with_times_is_among_them() -> None:
     """So that the next test does not become empty in silence."""
     assert {option for _, option in times()} == {
-        *("--interval", "--since", "--until", "--from", "--to", "--for", "--at"),
+        *("--interval", "--since", "--until", "--from", "--to", "--for"),
     }
 
 

@@ -140,7 +140,7 @@ def _close(name: str, actual: float, expected: float) -> bool:
 def test_the_command_stores_what_is_missing(measured: tuple[str, Recording], tmp_path: Path) -> None:
     """A machine without history gets it in one command; a second time there is nothing left to fetch."""
     url, _ = measured
-    command = [sys.executable, "-m", "loadwatch", "history", "import", f"--prometheus={url}", "--days=0.1"]
+    command = [sys.executable, "-m", "loadwatch", "history", "import", f"--prometheus={url}", "--since=144m"]
     command += ["--instance=this-host", f"--state-directory={tmp_path}"]
     first = subprocess.run(command, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first

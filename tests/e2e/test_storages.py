@@ -136,7 +136,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 def imported(url: str, instance: str, state: Path, *more: str) -> "subprocess.CompletedProcess[str]":
-    source = (f"--prometheus={url}", f"--instance={instance}", "--days=0.5", "--no-train")
+    source = (f"--prometheus={url}", f"--instance={instance}", "--since=12h", "--no-train")
     command = [sys.executable, "-m", "loadwatch", "history", "import", *source, f"--state-directory={state}"]
     return subprocess.run([*command, *more], capture_output=True, text=True, check=False, timeout=120)
 
