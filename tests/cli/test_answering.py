@@ -14,7 +14,7 @@ from loadwatch.clock import SystemClock
 from loadwatch.history import History
 from loadwatch.judge.statistics import loaded_span
 from loadwatch.judge.trigger import MERGE_SECONDS
-from loadwatch.records import Alert, Label, Span
+from loadwatch.records import Alert, Culprit, Culprits, Label, Span
 from loadwatch.times import format_moment
 
 HOUR = 3_600.0
@@ -76,6 +76,18 @@ def test_high_covers_the_load_and_not_the_calm_around_it(invoke: Invoke, state: 
 def test_the_load_of_an_alert(alert: Alert, span: Span) -> None:
     """Whatever ended it, what is left is a span."""
     assert loaded_span(alert, 9_000.0) == span
+
+
+def test_the_list_names_who_drove_an_alert(invoke: Invoke, state: Path, now: float) -> None:
+    """On a line below it; an alert of which that is not known has no such line."""
+    named = (Culprit("process", "mysqld", 0.775, processes=1, unit="mysql.service"),)
+    with opened(state) as history:
+        history.keep_alert(
+            Alert(10, "anomaly", now - 600.0, culprits=Culprits("cpu", now - 500.0, 60.0, 4.0, named))
+        )
+    lines = invoke("alerts", "--state-directory", state).output.splitlines()
+    assert [line.strip() for line in lines if "CPUs" in line] == ["mysqld (mysql.service) 3.1 of 4 CPUs"]
+    assert lines[-2].strip().startswith("mysqld")
 
 
 def test_the_answer_says_what_it_does(invoke: Invoke, state: Path) -> None:

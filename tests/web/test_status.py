@@ -13,6 +13,8 @@ from loadwatch.model.bundle import Card
 from loadwatch.records import (
     Alert,
     Contribution,
+    Culprit,
+    Culprits,
     Filling,
     Label,
     Maintenance,
@@ -96,6 +98,22 @@ def test_the_document_names_the_build_that_runs() -> None:
     facts = replace(FACTS, build=Build("0123456789abcdef", 1_772_366_400, changed=True))
     status = build_status(CALM, facts, age=1.0, interval=5.0, now=1_700_000_001.0)
     assert status["build"] == {"commit": "0123456789abcdef", "timestamp": 1_772_366_400, "changed": True}
+
+
+def test_the_document_names_who_uses_what_drives_the_verdict() -> None:
+    """In words and in figures while something is flagged; of an alert as it was at its worst."""
+    backup = Culprit("unit", "backup.service", 0.78, stalled=True, pressure=0.65)
+    found = Culprits("io", 1_699_999_990.0, 15.0, None, (backup,))
+    facts = replace(FACTS, alerts=(Alert(1, "high_load", start=10.0, culprits=found),))
+    loaded = replace(CALM, culprits={"high_load": found})
+    status = build_status(loaded, facts, age=1.0, interval=5.0, now=1_700_000_001.0)
+    told = status["verdict"]["culprits"]
+    assert told == status["alerts"][0]["culprits"]
+    assert (told["resource"], told["words"]) == ("io", "backup.service: 78 % of the I/O stall")
+    first = told["named"][0]
+    assert (first["name"], first["share"], first["pressure"]) == ("backup.service", 0.78, 0.65)
+    assert document()["verdict"]["culprits"] is None
+    assert document(loaded, age=100.0)["verdict"]["culprits"] is None
 
 
 def test_a_stale_verdict_is_withdrawn() -> None:
