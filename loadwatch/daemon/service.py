@@ -44,6 +44,7 @@ REFRESHES_A_CHECKPOINT: Final = 3
 OUTBOX_SECONDS: Final = 5.0
 FIRST_SAMPLE_SECONDS: Final = 1.0
 JOBS: Final = ("sampling", "training", "refresh", "retention", "verification", "textfile")
+CURVES: Final = "curves"
 LARGEST_RATE: Final = "sampling.largest_rate"
 HUNG_AFTER_INTERVALS: Final = 5.0
 HUNG_AFTER_SECONDS: Final = 15.0
@@ -157,7 +158,7 @@ class Daemon:
             self._exporter.scheduler_missed.set(0, job)
         self._models.load()
         self._count()
-        self._board.refill(self._history.recording)
+        self._board.refill(self._history.recording, self._history.state(CURVES))
 
     def _serve(self) -> None:
         self._tell()  # the first look already has the name of the host
@@ -356,6 +357,7 @@ class Daemon:
 
     def _remember(self) -> None:
         self._verdicts.remember()
+        self._history.set_state(CURVES, self._board.timeline.judged())
         if math.isfinite(self._sampler.largest_rate):
             self._history.set_state(LARGEST_RATE, self._sampler.largest_rate)
 

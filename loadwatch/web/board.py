@@ -1,5 +1,6 @@
 """What the pages read: the last snapshot, the facts beside it, the curves."""
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -11,6 +12,8 @@ from loadwatch.web.facts import Facts
 from loadwatch.web.routes import Providers
 from loadwatch.web.status import build_status
 from loadwatch.web.timeline import Timeline
+
+log = logging.getLogger(__name__)
 
 _DAY_SECONDS: Final = 86_400.0
 _STEP_SECONDS: Final = 300.0
@@ -37,8 +40,11 @@ class Board:
         if snapshot is not None:
             self.timeline.add(snapshot)
 
-    def refill(self, read: Callable[[float, float], Recording]) -> None:
+    def refill(self, read: Callable[[float, float], Recording], judged: Any = None) -> None:
         """Draw the last day again after a start; ``read`` gives the recording between two epoch seconds.
+
+        judged: what ``Timeline.judged`` gave before; where it is something else the curves of the verdicts
+        begin anew.
 
         Hour by hour: a day of samples at once would be the largest piece of memory the daemon ever holds.
         """
@@ -46,6 +52,11 @@ class Board:
         for hour in range(24):
             start = self._refilled_from + hour * 3_600.0
             self.timeline.load(read(start, start + 3_600.0))
+        if judged is not None:
+            try:
+                self.timeline.restore(judged, self._clock.wall())
+            except ValueError as error:
+                log.error("the curves of the verdicts begin anew: %s", error)
 
     def refill_week(self, read: Callable[..., Recording]) -> None:
         """Draw the days before that too, which takes longer; ``read`` gives means over a ``step`` as well.

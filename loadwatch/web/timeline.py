@@ -11,7 +11,7 @@ A curve is a list with one value a slot, null where nothing was known::
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -126,13 +126,47 @@ class Timeline:
                 ring.add(snapshot.sample.timestamp, self._names, row)
 
     def load(self, recording: Recording) -> None:
-        """Refill the signals' curves from the history, at a start; what was judged then is not known."""
+        """Refill the signals' curves from the history, at a start; what was judged then has ``restore``."""
         named = Recording(
             recording.timestamps, tuple(f"signals/{name}" for name in recording.signals), recording.values
         )
         with self._lock:
             for ring in self._rings.values():
                 ring.load(named)
+
+    def judged(self) -> dict[str, Any]:
+        """The curves of the verdicts, which no history has, as values that JSON can hold; see ``restore``."""
+        return {
+            span: {name: value for name, value in self.series(span).items() if name != "signals"}
+            for span in self._rings
+        }
+
+    def restore(self, judged: Mapping[str, Any], now: float) -> None:
+        """Take up the curves that ``judged`` gave before a restart, up to ``now`` (epoch seconds).
+
+        Raises:
+            ValueError: it is nothing of that kind; some of it may have been taken up.
+
+        """
+        try:
+            for span, ring in self._rings.items():
+                one = judged[span]
+                curves = {
+                    f"probabilities/{int(horizon)}": each for horizon, each in one["probabilities"].items()
+                }
+                curves |= {"anomaly": one["anomaly"]} if one["anomaly"] else {}
+                if not curves:
+                    continue
+                values = np.array(list(curves.values()), np.float64).T
+                middle = np.arange(len(values), dtype=np.float64) + 0.5
+                timestamps = float(one["start_timestamp"]) + middle * ring.resolution
+                if values.shape != (ring.slots, len(curves)) or not np.isfinite(timestamps).all():
+                    raise ValueError(f"{span} has {values.shape} values")
+                past = timestamps - ring.resolution / 2 <= now
+                with self._lock:
+                    ring.load(Recording(timestamps[past], tuple(curves), values[past]))
+        except (LookupError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
 
     def series(self, span: str) -> dict[str, Any]:
         """The curves of one of the spans."""

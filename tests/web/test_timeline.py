@@ -1,10 +1,12 @@
 """The curves: means over slots of time, true through gaps, restarts and clocks that are set."""
 
 import contextlib
+import json
 import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,6 +134,34 @@ def test_a_board_refills_the_week_in_pieces(tmp_path: Path) -> None:
     series = board.timeline.series("week")
     slots = series["start_timestamp"] // 1_800.0 + np.arange(336)
     assert series["signals"]["cpu"][1:] == (slots % 7.0).tolist()[1:]
+
+
+def test_what_was_judged_outlives_a_restart() -> None:
+    """The history has the samples but not the verdicts: their curves are kept with the state, as JSON."""
+    before, after = Timeline(), Timeline()
+    for minute in range(600):
+        before.add(snapshot(NOW + 60.0 * minute, cpu=0.5))
+    after.restore(json.loads(json.dumps(before.judged(), allow_nan=False)), NOW + 36_000.0)
+    for span in RINGS:
+        assert after.series(span) == before.series(span) | {"signals": {}}
+    assert len(json.dumps(before.judged())) < 64 * 1024
+    future = Timeline()
+    future.restore(before.judged(), NOW - 1e6)
+    assert future.series("week")["probabilities"] == {}
+
+
+SHORT = {"start_timestamp": 0, "probabilities": {"0": [1]}, "anomaly": []}
+ODD = {"start_timestamp": "x", "probabilities": {"a": 1}, "anomaly": 3}
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], {}, "x", {"hour": None}, dict.fromkeys(RINGS, SHORT), dict.fromkeys(RINGS, ODD)]
+)
+def test_a_damaged_state_costs_the_curves_and_no_more(wrong: object) -> None:
+    """The daemon starts, and the curves of the verdicts begin anew."""
+    board = Board(ManualClock(NOW), interval=60.0)
+    board.refill(lambda _start, _end: Recording(np.array([]), (), np.empty((0, 0))), wrong)
+    assert board.timeline.series("hour")["probabilities"] == {}
 
 
 def test_an_empty_history_changes_nothing() -> None:

@@ -1,9 +1,9 @@
 // What charts of every size share: paths that break where nothing is known, round scales, moments for an axis.
 
-/** A path that breaks where a value is not known. */
+/** A path that breaks where a value is not known; a value between unknown ones is a dot. */
 export function pathOf(values, x, y) {
   return runs(values)
-    .map((run) => `M${run.map((slot) => `${round(x(slot))} ${round(y(values[slot]))}`).join("L")}`)
+    .map((run) => `M${run.map((slot) => `${round(x(slot))} ${round(y(values[slot]))}`).join("L")}${run[1] ? "" : "h.1"}`)
     .join("");
 }
 

@@ -74,7 +74,8 @@ export class SmallChart {
     this.cursor.setAttribute("visibility", "hidden");
     const measured = this.values.filter(known);
     const ends = [Math.min(...measured), Math.max(...measured)].map((one) => quantity(one, this.unit));
-    const words = !measured.length ? "not known" : ends[0] === ends[1] ? `always ${ends[0]}` : `${ends[0]} to ${ends[1]}`;
+    const always = measured.length > 1 ? `always ${ends[0]}` : `${ends[0]} so far`;
+    const words = !measured.length ? "not known" : ends[0] === ends[1] ? always : `${ends[0]} to ${ends[1]}`;
     say(this.readout, words);
     this.slider.setAttribute("aria-valuetext", `${words} in the ${spanName(this.span)}`);
   }
