@@ -117,6 +117,8 @@ class UsageMeter:
         between, total = Between(before, now), self._total(resource, now)
         units, is_unit_stall = self._by_unit(resource, between)
         processes, is_process_stall = self._by_process(resource, between)
+        if now.processes.is_hidden:
+            processes = {}  # those of our own are no measure of others
         waited = between.waited_by_unit(resource)
         named = []
         names = {path: each.name for path, each in now.units.readings.items()}

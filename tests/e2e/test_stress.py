@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -98,6 +99,29 @@ def test_stress_ng_raises_the_flag_within_three_intervals_and_its_end_clears_it(
             assert time.monotonic() - held <= 4.0
         eventually(lambda: not rule_holds(), seconds=30, what="the rule has ended")
         eventually(lambda: flag() == 0, seconds=60, what="the flag is down")
+
+
+@pytest.mark.parametrize("mode", ["noaccess", "invisible", "ptraceable"])
+def test_a_kernel_that_hides_processes_is_told_apart_from_an_idle_one(mode: str) -> None:
+    """By every way of hiding that the kernel knows; nobody is named then, not ourselves either."""
+    for program in ("unshare", "setpriv"):
+        need(program)
+    if os.geteuid() != 0:
+        pytest.skip("mounting a /proc of its own needs root")
+    look = (
+        "from pathlib import Path; from loadwatch.sampling.processes import ProcessReader as R; "
+        "print(R(Path('/proc')).read().is_hidden)"
+    )
+    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", look]
+    mount = f'mount -t proc -o hidepid={mode} proc /proc && exec "$@"'
+    hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, "sh", *other]
+
+    def said(command: list[str]) -> str:
+        return subprocess.run(command, cwd="/", capture_output=True, text=True, check=False).stdout.strip()
+
+    if said(other) == "":
+        pytest.skip("this checkout may be read by its owner only")
+    assert (said(hidden), said(other)) == ("True", "False")
 
 
 def prefer(program: Program) -> None:

@@ -227,7 +227,12 @@ def test_without_the_right_to_see_others_it_says_so(watched: Watched) -> None:
     shutil.rmtree(watched.host.procfs / "2")
     watched.host.write_unit("system.slice/web.service")
     watched.host.write_process(4711, b"loadwatch", ticks=1)
-    found = watched.compare(lambda: watched.host.write_unit("system.slice/web.service", cpu=60_000_000))
+
+    def work() -> None:
+        watched.host.write_unit("system.slice/web.service", cpu=60_000_000)
+        watched.host.write_process(4711, b"loadwatch", ticks=MINUTE)
+
+    found = watched.compare(work)
     assert found.note == HIDDEN
     assert named(found) == []
     assert culprit_words(found) == f"web.service 1 of 2 CPUs ({HIDDEN})"
