@@ -1,5 +1,6 @@
 """Delivers a message through a child process, within a deadline; nothing of a URL leaves here in words."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -12,6 +13,9 @@ from loadwatch.notifications.recipients import Recipient
 COMMAND: Final = ("notify", "--order")
 DEADLINE_SECONDS: Final = 60.0
 """For one message to one recipient: to start takes a second, or many where the host suffers."""
+CHECK_SECONDS: Final = 20.0
+
+log = logging.getLogger(__name__)
 
 
 class UnknownDeliveryError(NotificationError):
@@ -51,20 +55,23 @@ class Messenger:
     def check(self, recipients: Sequence[Recipient]) -> None:
         """Let the library say whether it can use all the URLs; nothing is sent.
 
+        Where it cannot be asked, because the host suffers perhaps, that is no reason not to watch it.
+
         Raises:
-            ConfigurationError: it cannot use some, or it cannot be asked.
+            ConfigurationError: it cannot use some.
 
         """
         answers: list[dict[str, Any]] = []
         try:
             order = {"check": [recipient.url for recipient in recipients]}
-            self._child.run(order, timeout_seconds=self._deadline, heard=answers.append)
+            self._child.run(order, timeout_seconds=CHECK_SECONDS, heard=answers.append)
             unusable = [recipients[index].name for index in answers[-1]["unusable"]]
         except (NotificationError, LookupError) as error:
             words = str(error)
             for recipient in recipients:
                 words = recipient.masked(words)
-            raise ConfigurationError(f"Apprise cannot be asked about the URLs: {words}") from None
+            log.warning("the URLs of who is told of alerts are not checked: %s", words)
+            return
         if unusable:
             raise ConfigurationError(
                 f"Apprise cannot use URL {', '.join(unusable)}: it knows no such service, or something is "

@@ -236,7 +236,12 @@ def test_an_imported_past_is_learned_and_backfilled_while_the_daemon_runs(tmp_pa
 
 
 def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(bench: Bench, tmp_path: Path) -> None:
-    """The metric is 1 exactly while the history holds an open alert; a kill forgets nothing of it."""
+    """The metric is 1 exactly while the history holds an open alert; a kill forgets nothing of it.
+
+    Whoever tells people hears of each change, with what the history then holds.
+    """
+    heard: list[Alert] = []
+    bench.verdicts.on_alert = heard.append
     name = 'loadwatch_alert{stage="present",verdict="high_load"}'
     bench.models.learning.bootstrap()
     for _ in bench.pass_seconds(60):
@@ -250,6 +255,7 @@ def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(bench: Bench, t
 
     live(bench, 900)
     (alert,) = bench.history.alerts()
+    assert (heard[0].start, heard[0].end, bool(heard[0].signals)) == (alert.start, None, True)
     bench.history.add_maintenance(Maintenance(Span(bench.clock.wall(), bench.clock.wall() + 15.0)))
     bench.verdicts.refresh()
     live(bench, 14)
@@ -261,6 +267,7 @@ def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(bench: Bench, t
     again = Bench(tmp_path, training__minimum="10m")
     again.clock.set_wall(bench.clock.wall())
     again.models.load()
+    again.verdicts.on_alert = heard.append
     try:
         live(again, 1)
         again.host.extra_cpu = 0.9
@@ -269,6 +276,8 @@ def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(bench: Bench, t
         live(again, 2000)
         ((start, end),) = [(each.start, each.end) for each in again.history.alerts()]
         assert (start, end is None) == (alert.start, False)
+        assert [each.end is None for each in heard[-2:]] == [True, False]
+        assert {each.start for each in heard} == {alert.start}
     finally:
         again.history.close()
 

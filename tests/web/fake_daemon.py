@@ -32,7 +32,7 @@ from loadwatch.records import (
     Span,
 )
 from loadwatch.signals import SIGNALS
-from loadwatch.web import Board, Facts, TrainingStatus, WebServer
+from loadwatch.web import Board, Facts, RecipientStatus, TrainingStatus, WebServer
 
 INTERVAL = 1.0
 START = 1_775_000_000.0
@@ -188,6 +188,12 @@ def facts_at(now: float, scene: str) -> Facts:
             Span(now - 5 * 3_600, now - 5 * 3_600 + 38),
             Span(now - 1_200, now - 1_160),
         ),
+        notifications=(
+            RecipientStatus("1 mailto", 0, now - 2 * 86_400),
+            RecipientStatus("2 ntfys", 1, now - 9 * 86_400, now - 40, "Connection refused"),
+        )
+        if scene == "busy"
+        else (),
         history_rows=482_113,
         history_span=Span(now - 28 * 86_400, now),
     )
