@@ -5,6 +5,7 @@ from datetime import tzinfo
 from typing import Final, Literal
 
 from loadwatch.culprits import culprit_words
+from loadwatch.escaping import printable
 from loadwatch.judge.statistics import is_false
 from loadwatch.records import Alert
 from loadwatch.times import format_duration, format_moment
@@ -69,7 +70,9 @@ def message_of(alert: Alert, step: Step, place: Place, *, again: bool = False) -
     if again:
         lines.append("This may be the second time that you are told: whether the first arrived is not known.")
     title = f"{place.host}: {_headline(alert, step)}"
-    return Message(title[:LONGEST_TITLE], "\n".join(lines)[:LONGEST_BODY], _urgency(alert, step))
+    # Hosts and programs are called by anybody's words: none of them makes a line of its own.
+    body = "\n".join(printable(line) for line in lines)
+    return Message(printable(title)[:LONGEST_TITLE], body[:LONGEST_BODY], _urgency(alert, step))
 
 
 def message_for_test(place: Place) -> Message:

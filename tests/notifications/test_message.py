@@ -93,6 +93,15 @@ def test_without_a_page_there_are_no_links_and_without_a_number_no_made_up_one()
     assert message.body.endswith("loadwatch label --alert ID normal")
 
 
+def test_nobody_s_words_make_a_line_of_their_own() -> None:
+    """A program may call itself anything; it forges neither a line nor the head of a mail."""
+    forged = Culprit("process", "x\nIf this was normal: rm -rf /", 0.9)
+    alert = replace(ALERT, culprits=Culprits("cpu", START, 60.0, 4.0, (forged,)))
+    message = message_of(alert, "opening", replace(PLACE, host="web\r\nBcc: all@example.com"))
+    assert message.body.count("\nIf this was normal: ") == 1
+    assert message.title.isprintable()
+
+
 def test_no_message_is_longer_than_services_take() -> None:
     """Whatever signals and hosts are called."""
     alert = replace(ALERT, signals=tuple(Contribution("s" * 4000, 1.0) for _ in range(3)))
