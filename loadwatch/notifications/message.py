@@ -64,7 +64,8 @@ def message_of(alert: Alert, step: Step, place: Place, *, again: bool = False) -
     if not over:
         lines.append(f"What to do: {_TODO[_runbook(alert)]}")
     if place.page:
-        lines.append(f"Page: {place.page}/")
+        # The page opens the alert that its address names.
+        lines.append(f"Page: {place.page}/{f'#alert-{alert.identity}' if alert.identity else ''}")
         lines.append(f"Runbook: {place.page}/{MANUAL}#{_runbook(alert).lower()}")
     lines.append(f"If this was normal: {answer(alert, 'normal')}")
     if again:

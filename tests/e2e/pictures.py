@@ -53,8 +53,8 @@ def main() -> None:
                 terminal(daemon.url, "status", "")
                 terminal(daemon.url, "top", "hour")
                 for name, width, height, dark in (
-                    ("page-light", 1120, 860, False),
-                    ("page-dark", 1120, 860, True),
+                    ("page-light", 1120, 1160, False),
+                    ("page-dark", 1120, 1160, True),
                     ("page-phone", 390, 844, False),
                 ):
                     browser.screen(width, height, dark=dark)

@@ -31,7 +31,7 @@ def test_an_opening_says_what_since_when_why_what_to_do_and_how_to_answer() -> N
         "Since: 2026-09-21 16:13:20+02:00",
         "Why: the rule for high load holds; cpu_pressure +0.41, cpu +0.20",
         "What to do: `loadwatch status` explains the verdict; the signals above say what to look at.",
-        "Page: https://web-1.example.com/",
+        "Page: https://web-1.example.com/#alert-41",
         "Runbook: https://web-1.example.com/static/manual.html#loadwatchhighload",
         "If this was normal: loadwatch label --alert 41 normal",
     ]
