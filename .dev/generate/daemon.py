@@ -262,7 +262,7 @@ _FAULTS: Final = (
         "Every alert rule and its state on this host, the quiet ones too.",
         host=True,
         quiet_too=True,
-    ).shown(width=16),
+    ).shown(width=24),
 )
 
 DAEMON: Final = Dashboard(
