@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from loadwatch.culprits import culprit_words, driving_resource, largest_units
+from loadwatch.culprits import culprit_words, driving_resource, is_worse, largest_units
 from loadwatch.records import Alert, Contribution, Culprit, Culprits
-from loadwatch.signals import SIGNALS
+from loadwatch.signals import SIGNALS, Resource
 
 GIB = 2.0**30
 
@@ -94,6 +94,19 @@ def test_a_metric_names_units_and_only_without_them_programs() -> None:
         0.4,
         0.3,
     ]
+
+
+def test_worse_is_clearly_more_of_the_same() -> None:
+    """So that an alert tells of its worst, and the disk is not written for every wobble."""
+
+    def using(share: float, resource: Resource = "cpu") -> Culprits:
+        return Culprits(resource, 0.0, 60.0, 4.0, (Culprit("unit", "a", share),))
+
+    assert is_worse(using(0.1), None)
+    assert is_worse(using(0.1), Culprits("cpu", 0.0, 60.0))
+    assert not is_worse(using(0.5), using(0.4))
+    assert is_worse(using(0.51), using(0.4))
+    assert not is_worse(using(0.9, "memory"), using(0.4))
 
 
 @pytest.mark.parametrize(
