@@ -1,4 +1,4 @@
-"""Wall and monotonic time behind one object, so that tests and replays can turn the hands themselves.
+"""Wall and monotonic time behind one object, so that tests and replays can set it themselves.
 
 Wall time only labels stored rows. Every interval, deadline and staleness check uses the monotonic clock,
 because the wall clock may be set, jump or be smeared.

@@ -127,7 +127,7 @@ _WORTH: Final = (
         "threshold_raise",
         "Raised thresholds",
         "How far the alert threshold stands above the trained one because the budget is overspent.",
-        Query("loadwatch_alert_threshold_raise{$host}", "raised by"),
+        Query("loadwatch_alert_threshold_raise{$host}", "threshold raised by"),
         top=0.1,
     ).shown(unknown="none"),
 )

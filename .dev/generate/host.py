@@ -93,9 +93,9 @@ _NOW: Final = (
         ),
     ).shown(width=5),
     stat(
-        "raised_by",
-        "Raised by",
-        "What raised the flag of high load: the rule of the operator, the model, or a plain limit.",
+        "source",
+        "Source of the flag",
+        "What put up the flag of high load: the rule of the operator, the model, or a plain limit.",
         "loadwatch_high_load_source{$host}",
         name="${__field.labels.source}",
     ).shown(unknown="nothing"),

@@ -1,7 +1,7 @@
 """From history to an anomaly model: course, scale, season and threshold of what is usual on this host.
 
 Two kinds of rows are not taken as they are. ``exclude`` (labelled incidents, maintenance, our own training)
-is left out of everything. ``flagged`` (what called somebody, right or wrong, and high load) is left out of
+is left out of everything. ``flagged`` (what alerted somebody, right or wrong, and high load) is left out of
 course, centre and season, but counts in the spread (see training/robust.py), in what comes back at its time,
 and in the threshold: the budget is one of alarms, and a threshold that forgot its own alarms would sink from
 training to training. Beyond that every estimate is robust, so that an incident nobody flagged is no new
@@ -11,7 +11,6 @@ For that very reason one evening would never change what is usual. So spans that
 an operator labelled normal are heard by themselves: every signal's spread reaches as far as it went there.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -99,7 +98,8 @@ def train_anomaly(
         threshold_for_budget(times[taken], scores, budget_per_day),
         OVER_ORDINARY * float(np.nanquantile(scores[normal[taken]], 0.95)),
     )
-    threshold *= math.sqrt(1.0 + 1.0 / days)  # a short past has not seen much
+    # A short past has seen little: a spread may be short by one part in its days; deviations are squared.
+    threshold *= (1.0 + 1.0 / days) ** 2
     if before is not None and before.signals == signals:
         # Until its averages are warm, a recording's own first half hours say too little.
         older = before.oddities.numbers < half_hour_numbers(times[:1] + WARM_UP_SECONDS)

@@ -155,7 +155,7 @@ def test_a_half_hour_hardly_seen_teaches_nothing() -> None:
     assert seasonality.to_state()["day"] == before
 
 
-def test_a_habit_survives_a_restart() -> None:
+def test_seasonality_survives_a_restart() -> None:
     """In the middle of a half hour, through JSON."""
     seasonality, other = Seasonality(), Seasonality()
     live(seasonality, 2, range(9, 11))
@@ -170,7 +170,7 @@ def test_a_habit_survives_a_restart() -> None:
 
 
 @given(st.floats(0.1, 10.0), st.lists(st.floats(0.0, WEEK / 4), max_size=300))
-def test_a_purse_never_pays_more_than_its_law(per_week: float, waits: list[float]) -> None:
+def test_a_token_bucket_never_grants_more_than_its_law(per_week: float, waits: list[float]) -> None:
     """Paying whenever it can, T weeks cost at most a week's worth, the credit, and T budgets."""
     tokens, now, paid = TokenBucket(per_week), MIDNIGHT, 0
     tokens.begin(now)

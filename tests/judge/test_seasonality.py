@@ -106,7 +106,7 @@ def test_a_judge_that_starts_from_a_past_can_be_stored() -> None:
         assert restored.since == past.timestamps[0]
 
 
-def test_what_is_more_than_the_habit_still_pages() -> None:
+def test_what_is_more_than_usual_still_alerts() -> None:
     """On the same host, a morning that goes on until the evening and a busy night each call somebody."""
     judgements = Judge(HORIZONS).extend(days(42, {30: (9.0, 9.0), 36: (23.0, 0.9)}))
     assert sorted({day_of(alert) for alert in judgements.opened if day_of(alert) >= 14}) == [30, 36]

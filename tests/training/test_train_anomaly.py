@@ -102,6 +102,22 @@ def test_a_day_of_history_gives_a_quiet_model():
     assert (model.score(recording).scores[1430:] > 0.5).mean() < 0.01
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_regular_host_is_quiet_on_its_second_day(seed):
+    """Peaks of office hours differ from day to day by more than one day shows, and are no anomaly."""
+    rng = np.random.default_rng(seed)
+    timestamps = START + np.arange(0.0, 2 * 86400.0, 300.0)
+    wander = np.zeros(len(timestamps))
+    for row, noise in enumerate(0.1 * rng.standard_normal(len(timestamps) - 1), start=1):
+        wander[row] = 0.95 * wander[row - 1] + noise
+    hour = timestamps % 86400.0 / 3600.0
+    load = (0.05 + 0.75 * np.exp(-(((hour - 13.0) / 3.2) ** 2))) * np.maximum(1.0 + wander, 0.0)
+    values = load[:, None] * (1.0 + 0.05 * rng.standard_normal((len(timestamps), 4)))
+    recording = Recording(timestamps, ("cpu", "memory", "tcp_in_segments", "network_receive"), values)
+    model, _ = train_anomaly(recording.rows(0, 288))
+    assert np.nanmax(model.score(recording).scores[288:]) < 0.5
+
+
 def test_less_than_a_day_that_may_be_called_usual_is_refused_with_a_reason():
     """Hours of a first day, a history wholly excluded, or one of nothing but high load: nothing is known."""
     with pytest.raises(TrainingError, match=r"10.5 usable hours"):
