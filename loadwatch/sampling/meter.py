@@ -64,7 +64,6 @@ class UsageMeter:
         self._meminfo = ProcFile(procfs / "meminfo")
         self._before: UsagePicture | None = None
         self._now: UsagePicture | None = None
-        self._most_used: tuple[int, ...] = ()
         self._found: dict[Resource, Culprits | None] = {}
 
     def follow(self, *, closely: bool) -> None:
@@ -72,12 +71,10 @@ class UsageMeter:
         age = self._age()
         if age < (CLOSE_SECONDS if closely else PICTURE_SECONDS):
             return
+        newest = self._picture(storage=closely)
         self._before = self._now if age <= LONGEST_SECONDS else None
-        self._now = self._picture(storage=closely)
+        self._now = newest
         self._found.clear()
-        if self._before is not None and self._now.processes.running > MOST_PROCESSES:
-            used = Between(self._before, self._now).cpus_by_process()
-            self._most_used = tuple(sorted(used, key=lambda number: -used[number])[:_MOST_USED])
 
     def culprits(self, resource: Resource) -> Culprits | None:
         """Who used most of it between the last two pictures; None where there are none, or they are old."""
@@ -88,7 +85,7 @@ class UsageMeter:
             self._found[resource] = None
             try:
                 self._found[resource] = self._find(resource, before, now)
-            except (OSError, ValueError, IndexError) as error:
+            except Exception as error:  # noqa: BLE001 - it must not cost the verdict; it is counted
                 self._faults.note("processes", error)
         return self._found[resource]
 
@@ -104,7 +101,7 @@ class UsageMeter:
             busy, cpus = parse_cpu_time(self._stat.read())
             with contextlib.suppress(OSError, ValueError):  # a kernel that does not account it
                 waited = waited_in_all(self._waits.read())
-            processes = self._processes.read(self._most_used, storage=storage)
+            processes = self._processes.read(self._most_used(), storage=storage)
             if processes.fault is not None:
                 raise processes.fault
         with self._faults.counted("units"):
@@ -112,6 +109,14 @@ class UsageMeter:
             if units.fault is not None:
                 raise units.fault
         return UsagePicture(timestamp, boottime, processes, units, busy, cpus, waited)
+
+    def _most_used(self) -> list[int]:
+        """The numbers of those that used most CPU lately, where not all can be looked at."""
+        before, now = self._before, self._now
+        if before is None or now is None or now.processes.running <= MOST_PROCESSES:
+            return []
+        used = Between(before, now).cpus_by_process()
+        return heapq.nlargest(_MOST_USED, used, key=lambda number: used[number])
 
     def _find(self, resource: Resource, before: UsagePicture, now: UsagePicture) -> Culprits | None:
         between, total = Between(before, now), self._total(resource, now)

@@ -316,6 +316,16 @@ def test_files_of_an_unknown_form_are_counted_and_cost_only_themselves(watched: 
     assert "unknown form" in watched.faults.present["processes"]
 
 
+def test_what_fails_when_somebody_is_to_be_named_costs_no_verdict(watched: Watched) -> None:
+    """It is counted as a failure of its source, once a picture; nobody is named."""
+    for _ in range(2):
+        watched.picture()
+    watched.host.write("proc/meminfo", "")
+    assert [watched.meter.culprits("memory") for _ in range(3)] == [None] * 3
+    assert watched.faults.failures["processes"] == 1
+    assert watched.meter.culprits("cpu") is not None
+
+
 def test_without_the_files_of_the_kernel_nobody_is_named(tmp_path: Path) -> None:
     """The failure is counted, and sampling goes on."""
     clock = ManualClock()
