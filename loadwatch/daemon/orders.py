@@ -25,4 +25,5 @@ def order_for(config: Config, state_directory: Path, now: float, *, bootstrap: b
         bootstrap=bootstrap,
         seed=int(now) % 2**31,
         maintenance=[[span.start, span.end] for span in windows],
+        units={own.name: own.signal.unit for own in config.signals},
     )

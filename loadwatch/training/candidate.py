@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from loadwatch.model.bundle import Card, Model
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.patterns import LabelledPatterns
 from loadwatch.records import Alert, Floats, Label, Recording, Span
+from loadwatch.signals import Unit
 from loadwatch.training.anomaly import train_anomaly
 from loadwatch.training.evaluation import KEPT, Decision, held_out_start, judge_forecast
 from loadwatch.training.forecast import ForecastReport, train_forecast
@@ -43,13 +44,14 @@ class TrainingInput:
     """What there is to learn from.
 
     masks: spans out of which nothing is learned (maintenance, our own training); alerts: what the judge
-    alerted about in that time.
+    alerted about in that time; units: of signals that are not ours, where they have one.
     """
 
     recording: Recording
     labels: Sequence[Label] = ()
     masks: Sequence[Span] = ()
     alerts: Sequence[Alert] = ()
+    units: Mapping[str, Unit] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -221,6 +223,7 @@ def _usual(material: TrainingInput, levels: Floats, before: AnomalyModel | None)
             labelled_normal=[label.span for label in material.labels if label.kind == "normal"],
             budget_per_day=NOTICES_PER_DAY,
             before=before,
+            units=material.units,
         )
     except TrainingError as error:
         log.info("no anomaly model yet: %s", error)

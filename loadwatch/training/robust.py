@@ -11,6 +11,7 @@ from becoming the measure of normal: without it, retraining lost a third of the 
 daily incidents.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -91,13 +92,16 @@ def _days(timestamps: Floats) -> list[slice]:
     return [slice(start, end) for start, end in pairwise(edges) if end - start >= LEAST_ROWS_A_DAY]
 
 
-def least_spreads(levels: Floats, signals: tuple[str, ...]) -> Floats:
-    """(J,) the least spread of each signal, of its level and of its change, from its levels (M, J)."""
+def least_spreads(levels: Floats, signals: tuple[str, ...], units: Mapping[str, Unit]) -> Floats:
+    """(J,) the least spread of each signal, of its level and of its change, from its levels (M, J).
+
+    units: of signals that are not ours, where they have one.
+    """
     sizes = np.abs(levels)
     typical, top, largest = column_quantiles(sizes, np.array([0.5, 0.999, 1.0]))
     floors = np.fmax(0.1 * typical, 0.03 * top)
     for j, name in enumerate(signals):
-        unit = BY_NAME[name].unit if name in BY_NAME else None
+        unit = BY_NAME[name].unit if name in BY_NAME else units.get(name)
         if largest[j] == 0.0:
             floors[j] = LEAST_OF_ZERO_UNKNOWN if unit is None else LEAST_OF_ZERO[unit]
         else:

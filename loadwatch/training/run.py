@@ -15,6 +15,7 @@ from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
 from loadwatch.model.store import ModelStore, new_version
 from loadwatch.records import Span
+from loadwatch.signals import Unit
 from loadwatch.training.bootstrap import first_model
 from loadwatch.training.candidate import Progress, TrainingInput, make_candidate
 
@@ -32,7 +33,8 @@ class Order:
     """What to train on and how; plain values, because it crosses into another process as JSON.
 
     ``now`` is the wall time at which the order was given; ``maintenance`` holds [start, end] pairs of
-    recurring windows (those typed by an operator are in the history).
+    recurring windows (those typed by an operator are in the history); ``units`` are those of an
+    operator's own signals, by name.
     """
 
     state_directory: str
@@ -47,6 +49,7 @@ class Order:
     bootstrap: bool = False
     seed: int = 0
     maintenance: list[list[float]] = field(default_factory=list)
+    units: dict[str, Unit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ def _material(order: Order) -> TrainingInput:
             history.labels(span),
             [*own, *typed, *recurring],
             alerts,
+            order.units,
         )
 
 

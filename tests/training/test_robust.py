@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from loadwatch.training.robust import LEAST, LEAST_OF_ZERO, least_spreads, robust_spread
+from loadwatch.training.robust import (
+    LEAST,
+    LEAST_OF_ZERO,
+    LEAST_OF_ZERO_UNKNOWN,
+    least_spreads,
+    robust_spread,
+)
 
 MINUTES = 60.0 * np.arange(4 * 1440.0)
 
@@ -27,9 +33,17 @@ def test_constants_get_a_floor_of_their_unit():
     """A signal that never moved can move by its unit's least before it counts as one spread."""
     table = np.zeros((len(MINUTES), 2))
     table[:, 1] = 0.5
-    least = least_spreads(table, ("swap", "memory"))
+    least = least_spreads(table, ("swap", "memory"), {})
     assert least[0] == LEAST_OF_ZERO["ratio"]
     assert least[1] > LEAST["ratio"]
+
+
+def test_a_signal_of_an_operator_s_own_has_the_floor_of_its_unit_too():
+    """Ours keep theirs, whatever somebody calls them."""
+    table = np.zeros((len(MINUTES), 3))
+    units = {"requests": "per_second", "swap": "per_second"}
+    least = least_spreads(table, ("requests", "swap", "imported"), units)
+    assert least.tolist() == [LEAST_OF_ZERO["per_second"], LEAST_OF_ZERO["ratio"], LEAST_OF_ZERO_UNKNOWN]
 
 
 def test_a_signal_without_values_has_no_spread():
