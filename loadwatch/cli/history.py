@@ -117,7 +117,7 @@ def export(
                 write_csv(history.slices(start), stream)
             else:
                 labels = {"job": job, "instance": instance or _instance(context)}
-                write_openmetrics(_by_signals(history, start), stream, labels)
+                write_openmetrics(_by_signals(history, start), stream, labels, context.config.described)
 
 
 def _export_all(history: History, output: Path | None, since: Since | None) -> None:

@@ -95,7 +95,8 @@ def import_rows(
         source = None if file is None else _from_file(file, wanted, described, stack)
         history = stack.enter_context(context.open_history())
         if source is None:
-            source = _from_prometheus(history, wanted, allow_gaps=allow_gaps, **server)
+            own = context.config.signals
+            source = _from_prometheus(history, wanted, allow_gaps=allow_gaps, own=own, **server)
         added = _store(history, source, rule, allow_gaps=allow_gaps)
         if added and train:
             learn_from_import(context, history)

@@ -1,7 +1,7 @@
 """``loadwatch history import --prometheus``: a month of another monitor's metrics becomes our history."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,6 +14,7 @@ from loadwatch.http_client import Access
 from loadwatch.interchange.prometheus import LocalDevices, Progress, PrometheusHistory
 from loadwatch.interchange.query_api import QueryApi
 from loadwatch.records import Recording, Span
+from loadwatch.signals import OwnSignal
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -42,7 +43,7 @@ def prometheus_options(command: Command) -> Command:
     return command
 
 
-def recordings_from(
+def recordings_from(  # noqa: PLR0913 - most are options of the command, as click hands them over
     history: History,
     labels: Mapping[str, str],
     *,
@@ -52,6 +53,7 @@ def recordings_from(
     allow_partial: bool,
     progress: Progress,
     remarks: list[str],
+    own: Sequence[OwnSignal],
     **access: Any,
 ) -> Iterator[Recording]:
     """Fetch what is missing from ``since`` on, part by part; what is to be said goes to ``remarks``."""
@@ -59,7 +61,7 @@ def recordings_from(
         raise UsageError("say which host this is to Prometheus: --instance HOST, as on its Targets page")
     end = time.time()
     api = QueryApi(url, _access(**access), allow_partial=allow_partial)
-    server = PrometheusHistory(api, instance, labels=labels, local=LocalDevices())
+    server = PrometheusHistory(api, instance, labels=labels, local=LocalDevices(), own=own)
     holes = missing(history, span_since(since, end))
     if not holes:
         remarks.append("nothing is missing in that time")

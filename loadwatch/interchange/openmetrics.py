@@ -17,7 +17,7 @@ from loadwatch.interchange.targets import ambiguity, matches
 from loadwatch.interchange.text_file import FaultError, lines, opened
 from loadwatch.interchange.timestamps import plain, plain_number, shown
 from loadwatch.records import Floats, Recording
-from loadwatch.signals import BY_NAME
+from loadwatch.signals import BY_NAME, Signal
 
 LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _SIGNALS: Final = "loadwatch_signal"
@@ -34,12 +34,15 @@ _Column = tuple["array[float]", "array[float]"]
 
 
 def write_openmetrics(
-    recordings: Recording | Iterable[Recording], stream: TextIO, labels: Mapping[str, str]
+    recordings: Recording | Iterable[Recording],
+    stream: TextIO,
+    labels: Mapping[str, str],
+    described: Mapping[str, Signal] = BY_NAME,
 ) -> None:
     """Write recordings for ``promtool tsdb create-blocks-from openmetrics``, under ``labels``.
 
     Each recording holds other signals of the same rows, for a file has series after series. Unknown values
-    are left out.
+    are left out. described: the signals that have a unit, by name.
 
     Raises:
         UsageError: a label cannot have that name.
@@ -57,7 +60,7 @@ def write_openmetrics(
     for recording in [recordings] if isinstance(recordings, Recording) else recordings:
         moments = recording.timestamps
         for signal in recording.signals:
-            unit = BY_NAME[signal].unit if signal in BY_NAME else "1"
+            unit = described[signal].unit if signal in described else "1"
             _write_series(
                 stream,
                 _SIGNALS,

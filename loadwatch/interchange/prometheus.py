@@ -24,7 +24,7 @@ from loadwatch.interchange.scrapes import FEWEST_POINTS, FINEST_STEP, MOST_POINT
 from loadwatch.interchange.targets import NODE_CLOCK, OWN_SIGNALS, only_value
 from loadwatch.records import Floats, Recording, Span
 from loadwatch.sampling import devices
-from loadwatch.signals import NAMES
+from loadwatch.signals import NAMES, OwnSignal
 
 Progress = Callable[[float, float], None]
 
@@ -66,6 +66,9 @@ class PrometheusHistory:
     host must have. ``interfaces`` and ``disks`` choose the host's physical devices among names, where that is
     known, as on the host itself; otherwise they are told by their usual names.
 
+    ``own`` are an operator's own signals: what the server has of their series, from an exporter on any port
+    of the host, comes too.
+
     ``too_seldom`` counts scrapes that were too far apart to learn from, ``missed`` those whose values could
     not be told from their neighbours'.
     """
@@ -77,11 +80,13 @@ class PrometheusHistory:
         *,
         labels: Mapping[str, str] | None = None,
         local: "LocalDevices | None" = None,
+        own: Sequence[OwnSignal] = (),
     ) -> None:
         self._api = api
         self._instance = instance
         self._labels = dict(labels or {})
         self._local = local
+        self._own = own
         self._points = MOST_POINTS
         self.too_seldom = 0
         self.missed = 0
@@ -102,8 +107,8 @@ class PrometheusHistory:
         target = targets.find(self._api, self._instance, self._labels, whole)
         done, to_do, rows = 0.0, _seconds(spans), 0
         with ThreadPoolExecutor(WORKERS) as pool:
-            for host in target.replicas:
-                exporter = self._exporter(host, pool, whole, is_node_exporter=target.is_node_exporter)
+            for host, beside in zip(target.replicas, target.beside, strict=True):
+                exporter = self._exporter(host, beside, pool, whole, is_node_exporter=target.is_node_exporter)
                 found: list[Floats] = []
                 for span in spans:
                     for until, recording in self._parts(exporter, span):
@@ -122,10 +127,13 @@ class PrometheusHistory:
                 f"{_LONGEST_INTERVAL_SECONDS:.0f} s: that is too seldom to learn from"
             )
 
-    def _exporter(self, host: str, pool: Executor, whole: Span, *, is_node_exporter: bool) -> _Exporter:
+    def _exporter(
+        self, host: str, beside: str, pool: Executor, whole: Span, *, is_node_exporter: bool
+    ) -> _Exporter:
         if not is_node_exporter:
             return _Loadwatch(self._api, host, whole)
-        return _NodeExporter(self._api, pool, host, *_devices(self._api, host, whole, self._local))
+        own = {signal.name: own_expression(signal, beside) for signal in self._own}
+        return _NodeExporter(self._api, pool, host, own, *_devices(self._api, host, whole, self._local))
 
     def _parts(self, exporter: _Exporter, span: Span) -> Iterator[tuple[float, Recording]]:
         """What was measured in one span, each part with the moment up to which it goes."""
@@ -247,16 +255,23 @@ def _devices(
 
 
 class _NodeExporter:
-    """node_exporter's page."""
+    """node_exporter's page, and beside it what is ``own``, an expression by name."""
 
     def __init__(
-        self, api: QueryApi, pool: Executor, host: str, interfaces: Sequence[str], disks: Sequence[str]
+        self,
+        api: QueryApi,
+        pool: Executor,
+        host: str,
+        own: Mapping[str, str],
+        interfaces: Sequence[str],
+        disks: Sequence[str],
     ) -> None:
         self.clock = f"max(timestamp({NODE_CLOCK}{{{host}}}))"
         self.finish = node_exporter.Finisher().finish
         self._api = api
         self._pool = pool
         self._host = host
+        self._own = own
         self._devices = interfaces, disks
 
     def rows(self, grid: Floats, step: float, waiting: Floats) -> tuple[Floats, Floats]:  # noqa: ARG002
@@ -269,11 +284,22 @@ class _NodeExporter:
     def fetch(self, window: str, start: float, end: float, step: float) -> dict[str, Points]:
         """Every column that the host has."""
         asked = node_exporter.expressions(self._host, window, *self._devices)
+        asked |= {name: expression.replace("$window", window) for name, expression in self._own.items()}
         answers = self._pool.map(
             lambda expression: self._api.query_range(expression, start, end, step), asked.values()
         )
         fetched = {name: only_value(found) for name, found in zip(asked, answers, strict=True)}
         return {name: points for name, points in fetched.items() if len(points.moments)}
+
+
+def own_expression(own: OwnSignal, host: str) -> str:
+    """A signal of an operator's own in PromQL, as the sampler makes it of the exporter's page.
+
+    host: matchers; ``$window`` stands for the window of a rate.
+    """
+    matchers = ",".join([host, *(f"{name}={json.dumps(value)}" for name, value in own.match)])
+    series = f"{own.metric}{{{matchers}}}"
+    return f"{own.aggregate}({f'irate({series}[$window])' if own.kind == 'counter' else series})"
 
 
 class _Loadwatch:

@@ -52,10 +52,12 @@ class Target:
     """A host as a server knows it.
 
     replicas: matchers of each series of labels it is known under, the one with the most samples first;
-    is_node_exporter: otherwise it is known by loadwatch's own series.
+    is_node_exporter: otherwise it is known by loadwatch's own series; beside: for each replica matchers of
+    what else was scraped from the host, on any port and by any job.
     """
 
     replicas: tuple[str, ...]
+    beside: tuple[str, ...]
     is_node_exporter: bool
 
 
@@ -67,7 +69,7 @@ def find(api: QueryApi, instance: str, labels: Mapping[str, str], span: Span) ->
         HistoryError: no such host, or the server does not answer as it should.
 
     """
-    selector = ",".join([f"instance=~{json.dumps(f'{re.escape(instance)}(:[0-9]+)?')}", *_matchers(labels)])
+    selector = ",".join([_on_any_port(instance), *_matchers(labels)])
     for is_node_exporter in (True, False):
         found = sample_counts(api, _COUNTED[is_node_exporter].replace("$host", selector), span)
         if found:
@@ -75,7 +77,7 @@ def find(api: QueryApi, instance: str, labels: Mapping[str, str], span: Span) ->
             hosts = [_selector(each, sets) for each in sets]
             if not all(_is_same(api, hosts[0], host, span, is_node_exporter) for host in hosts[1:]):
                 raise UsageError(f"{instance!r} may be {ambiguity(sets)}")
-            return Target(tuple(hosts), is_node_exporter)
+            return Target(tuple(hosts), tuple(map(_beside, sets)), is_node_exporter)
     raise HistoryError(_unknown(api, instance, labels, span.end))
 
 
@@ -113,6 +115,17 @@ def only_value(found: Mapping[Labels, Points]) -> Points:
 
 def _matchers(labels: Mapping[str, str]) -> list[str]:
     return [f"{name}={json.dumps(value)}" for name, value in labels.items()]
+
+
+def _on_any_port(host: str) -> str:
+    return f"instance=~{json.dumps(f'{re.escape(host)}(:[0-9]+)?')}"
+
+
+def _beside(labels: Labels) -> str:
+    known = dict(labels)
+    host = re.sub(":[0-9]+$", "", known.pop("instance", ""))
+    known.pop("job", None)
+    return ",".join([_on_any_port(host), *_matchers(known)])
 
 
 def _selector(labels: Labels, sets: Iterable[Labels]) -> str:

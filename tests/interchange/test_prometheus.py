@@ -23,7 +23,7 @@ from loadwatch.interchange.node_exporter import Finisher, expressions
 from loadwatch.interchange.prometheus import PrometheusHistory
 from loadwatch.interchange.query_api import QueryApi
 from loadwatch.records import Recording, Span
-from loadwatch.signals import NAMES
+from loadwatch.signals import NAMES, OwnSignal, Signal
 
 START = 1_700_000_000.0
 INTERVAL = 15.0
@@ -416,6 +416,28 @@ def test_every_signal_has_an_expression_that_parses() -> None:
         promql_parser.parse(expression)
         assert "$" not in expression
     assert 'device=~"sda|nvme0n1"' in filled["disk"]
+
+
+def test_an_operator_s_own_signals_come_from_the_exporters_beside(server: Server) -> None:
+    """Of the same host on any port and by any job, of the same replica, as the sampler makes them."""
+    match = (("code", 'a"b'),)
+    own = [
+        OwnSignal(Signal("requests", "per_second", ""), "", "requests_total", match, "counter"),
+        OwnSignal(Signal("queue", "1", ""), "", "queue", aggregate="max"),
+    ]
+    server.hosts = [{"job": "node", "instance": "web-1:9100", "cluster": "east"}]
+    history = PrometheusHistory(api(server), "web-1", own=own)
+    parts = list(history.recordings([Span(START, START + 600)]))
+    asked = {each["query"] for each in server.asked}
+    beside = 'instance=~"web\\\\-1(:[0-9]+)?",cluster="east"'
+    requests = next(query for query in asked if "requests_total" in query)
+
+    assert f"max(queue{{{beside}}})" in asked
+    assert re.fullmatch(r"sum\(irate\(requests_total\{(.*)\}\[\d+s\]\)\)", requests)[1] == (  # type: ignore[index]
+        f'{beside},code="a\\"b"'
+    )
+    promql_parser.parse(requests)
+    assert {"requests", "queue"} <= set(parts[0].signals)
 
 
 def test_network_without_link_speed_is_over_the_largest_rate_seen() -> None:
