@@ -121,6 +121,15 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("oom_kills", _RATE, "processes killed because memory had run out", fills=True, resource="memory"),
 )
 
-BY_NAME: Final[dict[str, Signal]] = {signal.name: signal for signal in SIGNALS}
-NAMES: Final[tuple[str, ...]] = tuple(BY_NAME)
+JOURNAL: Final[tuple[Signal, ...]] = (
+    Signal("log_errors", _RATE, "entries of the journal of priority err or worse"),
+    Signal("log_warnings", _RATE, "entries of the journal of priority warning"),
+    Signal("failed_logins", _RATE, "entries of the journal that say that a login failed"),
+)
+"""Of a source that is off by default: `sampling.journal`."""
+
+BY_NAME: Final[dict[str, Signal]] = {signal.name: signal for signal in (*SIGNALS, *JOURNAL)}
+"""Every signal whose meaning is ours, those of `JOURNAL` too."""
+NAMES: Final[tuple[str, ...]] = tuple(signal.name for signal in SIGNALS)
+"""Those that are sampled wherever the kernel has them."""
 FILLING: Final = frozenset(signal.name for signal in SIGNALS if signal.fills)

@@ -22,7 +22,7 @@ from generate.panels import (
     timeline,
 )
 from generate.verdict_alerts import OUTDATED
-from loadwatch.signals import NAMES
+from loadwatch.signals import BY_NAME
 
 _SEEN: Final = "What the model saw at each sample."
 
@@ -268,14 +268,19 @@ _RARE: Final = (
         "listen_overflows",
         unit="short",
     ),
-    _signals("datagrams", "UDP datagrams", "udp_in_datagrams", "udp_out_datagrams", "udp_errors", unit="pps"),
-    _signals("disk_wait", "Time a disk request takes", "disk_wait", unit="s", top=0.01),
+    _signals(
+        "datagrams", "UDP datagrams", "udp_in_datagrams", "udp_out_datagrams", "udp_errors", unit="pps"
+    ).shown(width=6),
+    _signals("disk_wait", "Time a disk request takes", "disk_wait", unit="s", top=0.01).shown(width=6),
+    _signals(
+        "journal", "Journal entries a second", "log_errors", "log_warnings", "failed_logins", unit="short"
+    ).shown(width=6),
     graph(
         "own_signals",
         "Signals of your own",
         "Signals with names that loadwatch does not measure itself.",
-        Query(f'loadwatch_signal{{$host,signal!~"{"|".join(NAMES)}"}}', "{{signal}}"),
-    ).shown(unknown="none", width=8, height=6),
+        Query(f'loadwatch_signal{{$host,signal!~"{"|".join(BY_NAME)}"}}', "{{signal}}"),
+    ).shown(unknown="none", width=6, height=6),
 )
 
 HOST: Final = Dashboard(

@@ -37,7 +37,7 @@ from loadwatch.config.readers import (
 )
 from loadwatch.errors import ConfigurationError
 from loadwatch.escaping import quoted
-from loadwatch.signals import BY_NAME, NAMES, OwnSignal, Signal, Unit
+from loadwatch.signals import BY_NAME, JOURNAL, NAMES, OwnSignal, Signal, Unit
 
 Check = Callable[[Any], object]
 MOST_FAULTS: Final = 50
@@ -59,6 +59,9 @@ class Sampling:
 
     interval: float = _setting("5s", duration("100ms", "10m"), "time between two samples")
     procfs: Path = _setting("/proc", read_path, "where the host's /proc is mounted (for a container)")
+    journal: bool = _setting(
+        False, read_flag, "also count errors, warnings and failed logins in systemd's journal"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +173,8 @@ class Config:
     @property
     def measured(self) -> tuple[str, ...]:
         """The names of all signals that a daemon with these settings samples, where the kernel has them."""
-        return (*NAMES, *(own.name for own in self.signals))
+        journal = tuple(signal.name for signal in JOURNAL) if self.sampling.journal else ()
+        return (*NAMES, *journal, *(own.name for own in self.signals))
 
     @property
     def described(self) -> dict[str, Signal]:

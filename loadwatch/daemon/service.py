@@ -24,6 +24,7 @@ from loadwatch.daemon.totals import Totals
 from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.history import DeferredHistory, StateLock
+from loadwatch.sampling.journal import JournalSource
 from loadwatch.sampling.own_signals import own_sources
 from loadwatch.sampling.sampler import Sampler
 from loadwatch.service_manager import ServiceManager
@@ -287,11 +288,13 @@ class Daemon:
             HistoryError: their signals could not be stored.
 
         """
-        wanted = config.signals, config.sampling.interval
+        sampling = config.sampling
+        wanted = config.signals, sampling.interval, sampling.journal
         if wanted == self._attached:
             return
         self._history.refuse_names(own.name for own in config.signals)
-        self._sampler.attach(own_sources(config.signals, config.sampling.interval))
+        journal = [JournalSource()] if sampling.journal else []
+        self._sampler.attach([*own_sources(config.signals, sampling.interval), *journal])
         self._exporter.described = self._board.described = config.described
         self._attached = wanted
 

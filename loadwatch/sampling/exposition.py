@@ -18,7 +18,7 @@ from loadwatch.http_client import Address, HttpClient, HttpError, page_location
 
 LARGEST_PAGE: Final = 4 * 2**20
 MOST_SERIES: Final = 5_000
-"""Of one metric: as many take 50 ms to parse, and what has more is counted wrongly."""
+"""Of one metric: as many take a tenth of a second to parse, and what has more is counted wrongly."""
 LONGEST_LINE: Final = 16_384
 
 _OPENMETRICS: Final = "application/openmetrics-text"

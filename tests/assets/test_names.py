@@ -3,7 +3,7 @@
 import re
 
 from loadwatch.exporter import METRICS
-from loadwatch.signals import NAMES
+from loadwatch.signals import BY_NAME
 
 from .promql_reading import dashboards, expressions, panels, selectors
 
@@ -84,4 +84,4 @@ def test_every_signal_has_a_panel() -> None:
                 # The panel of other signals is told which those are not.
                 if selector.metric == "loadwatch_signal" and operator != "MatchOp.NotRe":
                     named |= set(names.split("|"))
-    assert named == set(NAMES)
+    assert named == set(BY_NAME)

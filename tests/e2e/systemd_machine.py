@@ -317,6 +317,30 @@ def test_root_speaks_as_the_service() -> None:
     }
 
 
+def test_failed_logins_are_counted_with_the_group_that_may_read_them() -> None:
+    configure(f"{FAST}journal = true\n")
+    run("systemctl", "reload", "loadwatch")
+    listed = ("/opt/loadwatch/bin/loadwatch", "signals", "list")
+    eventually(lambda: "failing: journal: " in run(*listed), 20, "want of rights is said")
+    assert not any('signal="failed_logins"' in name for name in metrics())
+    DROP_IN.parent.mkdir(exist_ok=True)
+    DROP_IN.write_text("[Service]\nSupplementaryGroups=systemd-journal\n")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "loadwatch")
+    quiet = 'loadwatch_signal{signal="failed_logins",unit="per_second"}'
+    eventually(lambda: metrics().get(quiet) == 0.0, 30, "the journal is followed")
+
+    def seen() -> bool:
+        run("logger", "-p", "auth.info", "-t", "sshd", "Failed password for root from 192.0.2.1 port 22 ssh2")
+        return metrics().get(quiet, 0.0) > 0.0
+
+    eventually(seen, 20, "failed logins are counted")
+    DROP_IN.unlink()
+    configure('[sampling]\ninterval = "100ms"\n')
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "loadwatch")
+
+
 def test_kill_9_comes_back_with_its_history_whole() -> None:
     seen = int(metrics()["loadwatch_samples_total"])
     versions, before = models(), restarts()
@@ -445,6 +469,7 @@ FIRST_BOOT = (
     test_a_reload_works_with_a_credential,
     test_messages_leave_the_sandbox,
     test_root_speaks_as_the_service,
+    test_failed_logins_are_counted_with_the_group_that_may_read_them,
     test_kill_9_comes_back_with_its_history_whole,
     test_a_frozen_process_is_restarted_by_the_watchdog,
     test_a_hung_sampler_is_restarted_by_the_watchdog,
