@@ -27,6 +27,7 @@ PROGRAMS = ("prometheus", "prometheus-alertmanager", "stress-ng")
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.alone,
     pytest.mark.slow,
     pytest.mark.skipif(
         any(shutil.which(program) is None for program in PROGRAMS), reason=f"needs {', '.join(PROGRAMS)}"

@@ -28,6 +28,7 @@ PROGRAMS = ("prometheus", "prometheus-node-exporter")
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.alone,
     pytest.mark.slow,
     pytest.mark.skipif(
         any(shutil.which(program) is None for program in PROGRAMS), reason=f"needs {', '.join(PROGRAMS)}"

@@ -12,7 +12,7 @@ from conftest import eventually
 from processes import Daemon
 from sampling.exporters import dripping, endless, exporting, hang, page
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 def run(*arguments: str) -> str:

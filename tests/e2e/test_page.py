@@ -393,6 +393,7 @@ def test_the_page_works_behind_a_prefix_under_tls_with_a_password(
     assert browser.until(lambda: loaded(browser)), "the way back"
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(shutil.which("stress-ng") is None, reason="needs stress-ng of Debian's package")
 def test_the_real_daemon_is_followed_while_its_host_works(browser: Browser, tmp_path: Path) -> None:
     """No fake: the page shows this very host getting busy and keeps up; then the daemon is frozen."""

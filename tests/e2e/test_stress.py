@@ -13,7 +13,7 @@ import pytest
 from conftest import eventually
 from processes import Daemon, Program, free_port
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 def need(program: str) -> str:
