@@ -36,8 +36,8 @@ E2E_GROUPS = dict.fromkeys(("test_container", "test_systemd", "test_deb", "test_
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what nobody asked for, and mark as quick what is not marked as anything slower.
 
-    An end-to-end module shares its servers; those that run containers share the machine. Each is one group for
-    ``--dist loadgroup``.
+    An end-to-end module shares its servers; those that run containers share the machine. Each is one group
+    for ``--dist loadgroup``.
     """
     asked = [config.option.markexpr, *config.invocation_params.args]
     for item in items:
