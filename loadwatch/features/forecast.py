@@ -105,7 +105,7 @@ class ForecastSpec:
 class ForecastFeatures:
     """Makes features of samples; how they are cut into calls does not change a number.
 
-    The state is bounded: four weeks of cells and the profiles (about a hundred kilobytes a signal).
+    The state is bounded: four weeks of cells of the load level, its profiles, and an hour of the signals.
     """
 
     def __init__(self, spec: ForecastSpec) -> None:

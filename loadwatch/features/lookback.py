@@ -58,8 +58,9 @@ class LookbackView:
 
 
 class Lookback:
-    """Remembers a week of cells, four weeks of their being high, and profiles of day, hour and week.
+    """Remembers a week of the load level, the first column, and an hour of the others.
 
+    Of the level also four weeks of its being high, and profiles of day, hour and week.
     reach: how many cells after one count as its near future, for the profiles and the look-back.
     """
 
@@ -69,8 +70,9 @@ class Lookback:
         self._hour = max(1, round(3600 / seconds))
         self.view = LookbackView(columns)
         depth = max(DAYS_BACK) * self._day
-        self._mean = np.full((depth, columns), np.nan)
-        self._maximum = np.full((depth, columns), np.nan)
+        self._mean = np.full((RECENT, columns), np.nan)
+        self._maximum = np.full((RECENT, columns), np.nan)
+        self._level, self._highest = np.full((2, depth, 1), np.nan)  # mean and maximum of the first column
         self._minimum = np.full((RECENT, 1), np.nan)
         self._onset = np.full(reach + 1, np.nan)
         self._high = np.full(max(WEEKS_REPEATED) * self._day, np.nan, np.float32)
@@ -93,14 +95,19 @@ class Lookback:
         maximum = np.vstack([self._maximum, closed.maximum])
         minimum = np.vstack([self._minimum, closed.minimum])
         onset = np.r_[self._onset, closed.onset]
-        self._write_windows(views, mean, maximum, minimum)
-        self._write_profiles(views, closed.number, mean, maximum, onset)
-        self._write_days_before(views, mean, maximum)
+        level = np.vstack([self._level, closed.mean[:, :1]])
+        highest = np.vstack([self._highest, closed.maximum[:, :1]])
+        self._write_windows(views, mean, maximum, minimum, highest)
+        self._write_profiles(views, closed.number, level, highest, onset)
+        self._write_days_before(views, level, highest)
+        self._level, self._highest = level[-len(self._level) :], highest[-len(self._highest) :]
         self._mean, self._maximum = mean[-len(self._mean) :], maximum[-len(self._maximum) :]
         self._minimum, self._onset = minimum[-len(self._minimum) :], onset[-len(self._onset) :]
         return views
 
-    def _write_windows(self, views: Floats, mean: Floats, maximum: Floats, minimum: Floats) -> None:
+    def _write_windows(
+        self, views: Floats, mean: Floats, maximum: Floats, minimum: Floats, highest: Floats
+    ) -> None:
         rows, view = len(views), self.view
         views[:, view.level_lags] = np.column_stack([_ago(mean[:, 0], lag, rows) for lag in LEVEL_LAGS])
         views[:, view.lags] = np.hstack([_ago(mean, lag, rows) for lag in DIFFERENCES])
@@ -113,16 +120,16 @@ class Lookback:
         views[:, view.maximum] = trailing_maximum(maximum, RECENT - 1, rows)
         views[:, view.minimum] = -trailing_maximum(-minimum, RECENT - 1, rows)
         views[:, view.long_maximum] = np.hstack(
-            [trailing_maximum(maximum[:, :1], window - 1, rows) for window in (3, self._day // 4, self._day)]
+            [trailing_maximum(highest, window - 1, rows) for window in (3, self._day // 4, self._day)]
         )
 
     def _write_profiles(
-        self, views: Floats, number: Integers, mean: Floats, maximum: Floats, onset: Floats
+        self, views: Floats, number: Integers, level: Floats, highest: Floats, onset: Floats
     ) -> None:
         rows, reach, now = len(views), self._reach, number + 1
-        peak = trailing_maximum(maximum[:, :1], reach, rows)[:, 0]
+        peak = trailing_maximum(highest, reach, rows)[:, 0]
         # Only a cell that had samples of its own has a future to learn from; its future ends with this cell.
-        peak = np.where(np.isfinite(_ago(mean[:, 0], reach + 1, rows)), peak, np.nan)
+        peak = np.where(np.isfinite(_ago(level[:, 0], reach + 1, rows)), peak, np.nan)
         high = np.where(np.isfinite(peak), peak > 1.0, np.nan)
         begun = np.fmax(trailing_maximum(onset[:, None], reach, rows)[:, 0], peak * 0.0)
         past = number - reach
@@ -140,7 +147,7 @@ class Lookback:
         week[count == 0] = overall[count == 0]
         views[:, self.view.profiles] = np.hstack([read, hour, week])
         self._write_repeats(views, high, overall[:, 1])
-        self._write_shape(views, number, mean[len(mean) - rows :, :1])
+        self._write_shape(views, number, level[len(level) - rows :])
 
     def _write_repeats(self, views: Floats, high: Floats, overall: Floats) -> None:
         """Log odds that high load comes again, by the same time on the last days, and on the last weeks.
@@ -173,17 +180,17 @@ class Lookback:
         views[:, self.view.shape] = np.where(np.isfinite(around), around, overall)
         self._shape = shape[-len(self._shape) :]
 
-    def _write_days_before(self, views: Floats, mean: Floats, maximum: Floats) -> None:
+    def _write_days_before(self, views: Floats, level: Floats, highest: Floats) -> None:
         rows, view = len(views), self.view
         ends = [days * self._day - self._reach for days in DAYS_BACK]
         ahead = np.column_stack(
-            [trailing_maximum(maximum[: len(maximum) + 1 - end, :1], self._reach, rows)[:, 0] for end in ends]
+            [trailing_maximum(highest[: len(highest) + 1 - end], self._reach, rows)[:, 0] for end in ends]
         )
         usual_ahead = views[:, view.profiles.start : view.profiles.start + 1]
         views[:, view.ahead] = np.where(np.isfinite(ahead), ahead, usual_ahead)
-        level = np.column_stack([_ago(mean[:, 0], days * self._day, rows) for days in DAYS_BACK])
+        back = np.column_stack([_ago(level[:, 0], days * self._day, rows) for days in DAYS_BACK])
         usual = view.shape.start + SHAPE.index(0)
-        views[:, view.level] = np.where(np.isfinite(level), level, views[:, usual : usual + 1])
+        views[:, view.level] = np.where(np.isfinite(back), back, views[:, usual : usual + 1])
 
 
 def _fading_share(before: Sequence[Floats], fading: float, prior: Floats, weight: float) -> Floats:

@@ -141,15 +141,16 @@ def make_candidate(
     recording, card = material.recording, incumbent.card
     learned = Span(card.start_timestamp, card.end_timestamp) if card.origin == "trained" else None
     start = held_out_start(recording.timestamps, learned)
+    levels = rule.levels(recording)
     try:
         tell = _part(progress, "learning to forecast", LEARNING, JUDGING)
-        challenger, _ = _forecast(material, rule, horizons, seed, tell, until=start)
+        challenger, _ = _forecast(material, rule, levels, horizons, seed, tell, until=start)
         progress("judging against the incumbent", JUDGING)
         decision = judge_forecast(
             challenger,
             incumbent.forecast,
             recording,
-            rule,
+            levels,
             start,
             learned=learned,
             labels=material.labels,
@@ -158,11 +159,10 @@ def make_candidate(
         if decision.published:
             # The comparison was about the recipe on this history; what it won is learned from all of it.
             tell = _part(progress, "learning from the newest span too", LEARNING_ALL, LEARNING_USUAL)
-            forecast, report = _forecast(material, rule, horizons, seed, tell)
+            forecast, report = _forecast(material, rule, levels, horizons, seed, tell)
     except TrainingError as error:
         decision = Decision(False, f"{KEPT}{error}")
     progress("learning what is usual", LEARNING_USUAL)
-    levels = rule.levels(recording)
     anomaly = _usual(material, levels, incumbent.anomaly)
     labelled, notes = learn_patterns(recording, levels, material.labels, material.masks, incumbent.labelled)
     words = {"taught": list(notes)} if notes else {}
@@ -196,16 +196,19 @@ def _part(progress: Progress, stage: str, start: float, end: float) -> Callable[
 def _forecast(
     material: TrainingInput,
     rule: Rule,
+    levels: Floats,
     horizons: Sequence[int],
     seed: int,
     tell: Callable[[float, float], None],
     *,
     until: float = math.inf,
 ) -> tuple[ForecastModel, ForecastReport]:
+    recording = material.recording.between(-math.inf, until)
     return train_forecast(
-        material.recording.between(-math.inf, until),
+        recording,
         rule,
         horizons,
+        levels=levels[: len(recording)],
         labels=material.labels,
         masks=material.masks,
         seed=seed,

@@ -19,7 +19,6 @@ import numpy as np
 
 from loadwatch.features.recurrence import Integers
 from loadwatch.labels.horizons import exceedances, inside, labelled_levels
-from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Floats, Label, Recording, Span, measured_steps
 from loadwatch.training.table import features_of
@@ -83,7 +82,7 @@ def judge_forecast(
     candidate: ForecastModel,
     incumbent: ForecastModel | None,
     recording: Recording,
-    rule: Rule,
+    levels: Floats,
     start: float,
     *,
     learned: Span | None = None,
@@ -92,9 +91,10 @@ def judge_forecast(
 ) -> Decision:
     """Compare on the rows of ``recording`` from ``start`` (epoch seconds) on; those before warm up.
 
+    levels: (N,) of the rule.
+
     ``learned``: rows that the incumbent has learned, on which it is not compared.
     """
-    levels = rule.levels(recording)
     rows = np.flatnonzero((recording.timestamps >= start) & ~inside(recording.timestamps, masks))
     truth = labelled_levels(recording.timestamps, levels, labels)
     targets = exceedances(recording.timestamps, truth, candidate.horizons)[:, :, 0]

@@ -87,6 +87,7 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     rule: Rule,
     horizons: Sequence[int],
     *,
+    levels: Floats | None = None,
     labels: Sequence[Label] = (),
     masks: Iterable[Span] = (),
     budget_per_week: float = 7.0,
@@ -96,9 +97,10 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
 ) -> tuple[ForecastModel, ForecastReport]:
     """A forecaster of ``horizons`` (seconds, 0 is now) learned from a recording.
 
-    ``labels`` are the operator's and override the rule; rows inside ``masks`` (maintenance, our own
-    training) are not learned from. Thresholds are chosen so that ``budget_per_week`` half hours are flagged
-    in vain. ``progress`` is told the share done and the loss of the epoch just done.
+    ``levels`` (N,) are those of the rule, where they are known already; ``labels`` are the operator's and
+    override the rule; rows inside ``masks`` (maintenance, our own training) are not learned from. Thresholds
+    are chosen so that ``budget_per_week`` half hours are flagged in vain. ``progress`` is told the share done
+    and the loss of the epoch just done.
 
     Raises:
         TrainingError: not one row has a known future.
@@ -106,7 +108,7 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     """
     started = time.perf_counter()
     rng = np.random.default_rng(seed)
-    levels = rule.levels(recording)
+    levels = rule.levels(recording) if levels is None else levels
     own = learning_table(recording, levels, horizons, rng, labels=labels, masks=masks)
     synthetic_prior = synthetic_table(own.spec, rule, horizons, seed)
     part = max(SYNTHETIC_SHARE, SYNTHETIC_SECONDS / max(recording.measured_seconds, own.spec.step))

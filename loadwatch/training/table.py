@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Self
 
 import numpy as np
@@ -137,6 +138,15 @@ def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], see
     Where ``rule`` is never (or mostly) true of a synthetic server, a plain limit on its CPU stands in for it.
     """
     level_only = replace(spec, signals=())
+    table = _level_table(level_only, rule, tuple(horizons), seed)
+    everything = np.full((len(table), len(spec.names)), np.nan)
+    everything[:, [spec.names.index(name) for name in level_only.names]] = table.features
+    return replace(table, spec=spec, features=everything)
+
+
+@lru_cache(maxsize=1)  # a training asks twice for the same, and a replay at each of its trainings
+def _level_table(spec: ForecastSpec, rule: Rule, horizons: tuple[int, ...], seed: int) -> TrainingTable:
+    """The same without companions."""
     least, most = SYNTHETIC_SAMPLES
     rows = min(max(least, int(86400 / spec.step)), most)
     tables, onsets = [], 0
@@ -151,13 +161,11 @@ def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], see
         usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1)
         reach = 2.0 * max(horizons)
         chosen, weights = choose_rows(recording.timestamps, levels, usable, reach, SYNTHETIC_KEPT, rng)
-        features = features_of(level_only, recording, levels, chosen)
+        features = features_of(spec, recording, levels, chosen)
         tables.append((recording.timestamps[chosen], features, targets[chosen], weights))
-    times, level_features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
-    everything = np.full((len(times), len(spec.names)), np.nan)
-    everything[:, [spec.names.index(name) for name in level_only.names]] = level_features
+    times, features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
     measured = np.zeros(len(times), bool)
-    return TrainingTable(spec, tuple(horizons), times, everything, futures, weighed, onsets, measured)
+    return TrainingTable(spec, horizons, times, features, futures, weighed, onsets, measured)
 
 
 def count_onsets(levels: Floats) -> int:
