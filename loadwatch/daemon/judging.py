@@ -65,7 +65,7 @@ class LiveJudge:
         self._reasons_at = -np.inf
         self._no_alert: NoAlert | None = None
         self._blamed: dict[Verdict, Stage] = {}
-        self.needed = _needed(config)
+        self._follow_rule()
         self.misnamed: dict[str, str] = {}
         self.is_training = False
         self.alerts: tuple[Alert, ...] = ()
@@ -99,7 +99,7 @@ class LiveJudge:
         # What operators announced stays until the next refresh: an unreadable history refuses no settings.
         self.calendar = MaintenanceCalendar(config.maintenance.windows, self._announced)
         self._config = config
-        self.needed = _needed(config)
+        self._follow_rule()
 
     @property
     def judged_since(self) -> float:
@@ -191,12 +191,15 @@ class LiveJudge:
         """
         self._history.set_state(STATE, self._judge.to_state())
 
+    def _follow_rule(self) -> None:
+        """Know the signals without which rule and limits say nothing for sure."""
+        self._rule_signals = Rule.parse(self._config.high_load.when).signals
+        self.needed = self._rule_signals | WATCHED
+
     def _find_misnamed(self) -> None:
         """Signals of the rule that this host neither measures nor has stored, each with the nearest name."""
         known = {*self._config.measured, *self._history.signals()}
-        self.misnamed = {
-            name: no_such_signal(name, known) for name in sorted(_rule(self._config).signals - known)
-        }
+        self.misnamed = {name: no_such_signal(name, known) for name in sorted(self._rule_signals - known)}
 
     def _restored(self) -> Judge:
         horizons, budget = self._config.high_load.horizons, self._config.alerts.budget_per_week
@@ -312,12 +315,3 @@ class LiveJudge:
 
 def _known(horizons: tuple[int, ...], probabilities: list[float]) -> dict[int, float]:
     return {h: p for h, p in zip(horizons, probabilities, strict=True) if not np.isnan(p)}
-
-
-def _needed(config: Config) -> frozenset[str]:
-    """The signals without which rule and limits say nothing for sure."""
-    return _rule(config).signals | WATCHED
-
-
-def _rule(config: Config) -> Rule:
-    return Rule.parse(config.high_load.when)

@@ -1,16 +1,30 @@
-"""Giving memory back to the host."""
+"""Taking little memory from the host, and giving it back."""
 
 import ctypes
 import gc
+from typing import Final
+
+_LIBRARY: Final = ctypes.CDLL(None)
+# Of mallopt(3): their numbers are part of the C library's interface.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+KEPT_BYTES: Final = 64 * 1024
+
+
+def spare_memory() -> None:
+    """Let freed memory go back to the kernel early; to be called before there are threads.
+
+    By its own rules the C library keeps a pool for each thread, and blocks of up to 32 MiB for later: 3 MiB
+    for nothing in a daemon that mostly does small things. Other C libraries than glibc have no such call.
+    """
+    adjust = getattr(_LIBRARY, "mallopt", None)
+    if adjust is not None:
+        for what, value in ((M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, KEPT_BYTES), (M_TRIM_THRESHOLD, KEPT_BYTES)):
+            adjust(what, value)
 
 
 def trim_memory() -> None:
-    """Return what a burst of work has freed to the kernel.
-
-    The C library keeps freed memory for later. Warming up a model reads a week of history, which would stay
-    counted as ours until the next time; other C libraries than glibc have no such call and need none.
-    """
+    """Return to the kernel what a burst of work has freed, such as warming up a model on weeks of history."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(_LIBRARY, "malloc_trim", None)
     if trim is not None:
         trim(0)

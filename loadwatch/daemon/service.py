@@ -13,6 +13,7 @@ from loadwatch.config import Config
 from loadwatch.daemon.container import container_note
 from loadwatch.daemon.exposure import exposure_notes
 from loadwatch.daemon.judging import LiveJudge
+from loadwatch.daemon.malloc import spare_memory, trim_memory
 from loadwatch.daemon.messenger import Messenger
 from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.daemon.outbox import Outbox
@@ -33,7 +34,8 @@ from loadwatch.web import Board, WebServer
 
 log = logging.getLogger(__name__)
 
-BEAT_SECONDS: Final = 1.0
+SHORTEST_BEAT_SECONDS, LONGEST_BEAT_SECONDS = 1.0, 5.0
+"""Between two turns of the main thread: as long as between two samples, but within these."""
 RETENTION_SECONDS: Final = 3600.0
 TEXTFILE_SECONDS: Final = 5.0
 VERIFY_SECONDS: Final = 86400.0
@@ -102,6 +104,7 @@ class Daemon:
             HistoryError: the stored history cannot be used.
 
         """
+        spare_memory()
         claim(self._directory)
         with StateLock(self._directory) as self._lock, self._manager.starting() as self._started_up:
             self._history = DeferredHistory.open(self._directory / "history.db", clock=self._clock)
@@ -176,7 +179,7 @@ class Daemon:
             self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._textfile.write)
         self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
         self._schedule.once("older curves", "housekeeping", 0.0, self._draw_week)
-        self._schedule.every("outbox", "housekeeping", OUTBOX_SECONDS, self._look_at_outbox)
+        self._follow_outbox()
         self._schedule.every("verification", "housekeeping", VERIFY_SECONDS, self._history.verify)
         self._schedule.every("retention", "housekeeping", RETENTION_SECONDS, self._retain)
         self._models.begin()
@@ -195,9 +198,10 @@ class Daemon:
             pass
 
     def _beat(self) -> bool:
-        """One turn of the main thread: a signal or a second, whichever is first; False to stop."""
+        """One turn of the main thread: a signal or a beat, whichever is first; False to stop."""
+        beat = min(max(self._config.sampling.interval, SHORTEST_BEAT_SECONDS), LONGEST_BEAT_SECONDS)
         try:
-            received = self._signals.get(timeout=BEAT_SECONDS)
+            received = self._signals.get(timeout=beat)
         except queue.Empty:
             received = 0
         if received in {signal.SIGTERM, signal.SIGINT}:
@@ -301,6 +305,7 @@ class Daemon:
     def _put_in_force(self, config: Config) -> None:
         self._attach(config)
         self._outbox.reconfigure(config)
+        self._follow_outbox()
         self._verdicts.reconfigure(config)
         self._models.reconfigure(config)
         logging.getLogger().setLevel(config.log.level.upper())
@@ -340,6 +345,11 @@ class Daemon:
     def _draw_week(self) -> None:
         with self._history.at_once():
             self._board.refill_week(self._history.recording)
+        trim_memory()
+
+    def _follow_outbox(self) -> None:
+        if self._outbox.recipients:  # else nobody is ever told, and each waking costs
+            self._schedule.every("outbox", "housekeeping", OUTBOX_SECONDS, self._look_at_outbox)
 
     def _look_at_outbox(self) -> None:
         """Send what is due in a lane of its own: a server that does not answer keeps nobody else waiting."""

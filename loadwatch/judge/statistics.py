@@ -1,10 +1,11 @@
 """What the alerts of a time were worth: false alarms, forecasts that came true, what was missed."""
 
 import dataclasses
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from loadwatch.judge.trigger import MERGE_SECONDS
 from loadwatch.records import Alert, Label, Span, Verdict
@@ -59,7 +60,7 @@ def summarise(
         false_per_week=false / weeks if weeks >= LEAST_WEEKS else None,
         forecasts=len(foretold),
         hit_rate=len(leads) / len(foretold) if foretold else None,
-        median_lead_seconds=statistics.median(leads) if leads else None,
+        median_lead_seconds=float(np.median(leads)) if leads else None,
     )
 
 
