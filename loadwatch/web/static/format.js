@@ -4,6 +4,7 @@ const WORDS = {
   cpu: "CPU",
   tcp: "TCP",
   udp: "UDP",
+  oom: "OOM",
   iowait: "I/O wait",
   io: "I/O",
   per: "per",
