@@ -38,7 +38,8 @@ class Scores:
     levels: (N,) load level, high above 1; probabilities: (N, H) of high load now, or after now within each
     horizon, which is what is learned, judged and scored; shown: (N, H) the same with now included, which is
     what people are told; anomaly: (N,) 0 to 1. NaN while unknown.
-    features: (N, F) what the forecast saw; anomaly_shares: (N, J) what each signal adds to the anomaly score.
+    features: (N, F) what the forecast saw; anomaly_shares: (N, J) what each signal adds to the anomaly score;
+    level_forecast: (N, A, 2) quantiles of the highest level now or within each horizon ahead.
     """
 
     levels: Floats
@@ -47,6 +48,7 @@ class Scores:
     anomaly: Floats
     features: Floats
     anomaly_shares: Floats
+    level_forecast: Floats
 
 
 class Scorer:
@@ -86,18 +88,19 @@ class Scorer:
         levels = self._level.extend(recording)
         values = recording.with_signals(forecast.spec.signals).values
         features = self._features.extend(times, values, levels)
-        probabilities = forecast.probabilities(features)
+        probabilities, peaks = forecast.look_ahead(features)
         if self._labelled is not None:
             self._similarity = self._labelled.extend(recording)
             probabilities = lifted(probabilities, self._similarity.chances)
-        probabilities[self._is_blind(times, levels)] = np.nan
+        blind = self._is_blind(times, levels)
+        probabilities[blind] = peaks[blind] = np.nan
         if self._anomaly is None:
             anomaly, shares = np.full(len(times), np.nan), np.empty((len(times), 0))
         else:
             scored = self._anomaly.extend(recording)
             anomaly, shares = scored.scores, scored.contributions
         shown = self._with_now(probabilities, levels)
-        self._newest = Scores(levels, probabilities, shown, anomaly, features, shares)
+        self._newest = Scores(levels, probabilities, shown, anomaly, features, shares, peaks)
         return self._newest
 
     def _is_blind(self, times: Floats, levels: Floats) -> npt.NDArray[np.bool_]:

@@ -298,6 +298,7 @@ class Snapshot:
     that is not known is absent or None, never 0. ``flagged_by`` says who raised the flag for now while it is
     up: the rule, the model, or the static guard on the raw signals. ``load_level`` is how near the operator's
     rule is to its limit, high above 1; ``deciding`` names the signals of the comparison that set it.
+    ``level_forecast`` maps horizon to the quantiles 0.5 and 0.9 of the highest level now or within it.
     ``unknown`` has the signals that the rule or the limits need and that stay unknown, each with the reason:
     the verdict was made without them. ``failing`` has the sources that failed at this sample, each with what
     went wrong, whether anything needs them or not. ``filling`` is what is full or soon will be, the most
@@ -317,6 +318,7 @@ class Snapshot:
     flagged_by: FlagSource | None = None
     load_level: float | None = None
     deciding: tuple[str, ...] = ()
+    level_forecast: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
     failing: Mapping[str, str] = field(default_factory=dict)
     filling: tuple[Filling, ...] = ()

@@ -22,6 +22,7 @@ from generate.panels import (
     timeline,
 )
 from generate.verdict_alerts import OUTDATED
+from loadwatch.model.level import QUANTILES
 from loadwatch.signals import BY_NAME
 
 _SEEN: Final = "What the model saw at each sample."
@@ -159,6 +160,28 @@ _NOW: Final = (
     ),
 )
 
+_LEVEL: Final = (
+    graph(
+        "level",
+        "Load level, and what was forecast of it",
+        "How near the high-load rule is to its limit, which is 1. The band was forecast a quarter of an hour "
+        "before as the highest level of that time, which stays below the upper edge in nine of ten cases and "
+        "below the lower one in half or more. There is none before a model was trained on this host, nor "
+        "where its longest horizon is another.",
+        Query("loadwatch_load_level{$host}", "load level"),
+        Query("max_over_time(loadwatch_load_level{$host}[15m])", "highest of 15 min"),
+        *(
+            Query(
+                f'loadwatch_load_level_forecast{{$host,horizon="900",quantile="{quantile}"}} offset 15m',
+                f"forecast, quantile {quantile}",
+            )
+            for quantile in QUANTILES
+        ),
+    )
+    .between(*(f"forecast, quantile {quantile}" for quantile in QUANTILES))
+    .shown(decimals=2, width=24),
+)
+
 _WHY: Final = (
     graph(
         "contributions_high_load",
@@ -288,6 +311,7 @@ HOST: Final = Dashboard(
     description="One host as loadwatch sees it: verdicts, what drives them, and every signal.",
     rows=(
         Row("", _NOW),
+        Row("How high load will get", _LEVEL),
         Row("Why", _WHY),
         Row("Signals: CPU, memory, pressure, disk", _CPU_AND_MEMORY),
         Row("Signals: network", _NETWORK),

@@ -87,6 +87,12 @@ class Panel:
             height=height or self.height,
         )
 
+    def between(self, lower: str, upper: str) -> "Panel":
+        """The same panel with the space between two of its lines filled."""
+        fill = {"id": "custom.fillBelowTo", "value": lower}
+        override = {"matcher": {"id": "byName", "options": upper}, "properties": [fill]}
+        return replace(self, overrides=(*self.overrides, override))
+
     def to_json(self, number: int, x: int, y: int) -> Json:
         """The panel at its place, with its number in the dashboard."""
         return {

@@ -29,6 +29,8 @@ def facts(document: Document) -> Iterator[Fact]:
     now = document["now_timestamp"]
     if document["verdict"] and document["verdict"].get("rule"):
         yield Fact("rule", _rule(document["verdict"]["rule"]))
+    for expected in ((document["verdict"] or {}).get("level_forecast") or [])[-1:]:
+        yield Fact("expected", expected["words"])
     for filling in (document["verdict"] or {}).get("filling", ()):
         yield Fact("filling", filling["words"], urgent=True)
     if words := ((document["verdict"] or {}).get("culprits") or {}).get("words"):

@@ -155,6 +155,7 @@ class LiveJudge:
             judgement.flagged_by.get(0),
             None if np.isnan(level) else level,
             scorer.deciding,
+            _known_levels(scorer.model.forecast.ahead, scores.level_forecast[0].tolist()),
             limits={name: sample.values[name] for name in limits},
             alerts=judgement.alerts,
             no_alert=self._no_alert,
@@ -315,3 +316,7 @@ class LiveJudge:
 
 def _known(horizons: tuple[int, ...], probabilities: list[float]) -> dict[int, float]:
     return {h: p for h, p in zip(horizons, probabilities, strict=True) if not np.isnan(p)}
+
+
+def _known_levels(ahead: tuple[int, ...], quantiles: list[list[float]]) -> dict[int, tuple[float, float]]:
+    return {h: (low, high) for h, (low, high) in zip(ahead, quantiles, strict=True) if not np.isnan(high)}

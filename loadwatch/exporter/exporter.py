@@ -30,6 +30,7 @@ from loadwatch.exporter.selection import (
     most_telling,
     room_beside,
 )
+from loadwatch.model.level import QUANTILES
 from loadwatch.records import STALE_AFTER_INTERVALS, VERDICTS, Snapshot
 from loadwatch.signals import BY_NAME, Signal
 
@@ -206,6 +207,8 @@ class Exporter(Collector):
         values: dict[table.Metric, dict[Labels, float]] = {
             table.HIGH_LOAD_PROBABILITY: {(str(h),): p for h, p in snapshot.probabilities.items()},
             table.HIGH_LOAD: flags,
+            table.LOAD_LEVEL: {} if snapshot.load_level is None else {(): snapshot.load_level},
+            table.LOAD_LEVEL_FORECAST: _longest(snapshot.level_forecast),
             table.HIGH_LOAD_SOURCE: {(source,): 1.0} if source else {},
             table.LIMIT_EXCEEDED: {(signal,): value for signal, value in snapshot.limits.items()},
             table.ANOMALY_SCORE: {} if snapshot.anomaly_score is None else {(): snapshot.anomaly_score},
@@ -236,3 +239,14 @@ class Exporter(Collector):
             if isinstance(instrument, Counter) and metric.series is None
         )
         return room_beside(horizons or USUAL_HORIZONS, counting + others)
+
+
+def _longest(levels: Mapping[int, tuple[float, float]]) -> dict[Labels, float]:
+    """The quantiles of the longest horizon: beside all signals of a host there is room for no more."""
+    if not levels:
+        return {}
+    horizon = max(levels)
+    return {
+        (str(horizon), str(quantile)): level
+        for quantile, level in zip(QUANTILES, levels[horizon], strict=True)
+    }

@@ -80,6 +80,21 @@ HIGH_LOAD: Final = Metric(
     ("horizon",),
     series=4,
 )
+LOAD_LEVEL: Final = Metric(
+    "loadwatch_load_level",
+    "gauge",
+    "How near the high-load rule is to its limit at the last sample: 1 is the limit, high load is above it; "
+    "absent once that is older than three sampling intervals.",
+)
+LOAD_LEVEL_FORECAST: Final = Metric(
+    "loadwatch_load_level_forecast",
+    "gauge",
+    "Forecast of the highest load level now or within the longest horizon, in seconds: it stays below with a "
+    "probability of the quantile. 1 is the limit, and 1.5 that or more; absent until a training of this "
+    "host's own history has measured how often it holds.",
+    ("horizon", "quantile"),
+    series=2,
+)
 LIMIT_EXCEEDED: Final = Metric(
     "loadwatch_limit_exceeded",
     "gauge",
@@ -197,7 +212,6 @@ TRAINING_LOSS: Final = Metric(
     "gauge",
     "Loss of the last finished training, binary cross-entropy in nats, on the rows of the split.",
     ("split",),
-    series=2,
 )
 TRAINING_SAMPLES: Final = Metric(
     "loadwatch_training_samples", "gauge", "Rows the last finished training learned from."

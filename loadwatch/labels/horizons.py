@@ -15,6 +15,7 @@ from loadwatch.records import Floats, Label, Span
 # agree.
 SAID_HIGH = 1.25
 SAID_NORMAL = 0.75
+Places = npt.NDArray[np.intp]
 
 
 def labelled_levels(timestamps: Floats, levels: Floats, labels: Iterable[Label]) -> Floats:
@@ -60,11 +61,26 @@ def exceedances(
     For h = 0 the row itself is meant. A row stands for the time since the one before, so for an h shorter
     than a step the next row decides.
     """
-    rows = len(timestamps)
-    answer = np.full((rows, len(horizons), len(thresholds)), np.nan)
+    highest, complete = _futures(timestamps, levels, horizons)
+    above = highest[:, :, None] > np.asarray(thresholds)
+    return np.where(above, 1.0, np.where(complete[:, :, None], 0.0, np.nan))
+
+
+def peaks(timestamps: Floats, levels: Floats, horizons: Sequence[float]) -> Floats:
+    """(N, H): the highest level in (t, t + h], NaN where not all of that was watched."""
+    highest, complete = _futures(timestamps, levels, horizons)
+    return np.where(complete, highest, np.nan)
+
+
+def _futures(
+    timestamps: Floats, levels: Floats, horizons: Sequence[float]
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(N, H) the highest level known in (t, t + h], NaN where none is, and whether all of it was watched."""
+    highest = np.full((len(timestamps), len(horizons)), np.nan)
+    watched = np.zeros(highest.shape, bool)
     known = np.flatnonzero(np.isfinite(levels))
     if len(known) == 0:
-        return answer
+        return highest, watched
     t, level, limit = timestamps[known], levels[known], longest_step(timestamps)
     # The end of what was watched without a hole, from each known row on.
     breaks = np.flatnonzero(np.diff(t) > limit)
@@ -72,20 +88,31 @@ def exceedances(
     stretch = np.searchsorted(ends, np.arange(len(t)))
     watched_until = t[ends][stretch]
     step = usual_step(t)
+    first = np.arange(1, len(t) + 1)
     for place, horizon in enumerate(horizons):
         if horizon == 0:
-            above = level[:, None] > np.asarray(thresholds)
-            answer[known, place] = above
+            highest[known, place], watched[known, place] = level, True
             continue
         until = np.searchsorted(t, t + horizon, side="right")
         if horizon < step:
-            until = np.maximum(until, np.minimum(np.arange(2, len(t) + 2), len(t)))
+            until = np.maximum(until, np.minimum(first + 1, len(t)))
         until = np.minimum(until, ends[stretch] + 1)
         # What comes less than a step after the last row is not missing: it has not had its turn.
-        complete = watched_until + np.fmin(step, horizon) > t + horizon
-        complete &= until > np.arange(len(t)) + 1
-        for column, threshold in enumerate(thresholds):
-            count = np.r_[0, np.cumsum(level > threshold)]
-            hit = count[until] > count[np.arange(len(t)) + 1]
-            answer[known, place, column] = np.where(hit, 1.0, np.where(complete, 0.0, np.nan))
+        watched[known, place] = (watched_until + np.fmin(step, horizon) > t + horizon) & (until > first)
+        highest[known, place] = _highest(level, first, until)
+    return highest, watched
+
+
+def _highest(values: Floats, first: Places, until: Places) -> Floats:
+    """(N,) the largest of ``values[first:until]`` for each pair, NaN where that is empty.
+
+    Two overlapping stretches of a power of two, whose maxima are made by doubling, cover each.
+    """
+    answer = np.full(len(first), np.nan)
+    length = until - first
+    size, maxima = 1, values  # maxima[i] is the largest of values[i : i + size]
+    while (mine := np.flatnonzero(length >= size)).size:
+        answer[mine] = np.maximum(maxima[first[mine]], maxima[until[mine] - size])
+        maxima = np.maximum(maxima[: max(0, len(maxima) - size)], maxima[size:])
+        size *= 2
     return answer

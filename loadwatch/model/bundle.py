@@ -23,7 +23,9 @@ from loadwatch.records import ModelInfo
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
+"""Models of format 1 say nothing of the load level to come; all else in them is the same."""
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -139,7 +141,7 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]
         meta, arrays = storage.unpack(content)
     except ValueError as error:
         raise ModelError(str(error)) from error
-    if meta.get("format") != FORMAT:
+    if meta.get("format") not in READABLE:
         raise ModelError(f"it has format {meta.get('format')!r}, this loadwatch reads {FORMAT}")
     return dict(meta), dict(arrays)
 

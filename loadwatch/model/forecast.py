@@ -1,4 +1,7 @@
-"""The forecast: features of one moment in, the probability of high load within each horizon out."""
+"""The forecast: features of one moment in, the probability of high load within each horizon out.
+
+And beside it how high the load level will get, see ``model.level``.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ import numpy.typing as npt
 from loadwatch.escaping import quoted
 from loadwatch.features.forecast import CELL_SECONDS, ForecastFeatures, ForecastSpec
 from loadwatch.features.moments import Normaliser
+from loadwatch.model.level import BOUNDS, QUANTILES, SAID, LevelDistribution
 from loadwatch.nn import Array, Attribution, Dense, Network
 from loadwatch.records import Contribution, Floats
 
@@ -35,6 +39,9 @@ class ForecastModel:
     spec: what the features mean; horizons: H seconds, 0 is now; linear (F + 1, H): weights of the normalised
     features, most of them 0, and the bias; shares (H,): how much the linear model counts, 0 to 1; thresholds
     (H,): the probability from which a horizon is flagged, chosen for the alert budget.
+
+    The network's outputs are the H horizons; with ``level``, then for each horizon ahead the other limits of
+    the load level. A model of before 2026-12 has none, and says nothing of the level.
     """
 
     spec: ForecastSpec
@@ -45,6 +52,7 @@ class ForecastModel:
     horizons: tuple[int, ...]
     calibration: Floats
     thresholds: Floats
+    level: LevelDistribution | None = None
 
     def features(self) -> ForecastFeatures:
         """A fresh stream of the features this model wants."""
@@ -52,23 +60,58 @@ class ForecastModel:
 
     def logits(self, features: Floats) -> Floats:
         """Calibrated logits (N, H) of features (N, F), rising from horizon to horizon ahead."""
-        answer = self._separate(features)
-        ahead = answer[:, self._first_ahead :]
+        return self._rising(self._separate(features)[:, : len(self.horizons)])
+
+    def _rising(self, logits: Floats) -> Floats:
+        ahead = logits[:, self._first_ahead :]
         np.maximum.accumulate(ahead, axis=1, out=ahead)
-        return answer
+        return logits
+
+    def look_ahead(self, features: Floats) -> tuple[Floats, Floats]:
+        """Of features (N, F): the probabilities (N, H), and quantiles (N, A, 2) of the highest level.
+
+        The latter now or within each of the A horizons ahead; NaN where this model says none.
+        """
+        outputs = self._separate(features)
+        chances = sigmoid(self._rising(outputs[:, : len(self.horizons)]))
+        if self.level is None:
+            return chances, np.full((len(features), len(self.ahead), len(QUANTILES)), np.nan)
+        exceedances = self.exceedances(self.level, outputs)
+        return chances, self.level.quantiles(exceedances, self.levels(features))
+
+    def levels(self, features: Floats) -> Floats:
+        """The load level (N,) last known in features (N, F)."""
+        return features[:, self.spec.names.index("level:now")]
+
+    def exceedances(self, level: LevelDistribution, outputs: Floats) -> Floats:
+        """(N, A, L) as ``level`` reads them, of logits (N, O), those of the horizons calibrated."""
+        chances = sigmoid(outputs)
+        said, others = np.split(chances, [len(self.horizons)], axis=1)
+        shape = (len(outputs), len(self.ahead), level.others)
+        return level.exceedances(said[:, self._first_ahead :], others.reshape(shape))
+
+    @property
+    def ahead(self) -> tuple[int, ...]:
+        """The horizons after now."""
+        return self.horizons[self._first_ahead :]
 
     @property
     def _first_ahead(self) -> int:
         return int(self.horizons[0] == 0)
 
     def _separate(self, features: Floats) -> Floats:
-        """The same, each horizon by itself."""
-        answer = np.empty((len(features), len(self.horizons)))
+        """(N, O) the same, each horizon by itself, and the logits of the other limits."""
+        answer = np.empty((len(features), self.network.outputs))
         for start in range(0, len(features), BATCH):
             part = slice(start, start + BATCH)
             Z = self.normaliser.apply(features[part])
             answer[part] = mixed_logits(self.network, self.linear, self.shares, Z)
-        return answer * self.calibration[:, 0] + self.calibration[:, 1]
+        return self.calibrated(answer)
+
+    def calibrated(self, logits: Floats) -> Floats:
+        """Logits (N, O) with those of the horizons calibrated."""
+        said, others = np.split(logits, [len(self.horizons)], axis=1)
+        return np.hstack([said * self.calibration[:, 0] + self.calibration[:, 1], others])
 
     def probabilities(self, features: Floats) -> Floats:
         """Probabilities (N, H) of high load within each horizon, for features (N, F)."""
@@ -149,6 +192,9 @@ class ForecastModel:
             "calibration": self.calibration,
             "thresholds": self.thresholds,
         }
+        if self.level is not None:
+            meta["limits"] = list(self.level.limits)
+            arrays["level"] = self.level.shares
         return meta, arrays
 
     @classmethod
@@ -167,8 +213,10 @@ class ForecastModel:
             raise ValueError("its features are of no signals")
         horizons = tuple(int(horizon) for horizon in meta["horizons"])
         inputs, outputs = len(spec.names), len(horizons)
-        check_sizes([inputs, *meta["hidden"], outputs], arrays["theta"])
-        network = build_network(inputs, meta["hidden"], outputs, drawn=False)
+        level = _level(meta, arrays, sum(horizon > 0 for horizon in horizons))
+        units = outputs if level is None else outputs + level.shares.shape[1] * level.others
+        check_sizes([inputs, *meta["hidden"], units], arrays["theta"])
+        network = build_network(inputs, meta["hidden"], units, drawn=False)
         shapes = {
             "mean": (inputs,),
             "scale": (inputs,),
@@ -196,7 +244,26 @@ class ForecastModel:
             horizons,
             arrays["calibration"],
             arrays["thresholds"],
+            level,
         )
+
+
+def _level(
+    meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], ahead: int
+) -> LevelDistribution | None:
+    """How the load level to come is read; None of a model from before it was told."""
+    if "limits" not in meta:
+        return None
+    limits, shares = tuple(map(float, meta["limits"])), arrays["level"]
+    ascending = all(0.0 < below < above < math.inf for below, above in pairwise(limits))
+    if SAID not in limits or not ascending:
+        raise ValueError(f"limits of the load level are {quoted(meta['limits'], 40)}")
+    shape = (len(BOUNDS) + 1, ahead, len(QUANTILES))
+    if shares.shape != shape:
+        raise ValueError(f"level has shape {shares.shape}, expected {shape}")
+    if not (np.isnan(shares) | ((shares > 0.0) & (shares < 1.0))).all():
+        raise ValueError("level holds what are no shares")
+    return LevelDistribution(limits, shares)
 
 
 def check_sizes(widths: Sequence[int], theta: npt.NDArray[Any]) -> None:
@@ -230,10 +297,12 @@ def build_network(
 
 
 def mixed_logits(network: Network, linear: Floats, shares: Floats, Z: Array) -> Floats:
-    """The logits (N, H) of network and linear model together, for normalised features Z (N, F)."""
+    """The logits (N, O) of network and, for the H horizons, linear model together; Z (N, F) is normalised."""
     simple: Floats = Z @ linear[:-1] + linear[-1]
-    mixed: Floats = (1.0 - shares) * network.forward(Z) + shares * simple
-    return mixed
+    logits = network.forward(Z).astype(np.float64)
+    count = len(shares)
+    logits[:, :count] = (1.0 - shares) * logits[:, :count] + shares * simple
+    return logits
 
 
 def sigmoid(logits: Floats) -> Floats:

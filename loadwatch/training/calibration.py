@@ -5,6 +5,7 @@ is forecast by a network that learned the others.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,14 @@ def fit_calibration(logits: Floats, y: Floats, weights: Floats) -> tuple[float, 
         step = np.linalg.solve(curvature, gradient)
         slope, shift = slope + float(np.clip(step[0], -0.5, 0.5)), shift + float(np.clip(step[1], -1.0, 1.0))
     return float(np.clip(slope, 1 / 3, 2.0)), float(np.clip(shift, -2.0, 2.0))
+
+
+def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float]) -> Floats:
+    """(Q,) for each share the least of values (N,) that with those below it has that share of the weight."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    places = np.searchsorted(reached, np.asarray(shares) * reached[-1])
+    return np.asarray(values[order][np.minimum(places, len(values) - 1)])
 
 
 def choose_threshold(

@@ -20,6 +20,7 @@ from loadwatch.features.moments import Moments, Normaliser
 from loadwatch.features.recurrence import Integers
 from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel, build_network, mixed_logits, sigmoid
+from loadwatch.model.level import BOUNDS, LIMITS, QUANTILES, LevelDistribution, group_of
 from loadwatch.nn import (
     AdamW,
     Array,
@@ -36,9 +37,15 @@ from loadwatch.nn import (
 )
 from loadwatch.nn.training import Stop
 from loadwatch.records import Floats, Label, Recording, Span
-from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability
+from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability, weighted_quantiles
 from loadwatch.training.linear import fit_linear
-from loadwatch.training.table import LIMITS, TrainingTable, learning_table, moved_table, synthetic_table
+from loadwatch.training.table import (
+    OTHERS,
+    TrainingTable,
+    learning_table,
+    moved_table,
+    synthetic_table,
+)
 
 OWN_SHARE: Final = 0.3  # of the loss, for the limit itself; the other limits share the rest
 HIDDEN: Final = (64, 32)
@@ -49,6 +56,9 @@ BATCH_SIZE: Final = 256
 LEARNING_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 1.0
 
+LEAST_GROUP_ROWS: Final = 200  # to correct the level to come in a group by itself
+READ: Final = (0.02, 0.9995)
+"""Between these shares of the distribution of the level its quantiles are read: beyond is a guess."""
 MOVED_SHARE: Final = 0.4  # what a row with its jobs moved weighs
 REPEATS_FLOOR: Final = 1.0
 """Log odds of what is rare deviate little, and would all be clipped, the first time as the fourth."""
@@ -118,7 +128,7 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     unseen = learner.forecast_unseen()
     model, losses = learner.learn()
     model = adjusted(model, own, unseen, budget_per_week)
-    figures = _figures(own, unseen * model.calibration[:, 0] + model.calibration[:, 1])
+    figures = _figures(own, model.calibrated(unseen))
     return model, ForecastReport(
         len(own), own.onsets, time.perf_counter() - started, losses, own.spec.signals, *figures
     )
@@ -157,16 +167,18 @@ class Learner:
         network, (weights, shares), losses = self._fit(np.arange(len(own)), self._folds)
         count = len(own.horizons)
         plain = np.tile([1.0, 0.0], (count, 1)), np.full(count, 0.5)
-        model = ForecastModel(own.spec, self._normaliser, network, weights, shares, own.horizons, *plain)
-        return model, losses
+        unmeasured = np.full((len(BOUNDS) + 1, own.peaks.shape[1], len(QUANTILES)), np.nan)
+        level = LevelDistribution(LIMITS, unmeasured)
+        parts = (own.spec, self._normaliser, network, weights, shares, own.horizons, *plain, level)
+        return ForecastModel(*parts), losses
 
     def forecast_unseen(self) -> Floats:
-        """Logits (R, H) for the own rows, each by a model that did not learn the row's part of the history.
+        """Logits (R, O) for the own rows, each by a model that did not learn the row's part of the history.
 
         NaN where the history is too short to be cut, or training was stopped.
         """
-        rows, count = np.arange(len(self._own)), len(self._own.horizons)
-        logits = np.full((len(rows), count), np.nan)
+        rows = np.arange(len(self._own))
+        logits = np.full(self._own.targets.shape, np.nan)
         for fold in range(self._folds):
             if self._stop is not None and self._stop.is_set():
                 return np.full_like(logits, np.nan)
@@ -203,7 +215,7 @@ def fit_network(
     stop: Stop | None = None,
     tell: Progress = lambda _share, _loss: None,
 ) -> tuple[Network, tuple[float, ...]]:
-    """A network fitted to normalised features Z (R, F), with H outputs, and its loss after each epoch."""
+    """A network fitted to normalised features Z (R, F), an output a target, and its loss after each epoch."""
     known = np.isfinite(table.targets)
     T = np.where(known, table.targets, 0.0).astype(np.float32)
     weights = (known * table.weights[:, None] * _output_weights(table.horizons)).astype(np.float32)
@@ -225,12 +237,12 @@ def fit_network(
         stop=stop,
         progress=lambda epoch: tell(epoch.number / epoch.epochs, epoch.loss),
     )
-    return _first_outputs(network, len(table.horizons)), tuple(report.losses)
+    return _without_dropout(network), tuple(report.losses)
 
 
 def _output_weights(horizons: Sequence[int]) -> Floats:
     """(O,) how much each output counts; all of them together 1."""
-    ahead, others = sum(horizon > 0 for horizon in horizons), len(LIMITS) - 1
+    ahead, others = sum(horizon > 0 for horizon in horizons), len(OTHERS)
     rest = np.full(ahead * others, (1.0 - OWN_SHARE) / others)
     weights = np.concatenate([np.full(len(horizons), OWN_SHARE), rest])
     total: Floats = weights / weights.sum()
@@ -245,19 +257,17 @@ def _with_dropout(inputs: int, outputs: int, rng: np.random.Generator) -> Networ
     return Network([*layers, Dense(sizes[-1], outputs, "identity", normal(0.5))], seed=rng)
 
 
-def _first_outputs(network: Network, count: int) -> Network:
-    """A network with the same layers, without dropout, that gives only the first ``count`` outputs."""
-    smaller = build_network(network.inputs, HIDDEN, count)
-    for mine, theirs in zip(smaller.dense, network.dense, strict=True):
-        mine.W[...] = theirs.W[:, : mine.outputs]
-        mine.b[...] = theirs.b[: mine.outputs]
-    return smaller
+def _without_dropout(network: Network) -> Network:
+    """The network as it is used."""
+    used = build_network(network.inputs, HIDDEN, network.outputs, drawn=False)
+    used.theta[...] = network.theta
+    return used
 
 
 def adjusted(
     model: ForecastModel, own: TrainingTable, unseen: Floats, budget_per_week: float
 ) -> ForecastModel:
-    """The model with calibration and thresholds found on logits ``unseen`` (R, H) of rows not learned.
+    """The model with calibration and thresholds found on logits ``unseen`` (R, O) of rows not learned.
 
     What was told is left out: nothing of the kind is in the other folds, so that every fold misses it, and
     the correction for that would raise the probability of all that looks like nothing.
@@ -277,7 +287,24 @@ def adjusted(
                 thresholds[place] = choose_threshold(
                     own.timestamps[known], p, truth, now[known], budget_per_week
                 )
-    return replace(model, calibration=calibration, thresholds=thresholds)
+    return _with_level(replace(model, calibration=calibration, thresholds=thresholds), own, unseen)
+
+
+def _with_level(model: ForecastModel, own: TrainingTable, unseen: Floats) -> ForecastModel:
+    """The model with the quantiles of the load level read where what really came lay below as often."""
+    if model.level is None or not np.isfinite(unseen).all():
+        return model
+    exceedances, levels = model.exceedances(model.level, model.calibrated(unseen)), model.levels(own.features)
+    reached = model.level.reached(exceedances, levels, own.peaks)
+    groups, shares = group_of(levels), model.level.shares.copy()
+    for place, mine in enumerate(reached.T):
+        known = np.isfinite(mine) & ~own.labelled
+        for group in range(len(shares)):
+            chosen = known & (groups == group)
+            chosen = chosen if chosen.sum() >= LEAST_GROUP_ROWS else known
+            if chosen.any():
+                shares[group, place] = weighted_quantiles(mine[chosen], own.weights[chosen], QUANTILES)
+    return replace(model, level=replace(model.level, shares=np.clip(shares, *READ)))
 
 
 def _figures(

@@ -12,16 +12,15 @@ import numpy as np
 from loadwatch.errors import TrainingError
 from loadwatch.features.forecast import CHUNK, ForecastFeatures, ForecastSpec
 from loadwatch.features.recurrence import Flags, Integers
-from loadwatch.labels.horizons import exceedances, inside, labelled_levels
+from loadwatch.labels.horizons import exceedances, inside, labelled_levels, peaks
 from loadwatch.labels.rule import Rule
+from loadwatch.model.level import LIMITS, SAID
 from loadwatch.records import Floats, Label, Recording, Span
 from loadwatch.training.rows import choose_rows
 from loadwatch.training.selection import choose_companions
 from loadwatch.training.synthetic import synthetic_recording
 
-# The limit itself, and lower and higher ones: high load is rare, and a near miss tells nearly as much as a
-# hit.
-LIMITS: Final = (1.0, 0.375, 0.5, 0.625, 0.75, 0.875, 0.9375, 1.0625, 1.125)
+OTHERS: Final = tuple(limit for limit in LIMITS if limit != SAID)
 MOST_ROWS: Final = 40_000
 MOVE_EVERY_SECONDS: Final = 8 * 86400.0
 
@@ -46,6 +45,7 @@ class TrainingTable:
     weights: Floats
     onsets: int  # in the history the rows are of
     labelled: Flags  # (R,) high within a horizon by an operator's word alone: learned, but no measurement
+    peaks: Floats  # (R, A) the highest level within each horizon above 0, NaN where unknown
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -53,7 +53,9 @@ class TrainingTable:
     def take(self, rows: Integers) -> Self:
         """Some of the rows."""
         parts = (self.timestamps[rows], self.features[rows], self.targets[rows], self.weights[rows])
-        return type(self)(self.spec, self.horizons, *parts, self.onsets, self.labelled[rows])
+        return type(self)(
+            self.spec, self.horizons, *parts, self.onsets, self.labelled[rows], self.peaks[rows]
+        )
 
     def joined(self, other: TrainingTable, share: float) -> Self:
         """With the rows of another table below, which weigh ``share`` of what they weigh there."""
@@ -66,6 +68,7 @@ class TrainingTable:
             np.concatenate([self.weights, share * other.weights]),
             self.onsets,
             np.concatenate([self.labelled, other.labelled]),
+            np.vstack([self.peaks, other.peaks]),
         )
 
 
@@ -92,7 +95,7 @@ def learning_table(
     if any(label.kind == "high" for label in labels):
         by_rule = exceedances(recording.timestamps, levels, horizons)[:, :, 0]
         labelled = ((targets[:, : len(horizons)] == 1.0) & (by_rule != 1.0)).any(axis=1)
-    usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1) & ~masked
+    usable: Flags = np.logical_or.reduce(np.isfinite(targets[:, : len(horizons)]), axis=1) & ~masked
     if not usable.any():
         raise TrainingError(
             f"cannot train the forecast: none of {len(recording)} rows has a known load level and future; "
@@ -105,8 +108,17 @@ def learning_table(
     features = features_of(spec, recording, levels, chosen)
     times = recording.timestamps[chosen]
     onsets = count_onsets(truth)
+    highest = peaks(recording.timestamps, truth, [horizon for horizon in horizons if horizon > 0])
     return TrainingTable(
-        spec, tuple(horizons), times, features, targets[chosen], weights, onsets, labelled[chosen]
+        spec,
+        tuple(horizons),
+        times,
+        features,
+        targets[chosen],
+        weights,
+        onsets,
+        labelled[chosen],
+        highest[chosen],
     )
 
 
@@ -165,7 +177,8 @@ def _level_table(spec: ForecastSpec, rule: Rule, horizons: tuple[int, ...], seed
         tables.append((recording.timestamps[chosen], features, targets[chosen], weights))
     times, features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
     measured = np.zeros(len(times), bool)
-    return TrainingTable(spec, horizons, times, features, futures, weighed, onsets, measured)
+    unknown = np.full((len(times), sum(horizon > 0 for horizon in horizons)), np.nan)
+    return TrainingTable(spec, horizons, times, features, futures, weighed, onsets, measured, unknown)
 
 
 def count_onsets(levels: Floats) -> int:
@@ -175,7 +188,7 @@ def count_onsets(levels: Floats) -> int:
 
 
 def _targets(timestamps: Floats, levels: Floats, horizons: Sequence[int]) -> Floats:
-    table = exceedances(timestamps, levels, horizons, LIMITS)
+    table = exceedances(timestamps, levels, horizons, (SAID, *OTHERS))
     ahead = [place for place, horizon in enumerate(horizons) if horizon > 0]
     return np.hstack([table[:, :, 0], table[:, ahead, 1:].reshape(len(timestamps), -1)])
 

@@ -15,6 +15,8 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. Its form is that o
       flagged_by            rule | model | guard | null
       rule                 null or {level, deciding}: how near the rule is to its limit, high above 1, and the
                            signals of the comparison that set it
+      level_forecast       [{horizon_seconds, quantiles: {0.5, 0.9}, words}]: the highest level now or within
+                           the horizon, 1.5 is that or more; empty unless fresh, and while it cannot be said
       anomaly              {score, flag}
       unknown              [{signal, why}] that rule or limits need and that stay unknown; empty unless fresh
       failing              [{source, why}] that failed at the last sample, needed or not; empty unless fresh
@@ -64,10 +66,11 @@ from loadwatch.json_documents import (
     of_maintenance,
     of_span,
 )
+from loadwatch.model.level import QUANTILES
 from loadwatch.records import STALE_AFTER_INTERVALS, Filling, NoAlert, Snapshot, Span
 from loadwatch.signals import BY_NAME, Signal
 from loadwatch.web.facts import Facts
-from loadwatch.web.wording import filling_words, in_words
+from loadwatch.web.wording import filling_words, in_words, level_words
 
 LONGEST_WHY: Final = 300
 """Characters of what went wrong with a source, some of which may be an exporter's own words."""
@@ -133,6 +136,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
         ],
         "flagged_by": snapshot.flagged_by if fresh else None,
         "rule": _rule(snapshot) if fresh else None,
+        "level_forecast": _level_forecast(snapshot) if fresh else [],
         "unknown": [{"signal": name, "why": why} for name, why in snapshot.unknown.items() if fresh],
         "failing": [
             {"source": printable(name), "why": printable(why[:LONGEST_WHY])}
@@ -155,6 +159,17 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
 def _rule(snapshot: Snapshot) -> dict[str, Any] | None:
     level = number(snapshot.load_level)
     return None if level is None else {"level": level, "deciding": list(snapshot.deciding)}
+
+
+def _level_forecast(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return [
+        {
+            "horizon_seconds": horizon,
+            "quantiles": {str(each): number(level) for each, level in zip(QUANTILES, levels, strict=True)},
+            "words": level_words(horizon, *levels),
+        }
+        for horizon, levels in sorted(snapshot.level_forecast.items())
+    ]
 
 
 def _no_alert(no_alert: NoAlert) -> dict[str, Any]:

@@ -7,6 +7,8 @@ A curve is a list with one value a slot, null where nothing was known::
     resolution_seconds     the length of a slot; its value is the mean of the samples in it
     signals                {name: [value]}
     probabilities          {horizon in seconds: [value]}
+    level                  [load level], 1 is the limit
+    level_forecast         {quantile: [level]}: the highest one now or within the longest horizon
     anomaly                [score]
 """
 
@@ -16,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from loadwatch.model.level import QUANTILES
 from loadwatch.records import Floats, Recording, Snapshot
 
 RINGS: Final = {"hour": (10.0, 360), "six_hours": (60.0, 360), "day": (300.0, 288), "week": (1800.0, 336)}
@@ -104,7 +107,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shape: tuple[tuple[str, ...], tuple[int, ...], bool] = ((), (), False)
+        self._shape: tuple[Any, ...] = ()
         self._names: tuple[str, ...] = ()
         self._rings = {span: _Ring(resolution, slots) for span, (resolution, slots) in RINGS.items()}
 
@@ -112,15 +115,19 @@ class Timeline:
         """Take in one sample and its verdict."""
         signals, probabilities = snapshot.sample.values, snapshot.probabilities
         score = () if snapshot.anomaly_score is None else (snapshot.anomaly_score,)
-        shape = (tuple(signals), tuple(probabilities), bool(score))
+        level = () if snapshot.load_level is None else (snapshot.load_level,)
+        ahead = snapshot.level_forecast[max(snapshot.level_forecast)] if snapshot.level_forecast else ()
+        shape = (tuple(signals), tuple(probabilities), bool(score), bool(level), bool(ahead))
         if shape != self._shape:
             self._shape = shape
             self._names = (
                 *(f"signals/{name}" for name in signals),
                 *(f"probabilities/{horizon}" for horizon in probabilities),
                 *(["anomaly"] if score else []),
+                *(["level"] if level else []),
+                *([f"level_forecast/{quantile}" for quantile in QUANTILES] if ahead else []),
             )
-        row = np.array([*signals.values(), *probabilities.values(), *score])
+        row = np.array([*signals.values(), *probabilities.values(), *score, *level, *ahead])
         with self._lock:
             for ring in self._rings.values():
                 ring.add(snapshot.sample.timestamp, self._names, row)
@@ -154,7 +161,12 @@ class Timeline:
                 curves = {
                     f"probabilities/{int(horizon)}": each for horizon, each in one["probabilities"].items()
                 }
-                curves |= {"anomaly": one["anomaly"]} if one["anomaly"] else {}
+                # One written by a version before the load level was told has none.
+                levels = one.get("level_forecast", {})
+                curves |= {
+                    f"level_forecast/{name}": levels[name] for name in map(str, QUANTILES) if name in levels
+                }
+                curves |= {name: one[name] for name in ("anomaly", "level") if one.get(name)}
                 if not curves:
                     continue
                 values = np.array(list(curves.values()), np.float64).T
@@ -180,6 +192,8 @@ class Timeline:
             "signals": {},
             "probabilities": {},
             "anomaly": [],
+            "level": [],
+            "level_forecast": {},
         }
         for column, values in curves.items():
             group, _, name = column.partition("/")

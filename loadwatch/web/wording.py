@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from loadwatch.model.level import HIGHEST
 from loadwatch.records import Contribution, Filling, NoAlert, Snapshot, Verdict
 from loadwatch.times import local_zone
 
@@ -93,6 +94,23 @@ def filling_words(filling: Filling) -> str:
     if filling.full_in_seconds is None:
         return words
     return f"{words}; at this rate {end} in {duration(max(filling.full_in_seconds, 60.0))}"
+
+
+def level_words(horizon: int, median: float, high: float) -> str:
+    """The highest load level expected within a horizon, of its quantiles 0.5 and 0.9.
+
+    >>> level_words(900, 0.7, 1.2), level_words(900, 0.05, 0.051), level_words(60, 1.3, HIGHEST)
+    ('peak within 15 minutes: 70 to 120 % of the limit', 'peak within 15 minutes: 5 % of the limit', \
+'peak within 1 minute: 130 % of the limit to over 150 %')
+    """
+    low, top = (round(100 * max(level, 0.0)) for level in (median, high))
+    if median >= HIGHEST:
+        text = f"over {HIGHEST:.0%} of the limit".replace("%", " %")
+    elif high >= HIGHEST:
+        text = f"{low} % of the limit to over {round(100 * HIGHEST)} %"
+    else:
+        text = f"{low} % of the limit" if low == top else f"{low} to {top} % of the limit"
+    return f"peak within {duration(horizon)}: {text}"
 
 
 def _sentence(words: str) -> str:

@@ -3,7 +3,8 @@
 Each file is learned to its half and forecast, frozen, from there on; the forecasts are written as
 ``loadwatch replay`` would write them and scored by the scorer that comes with the data. Beside loadwatch
 stand persistence (the load level itself), and scikit-learn's logistic regression and gradient boosting on
-the same features.
+the same features. below_0.5 and below_0.9 are the shares of the time in which the highest load level now or
+within the horizon stayed below the quantile that was forecast, or both lay beyond the last limit.
 
     bench_forecast.py                     every Bitbrains file, cpu > 80 %, 900 s
     bench_forecast.py --walk 7d           the same, learning anew each week
@@ -32,8 +33,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from loadwatch.features.forecast import forecast_features
+from loadwatch.labels.horizons import peaks
 from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel
+from loadwatch.model.level import HIGHEST
 from loadwatch.records import Recording
 from loadwatch.times import parse_duration
 from loadwatch.training.forecast import train_forecast
@@ -41,6 +44,7 @@ from loadwatch.training.table import learning_table
 
 SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / "../shared"))
 COLUMNS = ("ap", "ap_calm", "brier", "recall", "lead_minutes")
+QUANTILE_COLUMNS = ("below_0.5", "below_0.9")
 HORIZONS = (0, 60, 300, 900)
 SELDOM_HIGH = ("vm093", "vm383")  # scored, but high at most five times in the half that is learned
 
@@ -77,17 +81,31 @@ def score(recording: Recording, probabilities: np.ndarray, high: str, horizon: i
     return dict(zip(fields[::2], map(float, fields[1::2]), strict=True))
 
 
-def forecast(model: ForecastModel, recording: Recording, levels: np.ndarray) -> np.ndarray:
+def forecast(model: ForecastModel, recording: Recording, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     features = model.features().extend(
         recording.timestamps, recording.with_signals(model.spec.signals).values, levels
     )
-    return model.probabilities(features)
+    return model.look_ahead(features)
 
 
-def loadwatch(recording: Recording, rule: Rule, horizon: int, options: argparse.Namespace) -> np.ndarray:
-    """Probabilities (N,), by a model learned to the half, or anew each ``options.walk`` seconds after."""
+def coverage(recording: Recording, rule: Rule, horizon: int, quantiles: np.ndarray) -> dict[str, float]:
+    """How often what came stayed below each of the quantiles (N, 2)."""
+    levels = rule.levels(recording)
+    came = np.fmax(peaks(recording.timestamps, levels, [horizon])[:, 0], levels)
+    known = np.isfinite(came) & np.isfinite(quantiles).all(axis=1)
+    below = (came[:, None] <= quantiles) | (quantiles >= HIGHEST)
+    return dict(zip(QUANTILE_COLUMNS, below[known].mean(axis=0).tolist(), strict=True))
+
+
+def loadwatch(
+    recording: Recording, rule: Rule, horizon: int, options: argparse.Namespace
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (N,) and quantiles (N, 2) of the level.
+
+    By a model learned to the half, or anew each ``options.walk`` seconds after.
+    """
     times, levels = recording.timestamps, rule.levels(recording)
-    answer = np.full(len(recording), np.nan)
+    answer, quantiles = np.full(len(recording), np.nan), np.full((len(recording), 2), np.nan)
     cuts = [times[len(times) // 2]]
     while options.walk and cuts[-1] + options.walk < times[-1]:
         cuts.append(cuts[-1] + options.walk)
@@ -95,8 +113,10 @@ def loadwatch(recording: Recording, rule: Rule, horizon: int, options: argparse.
         past = recording.between(start - options.history, start)
         model, _ = train_forecast(past, rule, HORIZONS, seed=options.seed)
         mine = (times >= start) & (times < end)
-        answer[mine] = forecast(model, recording, levels)[mine, HORIZONS.index(horizon)]
-    return answer
+        chances, ahead = forecast(model, recording, levels)
+        answer[mine] = chances[mine, HORIZONS.index(horizon)]
+        quantiles[mine] = ahead[mine, model.ahead.index(horizon)]
+    return answer, quantiles
 
 
 def others(recording: Recording, rule: Rule, horizon: int) -> dict[str, np.ndarray]:
@@ -133,7 +153,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["loadwatch"])
     options = parser.parse_args()
     files = options.files or sorted((SHARED / "data/bitbrains").glob("*.csv.gz"))
-    rows = []
+    rows, covered = [], {}
     for path in files:
         recording = stretched(read(path), options.step) if options.step else read(path)
         limit = options.limit
@@ -143,7 +163,11 @@ def main() -> None:
             )
         rule = Rule.parse(f"cpu_percent > {limit!r}")
         started = time.process_time()
-        answers = {"loadwatch": loadwatch(recording, rule, options.horizon, options)}
+        chances, quantiles = loadwatch(recording, rule, options.horizon, options)
+        answers = {"loadwatch": chances}
+        covered[path.name.removesuffix(".csv.gz")[-5:]] = coverage(
+            recording, rule, options.horizon, quantiles
+        )
         seconds = time.process_time() - started
         if not options.only:
             answers |= others(recording, rule, options.horizon)
@@ -161,6 +185,7 @@ def main() -> None:
     table.loc["mean"] = table.loc[[host for host in table.index if host not in SELDOM_HIGH]].mean()
     for column in COLUMNS:
         print(f"\n{column}\n{table[column].round(3).to_string()}")
+    print(f"\nload level within {options.horizon} s\n{pd.DataFrame(covered).T.round(3).to_string()}")
 
 
 if __name__ == "__main__":

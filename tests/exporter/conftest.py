@@ -28,6 +28,8 @@ def snapshot(clock: ManualClock) -> Snapshot:
         contributions={"high_load": parts, "anomaly": parts},
         model=ModelInfo("20231114T221320-7", "trained", WALL - 3600),
         maintenance=False,
+        load_level=0.625,
+        level_forecast={60: (0.625, 0.75), 300: (0.6875, 0.9375), 900: (0.75, 1.25)},
     )
 
 
@@ -44,7 +46,6 @@ def exporter(clock: ManualClock) -> Exporter:
     exporter.training_rejections.inc()
     exporter.training_duration.set(12.5)
     exporter.training_loss.set(0.125, "train")
-    exporter.training_loss.set(0.1875, "validation")
     exporter.training_samples.set(100_000)
     exporter.last_training_success.set(WALL - 3600)
     for verdict in ("high_load", "anomaly"):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadwatch.labels.horizons import exceedances, inside, labelled_levels
+from loadwatch.labels.horizons import exceedances, inside, labelled_levels, peaks
 from loadwatch.records import Label, Span
 
 NAN = np.nan
@@ -54,6 +54,17 @@ def test_higher_limits_are_exceeded_less(rows, seed, horizon):
     table = exceedances(t, level, [horizon], [0.9, 1.0, 1.1])[:, 0]
     assert (np.nan_to_num(table[:, 0]) >= np.nan_to_num(table[:, 1])).all()
     assert (np.nan_to_num(table[:, 1]) >= np.nan_to_num(table[:, 2])).all()
+
+
+@given(rows=st.integers(0, 60), seed=st.integers(0, 2**32 - 1), horizon=st.sampled_from([7, 60, 300]))
+def test_the_highest_level_is_that_of_the_rows_within_the_horizon(rows, seed, horizon):
+    """As one would find it row by row; unknown where not all of the span was watched."""
+    rng = np.random.default_rng(seed)
+    t, level = 5.0 * np.arange(rows), rng.uniform(0.5, 1.5, rows)
+    for place, highest in enumerate(peaks(t, level, [horizon])[:, 0]):
+        ahead = level[(t > t[place]) & (t <= t[place] + horizon)]
+        assert np.isnan(highest) or highest == ahead.max()
+        assert np.isfinite(highest) or t[place] + horizon > t[-1]
 
 
 @pytest.mark.parametrize(

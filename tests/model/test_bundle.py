@@ -64,6 +64,24 @@ def test_a_cut_file_gives_way_to_the_model_before(tmp_path: Path, content: bytes
     assert (tmp_path / f"{NEWER}.damaged").exists()
 
 
+def test_a_model_from_before_the_load_level_was_told_forecasts_on() -> None:
+    """A file of format 1 gives the same probabilities, and says nothing of the level to come."""
+    new = model_called(NEWER)
+    meta, arrays = storage.unpack(new.to_bytes())
+    forecast = {key: value for key, value in meta["parts"]["forecast"].items() if key != "limits"}
+    last = new.forecast.network.dense[-1]
+    kept = (last.W[:, :2].ravel(), last.b[:2])
+    before = new.forecast.network.theta[: -last.W.size - last.b.size]
+    old_arrays = {key: value for key, value in arrays.items() if key != "forecast/level"}
+    old_arrays["forecast/theta"] = np.concatenate([before, *kept])
+    old_meta = {**meta, "format": 1, "parts": {**meta["parts"], "forecast": forecast}}
+    old = Model.from_bytes(storage.pack(old_meta, old_arrays)).forecast
+    features = np.random.default_rng(0).random((20, len(new.forecast.spec.names)))
+    chances, levels = old.look_ahead(features)
+    np.testing.assert_allclose(chances, new.forecast.look_ahead(features)[0], rtol=1e-5)
+    assert np.isnan(levels).all()
+
+
 def test_the_anomaly_model_of_an_earlier_version_is_left_out() -> None:
     """The forecast of such a file goes on working; the next training puts an anomaly model beside it."""
     meta, arrays = storage.unpack(model_called(NEWER).to_bytes())

@@ -116,6 +116,26 @@ def test_the_document_names_who_uses_what_drives_the_verdict() -> None:
     assert document(loaded, age=100.0)["verdict"]["culprits"] is None
 
 
+def test_how_high_load_will_get_is_told_in_figures_and_words() -> None:
+    """By horizon; nothing where it is not known."""
+    told = document(replace(CALM, level_forecast={900: (0.7, 1.2), 60: (0.6, 1.5)}))["verdict"][
+        "level_forecast"
+    ]
+    assert told == [
+        {
+            "horizon_seconds": 60,
+            "quantiles": {"0.5": 0.6, "0.9": 1.5},
+            "words": "peak within 1 minute: 60 % of the limit to over 150 %",
+        },
+        {
+            "horizon_seconds": 900,
+            "quantiles": {"0.5": 0.7, "0.9": 1.2},
+            "words": "peak within 15 minutes: 70 to 120 % of the limit",
+        },
+    ]
+    assert document()["verdict"]["level_forecast"] == []
+
+
 def test_a_stale_verdict_is_withdrawn() -> None:
     """After three intervals the document keeps the time of the sample and nothing of what it led to."""
     status = document(age=15.001)
@@ -127,6 +147,7 @@ def test_a_stale_verdict_is_withdrawn() -> None:
         "high_load": [],
         "flagged_by": None,
         "rule": None,
+        "level_forecast": [],
         "unknown": [],
         "failing": [],
         "no_alert": None,

@@ -193,3 +193,16 @@ def test_a_ring_keeps_its_size_whatever_the_clock_does() -> None:
         assert len(curves["a"]) == 6
         assert curves["a"][-1] == 1.0
     assert np.isfinite(curves["a"]).sum() == 2
+
+
+def test_the_load_level_is_kept_with_what_was_forecast_of_it() -> None:
+    """For the longest horizon; a slot in which it was not known is null."""
+    timeline, told = Timeline(), {60: (0.5, 0.6), 900: (0.7, 0.9)}
+    timeline.add(Snapshot(Sample(1_000.0, 0.0, {"cpu": 0.5}), load_level=0.5, level_forecast=told))
+    timeline.add(Snapshot(Sample(1_010.0, 0.0, {"cpu": 0.5})))
+    series = timeline.series("hour")
+    assert series["level"][-2:] == [0.5, None]
+    assert {name: values[-2:] for name, values in series["level_forecast"].items()} == {
+        "0.5": [0.7, None],
+        "0.9": [0.9, None],
+    }
