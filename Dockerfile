@@ -1,7 +1,7 @@
 # Two stages: the first has pip and the source, the second Python, what loadwatch needs, and an ordinary user.
 # How to run it so that it sees the host: loadwatch/docs/install.md, "In a container"
 FROM docker.io/library/python:3.11-slim-bookworm AS build
-# --build-arg EXTRAS=[notify,secure] for what needs more: loadwatch/docs/notifications.md, TLS and passwords.
+# --build-arg "EXTRAS=[notify,secure]" for what needs more: loadwatch/docs/notifications.md, TLS and passwords.
 ARG EXTRAS=
 COPY . /source
 RUN python -m venv --without-pip /opt/loadwatch \

@@ -33,8 +33,8 @@ class Messenger:
         """Send ``message`` and return once the service has taken it.
 
         Raises:
-            UnknownDeliveryError: the child ended without an answer, so nobody knows.
-            NotificationError: the service did not take it.
+            UnknownDeliveryError: the child began and ended without an answer, so nobody knows.
+            NotificationError: the service did not take it, or it was never sent.
 
         """
         answers: list[dict[str, Any]] = []
@@ -46,8 +46,10 @@ class Messenger:
             )
         except NotificationError as error:
             if not answers:
+                raise NotificationError(recipient.masked(str(error))) from None
+            if "sent" not in answers[-1]:
                 raise UnknownDeliveryError(recipient.masked(str(error))) from None
-        if not answers:
+        if not answers or "sent" not in answers[-1]:
             raise UnknownDeliveryError("the sending process ended without an answer")
         if not answers[-1]["sent"]:
             raise NotificationError(recipient.masked(str(answers[-1]["why"])))

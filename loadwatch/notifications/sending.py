@@ -1,14 +1,14 @@
 """Sending by Apprise, in a process of its own: nothing of it stays in the memory of the daemon.
 
 An order is JSON: ``{"url": ..., "title": ..., "body": ..., "urgency": ...}``, or ``{"check": [url, ...]}``.
-The answer is one line of JSON, ``{"sent": true}`` or ``{"sent": false, "why": ...}``; of a check
-``{"unusable": [index, ...]}``.
+What is answered are lines of JSON: ``{"begun": true}`` before anything leaves this host, then
+``{"sent": true}`` or ``{"sent": false, "why": ...}``; of a check ``{"unusable": [index, ...]}``.
 """
 
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TextIO
 
 LARGEST_ORDER: Final = 256 * 1024
@@ -27,29 +27,31 @@ class _LastWords(logging.Handler):
 
 
 def obey(orders: TextIO) -> None:
-    """Do as the order on ``orders`` says and print the answer."""
+    """Do as the order on ``orders`` says and print the answers."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # what a library prints is no answer
     order = json.loads(orders.read(LARGEST_ORDER))
-    answer = _check(order["check"]) if "check" in order else _send(order)
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
+    for answer in [_check(order["check"])] if "check" in order else _send(order):
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
-def _send(order: Mapping[str, Any]) -> dict[str, Any]:
+def _send(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     import apprise  # noqa: PLC0415 - loadwatch[notify], and only where something is sent
 
     heard = _listen(apprise.logger)
     messenger = apprise.Apprise(asset=apprise.AppriseAsset(app_id="loadwatch"))
     if not messenger.add(order["url"]):
-        return {"sent": False, "why": "Apprise knows no such service, or something is missing in its URL"}
+        yield {"sent": False, "why": "Apprise knows no such service, or something is missing in its URL"}
+        return
+    yield {"begun": True}
     sent = messenger.notify(
         title=order["title"],
         body=order["body"],
         notify_type=order["urgency"],
         body_format=apprise.NotifyFormat.TEXT,
     )
-    return {"sent": True} if sent else {"sent": False, "why": heard.words or "the service did not take it"}
+    yield {"sent": True} if sent else {"sent": False, "why": heard.words or "the service did not take it"}
 
 
 def _check(urls: list[str]) -> dict[str, Any]:
