@@ -1,5 +1,6 @@
 """Times on the command line are read before anything is done, everywhere in the same forms."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import click
 import pytest
 from documents import commands
 
+from cli import hosts
 from cli.conftest import Invoke
 from loadwatch.cli.time_options import MOMENT_AHEAD, SINCE, Duration, Moment, Since, SinceType
 
@@ -95,3 +97,30 @@ def test_a_span_that_ends_before_it_begins_is_wrong_usage(invoke: Invoke, tmp_pa
 def test_a_time_of_day_is_the_next_one_for_who_plans() -> None:
     """``--at 22:00`` never means yesterday evening."""
     assert MOMENT_AHEAD.convert("22:00", None, None) > time.time()
+
+
+@pytest.mark.parametrize("words", [("--to", "2h"), ("--for", "2h"), ("--at", "now", "--for", "2h")])
+def test_a_window_goes_to_a_moment_or_for_a_length(invoke: Invoke, tmp_path: Path, words: tuple[str]) -> None:
+    """Both are one window; ``--at``, as it was once called, still says when it begins."""
+    assert "maintenance 1: " in invoke("maintenance", "start", *words, "--state-directory", tmp_path).output
+    listed = json.loads(invoke("maintenance", "list", "--json", "--state-directory", tmp_path).output)
+    (window,) = listed["maintenance"]
+    assert window["end_timestamp"] - window["start_timestamp"] == pytest.approx(7200.0, abs=5.0)
+
+
+@pytest.mark.parametrize("command", [("label",), ("history", "forget"), ("maintenance", "start")])
+def test_a_span_is_read_alike_by_all_commands(
+    invoke: Invoke, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """``--from`` with ``--to`` or with ``--for``; both, or an end before the beginning, are refused."""
+    hosts.fill(tmp_path, hosts.recording(3, end=time.time()))
+    ahead = command[0] == "maintenance"
+    first, last = ("1h", "2h") if ahead else ("2h", "1h")
+    kind = ("normal",) if command == ("label",) else ()
+    where = ("--state-directory", tmp_path)
+    for end in (("--to", last), ("--for", "1h")):
+        assert invoke(*command, "--from", first, *end, *kind, *where).exit_code == 0
+    both = invoke(*command, "--from", first, "--to", last, "--for", "1h", *kind, *where)
+    assert "either --to with its end, or --for with its length" in str(both.exception)
+    backwards = invoke(*command, "--from", last, "--to", first, *kind, *where)
+    assert "ends before it begins" in str(backwards.exception)
