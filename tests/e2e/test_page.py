@@ -359,6 +359,14 @@ def test_the_large_chart_zooms_and_shows_a_signal_and_what_happened(browser: Bro
     )
     assert "Disk read (right)" in browser.text("#probability-chart .legend")
     assert re.search(r"Disk read [\d.]+ MB/s", browser.text("#probability-chart .readout"))
+    browser.evaluate(
+        "document.querySelector('#beside').value = 'load level';"
+        "document.querySelector('#beside').dispatchEvent(new Event('change'))"
+    )
+    assert browser.evaluate("document.querySelector('#probability-chart path.fan').getAttribute('d')")
+    assert re.search(r"Load level [\d.]+ %, forecast to peak at", browser.text(".readout"))
+    assert "Peak within 15 minutes" in browser.text("#peak")
+    browser.evaluate("s.value = 'disk_read'; s.dispatchEvent(new Event('change'))")
     assert "MB/s" in browser.evaluate(
         "document.querySelector('.of-signal').textContent + "
         "[...document.querySelectorAll('.of-signal')].at(-1).textContent"

@@ -126,6 +126,9 @@ def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Sna
         flagged_by="limit" if scene == "busy" else None,
         load_level=load / 0.9,
         deciding=("cpu",),
+        level_forecast={}
+        if young
+        else {h: (load / 0.9, min(1.5, load * (1.15 + h / 2_000))) for h in (60, 300, 900)},
         culprits={"high_load": culprits_at(now)} if scene == "busy" else {},
     )
 
@@ -255,9 +258,17 @@ class FakeDaemon:
             lived = snapshot_at(self._clock, "calm", self._rng)
             chances = {h: min(0.99, load**2 * (1 + h / 4_000)) for h in lived.probabilities}
             sample = Sample(float(t), 0.0, values_at(t, load, self._rng))
+            levels = {900: (load, 1.3 * load)}
             odd = 0.15 + 0.2 * bump + 0.02 * self._rng.standard_normal()
             self.board.timeline.add(
-                replace(lived, sample=sample, probabilities=chances, anomaly_score=float(odd))
+                replace(
+                    lived,
+                    sample=sample,
+                    probabilities=chances,
+                    anomaly_score=float(odd),
+                    load_level=load,
+                    level_forecast=levels,
+                )
             )
 
 

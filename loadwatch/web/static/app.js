@@ -15,6 +15,8 @@ const TROUBLES = {
   TypeError: "no connection",
 };
 const LEAST_SLOTS = 30;
+// No signal is called so.
+const LEVEL = "load level";
 const CURVES_EVERY = { hour: 10_000, six_hours: 30_000, day: 60_000, week: 300_000 };
 
 // Relative, so that it works behind a prefix; without the user:password of an address typed in full, which
@@ -64,7 +66,7 @@ function show(status) {
 
 /** Without the empty time before the first sample, so that a young daemon's curves can be seen. */
 function sinceTheFirst(series) {
-  const curves = [...Object.values(series.probabilities), ...Object.values(series.signals)];
+  const curves = [...Object.values(series.probabilities), ...Object.values(series.signals), series.level];
   const slots = Math.max(0, ...curves.map((values) => values.length));
   const begins = Math.min(slots, ...curves.map((values) => values.findIndex(known)).filter((slot) => slot >= 0));
   const skipped = Math.max(0, Math.min(begins, slots - LEAST_SLOTS));
@@ -75,6 +77,8 @@ function sinceTheFirst(series) {
     probabilities: cut(series.probabilities),
     signals: cut(series.signals),
     anomaly: series.anomaly.slice(skipped),
+    level: series.level.slice(skipped),
+    level_forecast: cut(series.level_forecast),
   };
 }
 
@@ -107,8 +111,14 @@ function showCourse(status, series) {
   chart.show({ span, start, resolution, curves, signal: besideOf(status.signals, series), bands });
 }
 
-/** The signal that is drawn beside the probabilities, where one is chosen. */
+/** What is drawn beside the probabilities, where something is chosen: the load level with its forecast, or a signal. */
 function besideOf(signals, series) {
+  if (byId("beside").value === LEVEL) {
+    const { "0.5": low, "0.9": high } = series.level_forecast;
+    const ahead = duration(Math.max(...Object.keys(series.probabilities)));
+    const band = low && high ? { name: `Peak forecast within ${ahead}, median to 90th percentile`, low, high } : null;
+    return { name: "Load level", unit: "level", values: series.level, band };
+  }
   const chosen = signals.find(({ name }) => name === byId("beside").value);
   const values = chosen && series.signals[chosen.name];
   return values ? { name: signalName(chosen.name), unit: chosen.unit, values } : null;
@@ -120,9 +130,10 @@ function offerSignals(signals) {
   const { value } = select;
   whenChanged(select, names, () => [
     h("option", { value: "" }, "no signal"),
+    h("option", { value: LEVEL }, "Load level and forecast"),
     ...names.map((name) => h("option", { value: name }, signalName(name))),
   ]);
-  if (select.value !== value && names.includes(value)) select.value = value;
+  if (select.value !== value && [LEVEL, ...names].includes(value)) select.value = value;
 }
 
 byId("beside").addEventListener("change", () => {

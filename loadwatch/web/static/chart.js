@@ -2,7 +2,7 @@
 
 import { h, known, s, say } from "./dom.js";
 import { momentOf, percent, quantity, tickOf } from "./format.js";
-import { pathOf, roundTimes, topOf } from "./paths.js";
+import { areaOf, pathOf, roundTimes, topOf } from "./paths.js";
 
 const HEIGHT = 250;
 const MARGIN = { left: 44, right: 8, top: 12, bottom: 24 };
@@ -43,7 +43,7 @@ export class ShareChart {
 
   /**
    * curves: [{name, mark, values}], shares; signal: null or the same with its unit, drawn against a scale of its
-   * own; bands: [{kind, start, end, name, href}] in epoch seconds, those with an address can be followed.
+   * own, and where it has one with a band {name, low, high} behind it; bands: [{kind, start, end, name, href}] in epoch seconds, those with an address can be followed.
    */
   show({ span, start, resolution, curves, signal, bands }) {
     const grown = this.slots === undefined || this.slider.value === this.slider.max || span !== this.span;
@@ -95,7 +95,7 @@ export class ShareChart {
   axes() {
     const marks = [];
     const text = (attributes, words) => s("text", { class: "axis-text", ...attributes }, words);
-    const top = this.signal ? topOf(this.signal.values, this.signal.unit) : 1;
+    const top = this.signal ? this.top : 1;
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
       const y = this.y(share);
       marks.push(s("line", { class: "grid-line", x1: MARGIN.left, x2: this.width - this.right, y1: y, y2: y }));
@@ -144,11 +144,26 @@ export class ShareChart {
 
   lines() {
     const x = (slot) => this.x(this.start + (slot + 0.5) * this.resolution);
-    const drawn = this.curves.map(({ mark, values }) => [mark, values, 1]);
-    if (this.signal) drawn.push(["signal", this.signal.values, topOf(this.signal.values, this.signal.unit)]);
-    return drawn.map(([mark, values, top]) =>
-      s("path", { class: `curve curve-${mark}`, d: pathOf(values, x, (value) => this.y(value / top)) }),
-    );
+    const path = (mark, values, y) => s("path", { class: `curve curve-${mark}`, d: pathOf(values, x, y) });
+    const drawn = this.curves.map(({ mark, values }) => path(mark, values, (share) => this.y(share)));
+    return this.signal ? [...this.besides(x), ...drawn] : drawn;
+  }
+
+  /** The signal, on its own scale, with its band and the limit of a load level. */
+  besides(x) {
+    const { values, unit, band } = this.signal;
+    const y = (value) => this.y(Math.max(0, value) / this.top);
+    const shapes = [s("path", { class: "curve curve-signal", d: pathOf(values, x, y) })];
+    if (band) shapes.unshift(s("path", { class: "fan", d: areaOf(band.high, x, y, band.low) }));
+    if (unit === "level") {
+      const ends = { x1: MARGIN.left, x2: this.width - this.right, y1: y(1), y2: y(1) };
+      shapes.push(s("line", { class: "limit", ...ends }));
+    }
+    return shapes;
+  }
+
+  get top() {
+    return topOf([...this.signal.values, ...(this.signal.band?.high ?? [])], this.signal.unit);
   }
 
   legendMarks() {
@@ -161,10 +176,12 @@ export class ShareChart {
       const edge = s("rect", { width: 26, height: 4, class: `edge-${kind}` });
       return sample(s("rect", { width: 26, height: 12, class: `band-${kind}` }), edge);
     };
+    const fan = sample(s("rect", { width: 26, height: 12, class: "fan" }));
     const shown = new Set(this.shownBands.map((band) => band.kind));
     return [
       ...this.curves.map(({ mark, name }) => h("li", {}, line(mark), name)),
-      ...(this.signal ? [h("li", {}, line("signal"), `${this.signal.name} (right)`)] : []),
+      ...(this.signal ? [h("li", {}, line("signal"), `${this.signal.name} (right${this.signal.unit === "level" ? ", the limit is 100 %" : ""})`)] : []),
+      ...(this.signal?.band ? [h("li", {}, fan, this.signal.band.name)] : []),
       ...Object.keys(KINDS)
         .filter((kind) => shown.has(kind))
         .map((kind) => h("li", {}, box(kind), KINDS[kind])),
@@ -185,13 +202,20 @@ export class ShareChart {
     this.cursor?.setAttribute("x1", x);
     this.cursor?.setAttribute("x2", x);
     const figures = this.curves.map(({ name, values }) => `${name.toLowerCase()} ${percent(values[slot])}`);
-    if (this.signal) figures.push(`${this.signal.name} ${quantity(this.signal.values[slot], this.signal.unit)}`);
+    if (this.signal) figures.push(this.besideAt(slot));
     const marks = this.bands
       .filter(({ start, end }) => start < timestamp + this.resolution / 2 && end > timestamp - this.resolution / 2)
       .map((band) => band.name.toLowerCase());
     const words = `${momentOf(timestamp, this.span)}: ${[...figures, ...marks].join(", ")}`;
     say(this.readout, words);
     this.slider.setAttribute("aria-valuetext", words);
+  }
+
+  besideAt(slot) {
+    const { name, values, unit, band } = this.signal;
+    const words = `${name} ${quantity(values[slot], unit)}`;
+    if (!known(band?.high[slot])) return words;
+    return `${words}, forecast to peak at ${quantity(band.low[slot], unit)} to ${quantity(band.high[slot], unit)}`;
   }
 
   summary() {

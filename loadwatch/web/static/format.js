@@ -47,6 +47,7 @@ export function percent(share) {
 export function quantity(value, unit) {
   if (value === null || value === undefined) return "–";
   if (unit === "ratio") return percent(value);
+  if (unit === "level") return percent(Math.max(0, value));
   if (unit === "bytes") return `${scaled(value)}B`;
   if (unit === "bytes_per_second") return `${scaled(value)}B/s`;
   if (unit === "per_second") return `${scaled(value)}/s`;

@@ -30,9 +30,10 @@ function runs(values) {
   return found;
 }
 
-/** The top of a scale from 0 that holds these values: 1, 2 or 5 of a power of ten; of shares at most 1. */
+/** The top of a scale from 0 that holds these values: 1, 2 or 5 of a power of ten; of shares at most 1; of load levels, whose limit is 1, at least 1.5. */
 export function topOf(values, unit) {
   const highest = values.reduce((top, value) => Math.max(top, value ?? 0), 0);
+  if (unit === "level" && highest <= 1.5) return 1.5;
   if (unit === "ratio" && highest > 0.2) return 1;
   if (highest <= 0) return unit === "ratio" ? 0.01 : 1;
   const power = 10 ** Math.floor(Math.log10(highest));

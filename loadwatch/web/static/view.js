@@ -65,6 +65,8 @@ export function showTiles(status, series) {
     kind: "odd",
     later: status.verdict?.fresh,
   });
+  const peak = status.verdict?.level_forecast.at(-1)?.words;
+  say(byId("peak"), peak ? `${peak[0].toUpperCase()}${peak.slice(1)} (load level, median to 90th percentile).` : "");
   const list = byId("tiles");
   while (list.children.length > tiles.length) list.lastChild.remove();
   while (list.children.length < tiles.length) list.append(emptyTile());
