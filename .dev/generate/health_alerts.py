@@ -122,8 +122,9 @@ SOURCE_FAILING: Final = AlertRule(
     panel=("loadwatch-daemon", "sample_failures"),
     meaning="One source (CPU, memory, network, pressure ...) has been failing for a quarter of an hour. The "
     "others go on, and the verdict is made without its signals.",
-    action="`journalctl -u loadwatch` has the reason. Most often rights: a hardened unit or a container "
-    "that hides a part of `/proc`. Compare with the shipped `loadwatch.service`.",
+    action="`loadwatch signals list` and `journalctl -u loadwatch` have the reason. Most often rights: a "
+    "hardened unit or a container that hides a part of `/proc`, or the journal. Compare with the shipped "
+    "`loadwatch.service`. The source exporters are those of `[[signals]]`: one is down, or its metric gone.",
     clearing="Ten minutes after the last failure.",
 )
 
