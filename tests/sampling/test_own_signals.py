@@ -4,11 +4,13 @@ import contextlib
 import gzip
 import math
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from conftest import eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -243,18 +245,49 @@ def test_an_exporter_that_hangs_delays_no_sample() -> None:
     clock = ManualClock()
     with exporting(hang) as exporter:
         sampler = Sampler(clock, sources=[])
-        sampler.attach(own_sources([own(url=exporter.url)], 60.0))
-        begun = time.monotonic()
+        (source,) = own_sources([own(url=exporter.url)], 0.2)
+        sampler.attach([source])
+        took = 0.0
         for _ in range(4):
             clock.advance(1.0)
+            took -= time.monotonic()
             sample = sampler.sample()
-        assert time.monotonic() - begun < 1.0
+            took += time.monotonic()
+            assert source.settle(5.0)
+        assert took < 0.2
         assert sample is not None
         assert math.isnan(sample.values["requests"])
         assert sampler.failures == {"exporters": 3}
-        assert "has not answered" in sampler.why_unknown("requests")
+        assert "no whole answer" in sampler.why_unknown("requests")
         assert sampler.failing.keys() == {exporter.url}
         sampler.close()
+
+
+def test_a_read_that_never_returns_is_told_and_a_sample_that_comes_early_is_not() -> None:
+    """Unknown either way; only the first is a failure, and it starts no second thread."""
+    stuck, released = threading.Event(), threading.Event()
+
+    def fetch(deadline: float) -> MetricsPage:
+        stuck.set()
+        released.wait(30.0)
+        return MetricsPage(b"queue 1\n")
+
+    source = OwnSignalSource("x", [own("queue", "queue", kind="gauge")], 0.2, fetch=fetch)
+    threads = threading.active_count()
+    source.read(0.0)
+    assert stuck.wait(5.0)
+    assert math.isnan(source.read(0.0)["queue"])
+    eventually(lambda: "has not answered" in str(outcome(source)), seconds=5, what="it is told")
+    assert threading.active_count() == threads + 1
+    released.set()
+    source.close()
+
+
+def outcome(source: OwnSignalSource) -> object:
+    try:
+        return source.read(0.0)
+    except SamplingError as error:
+        return error
 
 
 def test_exchanging_what_is_attached_keeps_nothing_of_before() -> None:
