@@ -140,3 +140,25 @@ def test_a_new_model_knows_the_weeks_before_it(tmp_path: Path, model: Model) -> 
     whole.extend(known)
     assert one == pytest.approx(whole.update(sample).features[0, place], abs=0.3)
     assert one > 1.0
+
+
+@pytest.mark.slow
+def test_a_signal_that_comes_and_goes_leaves_every_model_usable() -> None:
+    """An operator's own signal is added to a history without it, learned, and taken out again."""
+    past = host(4000, 60.0, 1)
+    requests = np.where(np.arange(4000) < 2000, np.nan, np.random.default_rng(5).poisson(50.0, 4000))
+    with_it = Recording(past.timestamps, (*SIGNALS, "requests"), np.column_stack([past.values, requests]))
+    forecast, _ = train_bootstrap(RULE, (0, 60), step=60.0, seed=0)
+    card = Card("v", "bootstrap", 0.0, "host", RULE.text, (0, 60), SIGNALS, 60.0, 0.0, 0.0, 0, 0.0)
+    later = host(600, 60.0, 2)
+    flood = Recording(
+        later.timestamps, with_it.signals, np.column_stack([later.values, np.full(len(later), 5000.0)])
+    )
+    for recording in (past, with_it):
+        model = Model(card, forecast, train_anomaly(recording)[0])
+        for shown in (later, flood):
+            scores = Scorer(RULE, Model.from_bytes(model.to_bytes())).extend(shown).anomaly
+            assert np.isfinite(scores[-300:]).mean() > 0.95
+    known = Scorer(RULE, Model(card, forecast, train_anomaly(with_it)[0]))
+    known.extend(flood)
+    assert known.contributions()["anomaly"][0].signal == "requests"
