@@ -47,14 +47,18 @@ def command(context: Context, *, as_json: bool, quiet: bool) -> None:
 
 
 def _check_signals(context: Context, config: Config) -> None:
-    """Refuse a rule over signals that this host neither measures nor has stored."""
+    """Refuse a rule over signals that this host neither measures nor has stored, and what it cannot store."""
     stored: tuple[str, ...] = ()
+    unstorable = ""
     looked = ""
     try:
         with contextlib.closing(History.read(context.history_path)) as history:
             stored = history.signals()
+            unstorable = history.why_unstorable(own.name for own in config.signals)
     except HistoryError as error:
         looked = f"\n  (no stored signals were looked at: {error})"
+    if unstorable:
+        raise ConfigurationError(f"signals: {unstorable}")
     try:
         Rule.parse(config.high_load.when, signals={*config.measured, *stored})
     except ConfigurationError as error:

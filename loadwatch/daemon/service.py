@@ -10,6 +10,7 @@ from typing import Final
 
 from loadwatch.clock import Clock, SystemClock
 from loadwatch.config import Config
+from loadwatch.daemon.attached import AttachedSources
 from loadwatch.daemon.container import container_note
 from loadwatch.daemon.exposure import exposure_notes
 from loadwatch.daemon.judging import LiveJudge
@@ -25,8 +26,6 @@ from loadwatch.daemon.totals import Totals
 from loadwatch.errors import HistoryError, LoadwatchError, ServiceError
 from loadwatch.exporter import Exporter
 from loadwatch.history import DeferredHistory, StateLock
-from loadwatch.sampling.journal import JournalSource
-from loadwatch.sampling.own_signals import own_sources
 from loadwatch.sampling.sampler import Sampler
 from loadwatch.service_manager import ServiceManager
 from loadwatch.state_directory import claim
@@ -151,8 +150,8 @@ class Daemon:
             route_prefix=config.web.route_prefix,
             allowed_hosts=config.web.allowed_hosts,
         )
-        self._attached: object = None
-        self._attach(config)
+        self._attached = AttachedSources(self._sampler, self._history, self._exporter, self._board)
+        self._attached.follow(config)
         rate = self._history.state(LARGEST_RATE)
         if isinstance(rate, int | float) and math.isfinite(rate):
             self._sampler.largest_rate = rate
@@ -285,25 +284,8 @@ class Daemon:
         self._config = config
         log.info("configuration reloaded")
 
-    def _attach(self, config: Config) -> None:
-        """Let the sampler ask the sources that settings add, where they are not those that it asks.
-
-        Raises:
-            HistoryError: their signals could not be stored.
-
-        """
-        sampling = config.sampling
-        wanted = config.signals, sampling.interval, sampling.journal
-        if wanted == self._attached:
-            return
-        self._history.refuse_names(own.name for own in config.signals)
-        journal = [JournalSource()] if sampling.journal else []
-        self._sampler.attach([*own_sources(config.signals, sampling.interval), *journal])
-        self._exporter.described = self._board.described = config.described
-        self._attached = wanted
-
     def _put_in_force(self, config: Config) -> None:
-        self._attach(config)
+        self._attached.follow(config)
         self._outbox.reconfigure(config)
         self._follow_outbox()
         self._verdicts.reconfigure(config)

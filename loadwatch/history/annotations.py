@@ -30,15 +30,17 @@ class Annotations(ABC):
         with self._reading("list the signals of") as connection:
             return schema.columns(connection)
 
-    def refuse_names(self, signals: Iterable[str]) -> None:
-        """See that samples of these signals can be stored.
+    def why_unstorable(self, signals: Iterable[str]) -> str:
+        """Why samples of these signals could not be stored; empty where they can.
 
-        Raises:
-            HistoryError: a name is too like that of a stored signal, or there is no room for so many.
-
+        A name may be too like that of a stored signal, or there is no room for so many.
         """
-        with self._reading("look into") as connection:
-            schema.check_new(signals, schema.columns(connection))
+        present = self.signals()
+        try:
+            schema.check_new(signals, present)
+        except HistoryError as error:
+            return str(error)
+        return ""
 
     def add_label(self, label: Label) -> int:
         """Keep what an operator said; returns its identity."""

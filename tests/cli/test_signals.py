@@ -4,12 +4,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sampling.exporters import exporting, page
 from web.fake_daemon import FakeDaemon
 
-from cli.conftest import Invoke
+from cli import hosts
+from cli.conftest import Invoke, program
 from loadwatch import config
+from loadwatch.errors import ConfigurationError
+from loadwatch.records import Recording
 from loadwatch.signals import NAMES
 
 PAGE = """\
@@ -93,3 +97,18 @@ def test_an_address_that_is_none_is_a_wrong_use(invoke: Invoke) -> None:
     assert "unix:///" in str(invoke("signals", "try", "nonsense").exception)
     with exporting(page(PAGE)) as exporter:
         assert "lists what is" in str(invoke("signals", "try", exporter.url, "none").exception)
+
+
+def test_a_name_too_like_a_stored_one_is_refused_before_the_daemon_meets_it(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    """The check of a reload says so, and a start ends with the exit code of a wrong configuration."""
+    hosts.fill(tmp_path / "state", Recording(np.array([1.7e9]), ("Queue",), np.array([[1.0]])))
+    path = tmp_path / "loadwatch.toml"
+    path.write_text('[[signals]]\nname = "queue"\nurl = "file:///run/q.prom"\nmetric = "q"\n')
+    options = ("--config", path, "--state-directory", tmp_path / "state")
+    refused = invoke("check-config", *options).exception
+    assert isinstance(refused, ConfigurationError)
+    assert "too like 'Queue'" in str(refused)
+    end = program("run", *options, "--set", "web.listen_address=127.0.0.1:0")
+    assert (end.returncode, "too like 'Queue'" in end.stderr) == (78, True), end
