@@ -6,7 +6,7 @@ ARG EXTRAS=
 COPY . /source
 RUN python -m venv --without-pip /opt/loadwatch \
  && pip --python /opt/loadwatch/bin/python install --no-cache-dir "/source$EXTRAS" \
- && find /opt/loadwatch -type d -name tests -prune -exec rm -r {} +
+ && find /opt/loadwatch -type d -name tests ! -path '*/assets/*' -prune -exec rm -r {} +
 
 FROM docker.io/library/python:3.11-slim-bookworm
 COPY --from=build /opt/loadwatch /opt/loadwatch
