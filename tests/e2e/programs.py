@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from documents import ROOT
 
 from loadwatch.assets import DEFAULT_PROJECT_URL, FILES, export
 
@@ -47,6 +49,21 @@ def pip_elsewhere() -> dict[str, str]:
         if key != "CONSTRAINT":
             environment[f"PIP_{key}"] = str(ast.literal_eval(value))
     return environment | {"PIP_CONFIG_FILE": os.devnull}
+
+
+def copy_of_the_checkout(folder: Path, committed: int | None = None) -> Path:
+    """What git tracks here as it is now; as the one commit, of this time, of a repository of its own."""
+    tracked = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True)
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    if committed is not None:
+        people = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        dated = os.environ | {"GIT_COMMITTER_DATE": f"{committed} +0000"}
+        for words in (("init", "-q"), ("add", "."), (*people, "commit", "-qm", "all")):
+            subprocess.run(["git", "-C", folder, *words], check=True, env=dated)
+    return folder
 
 
 def wait_for(what: str, ask: Callable[[], Answer | None], seconds: float = 30.0) -> Answer:

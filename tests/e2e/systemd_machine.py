@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 UNIT = "/opt/loadwatch/lib/systemd/system/loadwatch.service"
@@ -38,11 +38,11 @@ def run(*command: str) -> str:
     return answer.stdout
 
 
-def shown_commands(name: str) -> str:
-    """Run the documents' commands of this name, word for word, where the wheel and all it needs lie."""
+def shown_commands(name: str, folder: str = "/") -> str:
+    """Run the documents' commands of this name, word for word; what pip asks for lies in ``/wheels``."""
     answer = subprocess.run(
         ["bash", "-euo", "pipefail", f"/wheels/{name}.sh"],
-        cwd="/wheels",
+        cwd=folder,
         env={**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"},
         capture_output=True,
         text=True,
@@ -141,7 +141,7 @@ def until_restarted(before: int, seconds: float) -> None:
 
 
 def test_two_commands_install_it() -> None:
-    shown_commands("service")
+    shown_commands("service", "/old")
     # `--now` has waited for READY=1, so it answers already; and it will after every boot.
     assert metrics()["loadwatch_ready"] in {0.0, 1.0}
     assert run("systemctl", "is-enabled", "loadwatch").strip() in {"enabled", "linked"}
@@ -341,6 +341,23 @@ def test_failed_logins_are_counted_with_the_group_that_may_read_them() -> None:
     run("systemctl", "restart", "loadwatch")
 
 
+def running_version() -> str:
+    page = " ".join(metrics())
+    return re.findall(r'loadwatch_build_info\{[^}]*\bversion="([^"]+)"', page)[0]
+
+
+def test_the_documented_upgrade_is_one() -> None:
+    before, pid, known, (count, _) = running_version(), shown("MainPID"), models(), stored()
+    shown_commands("upgrade", "/new")
+    eventually(lambda: metrics().get("loadwatch_ready") == 1.0, 40, "a verdict")
+    now = running_version()
+    assert now > before, f"{before}, then {now}"
+    assert f"loadwatch {now} (commit " in run("/opt/loadwatch/bin/loadwatch", "--version")
+    assert shown("MainPID") != pid
+    assert stored()[0] >= count
+    assert models() == known
+
+
 def test_kill_9_comes_back_with_its_history_whole() -> None:
     seen = int(metrics()["loadwatch_samples_total"])
     versions, before = models(), restarts()
@@ -470,6 +487,7 @@ FIRST_BOOT = (
     test_messages_leave_the_sandbox,
     test_root_speaks_as_the_service,
     test_failed_logins_are_counted_with_the_group_that_may_read_them,
+    test_the_documented_upgrade_is_one,
     test_kill_9_comes_back_with_its_history_whole,
     test_a_frozen_process_is_restarted_by_the_watchdog,
     test_a_hung_sampler_is_restarted_by_the_watchdog,
@@ -484,10 +502,9 @@ SECOND_BOOT = (
 )
 
 
-def main() -> int:
-    first = os.environ["NSPAWN_TEST_BOOT"] == "1"
+def report(checks: Iterable[Callable[[], None]]) -> None:
     with Path("/out/results").open("a", encoding="utf-8") as results:
-        for check in FIRST_BOOT if first else SECOND_BOOT:
+        for check in checks:
             started = time.monotonic()
             try:
                 check()
@@ -496,6 +513,11 @@ def main() -> int:
                 outcome = traceback.format_exc()
             line = {"test": check.__name__, "seconds": time.monotonic() - started, "outcome": outcome}
             print(json.dumps(line), file=results, flush=True)
+
+
+def main() -> int:
+    first = os.environ["NSPAWN_TEST_BOOT"] == "1"
+    report(FIRST_BOOT if first else SECOND_BOOT)
     return REBOOT if first else 0
 
 

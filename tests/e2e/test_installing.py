@@ -11,26 +11,13 @@ from typing import Any
 
 import documents
 import pytest
-from documents import ROOT
 from processes import Daemon
 
-from .programs import pip_elsewhere
+from .programs import copy_of_the_checkout, pip_elsewhere
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-
-def copy_of_the_checkout(folder: Path, *, commit: bool) -> Path:
-    """What git tracks here as it is now; with ``commit``, as the one commit of a repository of its own."""
-    tracked = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True)
-    for name in tracked.stdout.splitlines():
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    if commit:
-        people = ("-c", "user.name=x", "-c", "user.email=x@example.org")
-        for words in (("init", "-q"), ("add", "."), (*people, "commit", "-qm", "all")):
-            subprocess.run(["git", "-C", folder, *words], check=True)
-    return folder
+WHEN = 1_772_366_400
 
 
 def record(source: Path, folder: Path) -> dict[str, Any] | None:
@@ -47,7 +34,7 @@ def record(source: Path, folder: Path) -> dict[str, Any] | None:
 
 def test_a_wheel_names_the_commit_it_was_built_from(tmp_path: Path) -> None:
     """And the build writes nothing into the checkout, or the next wheel would be one "with changes"."""
-    source = copy_of_the_checkout(tmp_path / "source", commit=True)
+    source = copy_of_the_checkout(tmp_path / "source", committed=WHEN)
     git = ["git", "-C", source]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
     written = record(source, tmp_path / "wheels")
@@ -59,7 +46,7 @@ def test_a_wheel_names_the_commit_it_was_built_from(tmp_path: Path) -> None:
 
 def test_a_wheel_of_a_bare_copy_claims_no_commit(tmp_path: Path) -> None:
     """As in the Dockerfile, which copies no ``.git``: built all the same, commit unknown."""
-    assert record(copy_of_the_checkout(tmp_path / "source", commit=False), tmp_path / "wheels") is None
+    assert record(copy_of_the_checkout(tmp_path / "source"), tmp_path / "wheels") is None
 
 
 def everything_under(folder: Path) -> set[str]:
@@ -71,7 +58,7 @@ def test_pipx_puts_the_command_on_the_path_and_takes_it_away(tmp_path: Path) -> 
     """The documents' two commands, in a home of their own: it runs, and nothing of it is left behind."""
     text = documents.text()
     install, uninstall = (re.sub(r"\s+", " ", line) for line in re.findall(r"`(pipx\s[^`]+)`", text))
-    source = copy_of_the_checkout(tmp_path / "source", commit=True)
+    source = copy_of_the_checkout(tmp_path / "source", committed=WHEN)
     home = tmp_path / "home"
     home.mkdir()
     environment = {

@@ -1,37 +1,40 @@
-"""The shipped unit on a real systemd: installed from the wheel as the documentation says, then ill-treated.
+"""The shipped unit on a real systemd: installed from a checkout as the documentation says, then ill-treated.
 
 One throw-away machine is booted twice for all of it. ``systemd_machine.py`` does the checks inside; each test
 here reports the one of its name.
 """
 
-import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import documents
 import pytest
 
-from .programs import pip_elsewhere
+from .machine import Outcomes, boot, check
+from .programs import copy_of_the_checkout
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-HERE = Path(__file__).parent
-CHECKOUT = HERE.parents[1]
 PYTHON_INSIDE = "3.11"
-Outcomes = dict[str, str]
 
 
-def make_wheels(folder: Path) -> None:
-    """Our wheel and everything it needs, for the machine inside, which has no network."""
-    pip = [sys.executable, "-m", "pip", "-q"]
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(CHECKOUT)], check=True)
-    (wheel,) = folder.glob("loadwatch-*.whl")
+def download(folder: Path) -> None:
+    """Everything that our wheel and its build need, for the machine inside, which has no network."""
+    project = tomllib.loads((documents.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    wanted = (*project["build-system"]["requires"], *project["project"]["dependencies"])
+    wanted += (*extras["notify"], *extras["secure"])
     inside = ["--only-binary=:all:", "--python-version", PYTHON_INSIDE]
-    subprocess.run([*pip, "download", *inside, "-d", str(folder), f"{wheel}[notify,secure]"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "-q", "download", *inside, "-d", folder, *wanted], check=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,31 +44,18 @@ def outcomes(shared: Path) -> Iterator[Outcomes]:
         pytest.skip("booting a machine needs root")
     # Not pytest's own folder: it is named after the user and may be read by nobody else.
     with tempfile.TemporaryDirectory(prefix="loadwatch-systemd-") as name:
-        wheels, out = Path(name, "wheels"), Path(name, "out")
+        wheels, now = Path(name, "wheels"), int(time.time())
         wheels.mkdir()
-        out.mkdir()
-        make_wheels(wheels)
-        for block in ("service", "example", "take-away"):
+        download(wheels)
+        for block in ("service", "example", "upgrade", "take-away"):
             (wheels / f"{block}.sh").write_text(documents.shell(block), encoding="utf-8")
-        command = [
-            str(shared / "tools" / "nspawn-test.sh"),
-            *("-b", f"{wheels}:/wheels", "-o", str(out), "-t", "340"),
-            str(HERE / "systemd_machine.py"),
-        ]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=pip_elsewhere())
-        results = out / "results"
-        if answer.returncode != 0 or not results.exists():
-            pytest.fail(f"the machine ended with {answer.returncode}: {answer.stderr[-3000:]}")
-        lines = [json.loads(line) for line in results.read_text().splitlines()]
-        for line in lines:
-            print(f"{line['seconds']:6.1f} s  {line['test']}")
-        yield {line["test"]: line["outcome"] for line in lines}
-
-
-def check(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
-    name = request.node.name
-    assert name in outcomes, f"{name} was not reached: {list(outcomes)}"
-    assert outcomes[name] == "", outcomes[name]
+        git = shutil.which("git")
+        assert git is not None
+        binds = {git: "/usr/bin/git", str(wheels): "/wheels"}
+        for place, when in (("old", now - 86400), ("new", now)):
+            binds[str(copy_of_the_checkout(Path(name, place), committed=when))] = f"/{place}"
+        options = [word for path, inside in binds.items() for word in ("-b", f"{path}:{inside}")]
+        yield boot(shared, "systemd_machine.py", Path(name, "out"), *options)
 
 
 def test_two_commands_install_it(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
@@ -134,6 +124,11 @@ def test_failed_logins_are_counted_with_the_group_that_may_read_them(
     outcomes: Outcomes, request: pytest.FixtureRequest
 ) -> None:
     """Of the real journal; unknown with the reason before, and the hardening stays as it is."""
+    check(outcomes, request)
+
+
+def test_the_documented_upgrade_is_one(outcomes: Outcomes, request: pytest.FixtureRequest) -> None:
+    """From a newer checkout: it is installed, and runs on the history and models that are there."""
     check(outcomes, request)
 
 
