@@ -1,4 +1,4 @@
-"""What loadwatch ships for its neighbours: systemd, shells and man, Prometheus, Alertmanager, Grafana.
+"""What loadwatch ships for its neighbours: systemd, Ansible, shells, man, Prometheus, Alertmanager, Grafana.
 
 The files lie beside this module as plain text and are written out by ``loadwatch assets export``. Nothing
 here parses them, so that the daemon need not carry a YAML library; ``generate`` writes the
@@ -45,6 +45,7 @@ _DESCRIPTIONS: Final[dict[str, str]] = {
     "stack/compose.yaml": "a stack to try: loadwatch, Prometheus, Alertmanager and Grafana in containers",
     "stack/prometheus.yml": "its Prometheus: this host alone",
     "stack/alertmanager.yml": "its Alertmanager, which tells nobody",
+    "ansible/loadwatch.yml": "playbook: the Debian package on many hosts, and the scrape file for Prometheus",
     "systemd/loadwatch.service": "unit: a user of its own, no privileges, a watchdog",
     "systemd/loadwatch.toml": "configuration: every setting with its purpose and default",
     "man/loadwatch.1": "manual page",
