@@ -12,6 +12,7 @@ import click
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.formatting import count_of, show_value
 from loadwatch.cli.remote import remote_of, remote_options
+from loadwatch.cli.status_text import failing_words
 from loadwatch.errors import SamplingError, UsageError
 from loadwatch.escaping import printable, quoted
 from loadwatch.http_client import is_local, page_location
@@ -79,7 +80,7 @@ def list_signals(
         if not rows:
             click.echo("no sample yet")
         for each in failing:
-            click.echo(f"failing: {each['source']}: {each['why']}")
+            click.echo(f"failing: {failing_words(each)}")
 
 
 @command.command("try", short_help="Show what an exporter offers, and the setting that takes it.")

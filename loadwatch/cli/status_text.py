@@ -36,7 +36,7 @@ def facts(document: Document) -> Iterator[Fact]:
     if words := ((document["verdict"] or {}).get("culprits") or {}).get("words"):
         yield Fact("culprits", words, urgent=True)
     for failing in (document["verdict"] or {}).get("failing", ()):
-        yield Fact("failing", _failing(failing), urgent=True)
+        yield Fact("failing", failing_words(failing), urgent=True)
     yield Fact("model", _model(document["model"], now))
     yield Fact("training", _training(document["training"], now))
     yield Fact("alerts", _alerts(document))
@@ -91,10 +91,10 @@ def _rule(rule: Document) -> str:
     return f"{words}; {deciding} {verb}" if deciding else words
 
 
-def _failing(failing: Document) -> str:
+def failing_words(failing: Document) -> str:
     """Which source fails, and why; a page that is asked for is named in the reason already.
 
-    >>> _failing({"source": "disk", "why": "cannot read /proc/diskstats"})
+    >>> failing_words({"source": "disk", "why": "cannot read /proc/diskstats"})
     'disk: cannot read /proc/diskstats'
     """
     source, why = failing["source"], failing["why"]

@@ -55,6 +55,7 @@ class OwnSignalSource:
         self._made = [_Made(own) for own in signals]
         self._state = threading.Condition()
         self._answer: _Answer | None = None
+        self._fault: Exception | None = None  # of the newest answer
         self._asked: float | None = None  # when the thread should ask, of the system's monotonic clock
         self._afresh = True
         self._expected = False
@@ -80,18 +81,18 @@ class OwnSignalSource:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=f"own {self.name}", daemon=True)
                 self._thread.start()
-        if answer is None:
-            if expected and not early:
-                raise SamplingError(f"{self.name} has not answered since the last sample")
-            return dict.fromkeys(self.signals, math.nan)
-        if answer.fault is not None:
-            raise answer.fault
-        return answer.values
+        if answer is None and expected and not early:
+            self._fault = SamplingError(f"{self.name} has not answered since the last sample")
+        elif answer is not None:
+            self._fault = answer.fault
+        if self._fault is not None:  # an early sample knows of no end of it
+            raise self._fault
+        return dict.fromkeys(self.signals, math.nan) if answer is None else answer.values
 
     def forget(self) -> None:
         """Take the next page for the first one, and ask for it at once."""
         with self._state:
-            self._answer, self._afresh, self._expected = None, True, False
+            self._answer, self._fault, self._afresh, self._expected = None, None, True, False
 
     def close(self) -> None:
         """Ask no more; a request that is under way ends by itself."""

@@ -272,14 +272,25 @@ def test_a_read_that_never_returns_is_told_and_a_sample_that_comes_early_is_not(
         released.wait(30.0)
         return MetricsPage(b"queue 1\n")
 
-    source = OwnSignalSource("x", [own("queue", "queue", kind="gauge")], 0.2, fetch=fetch)
-    threads = threading.active_count()
+    source = OwnSignalSource("stuck", [own("queue", "queue", kind="gauge")], 0.2, fetch=fetch)
     source.read(0.0)
     assert stuck.wait(5.0)
     assert math.isnan(source.read(0.0)["queue"])
     eventually(lambda: "has not answered" in str(outcome(source)), seconds=5, what="it is told")
-    assert threading.active_count() == threads + 1
+    assert [thread.name for thread in threading.enumerate()].count("own stuck") == 1
     released.set()
+    source.close()
+
+
+def test_a_sample_that_comes_early_is_no_end_of_a_fault() -> None:
+    """What was wrong is told until a page says otherwise."""
+    answers = Pages(SamplingError("gone"), "queue 1\n")
+    source = OwnSignalSource("x", [own("queue", "queue", kind="gauge")], 10.0, fetch=answers)
+    source.read(0.0)
+    assert source.settle(5.0)
+    assert [str(outcome(source)) for _ in range(3)] == ["gone"] * 3
+    source.forget()
+    assert str(outcome(source)) == "{'queue': nan}"
     source.close()
 
 
