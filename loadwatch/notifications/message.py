@@ -16,8 +16,8 @@ Urgency = Literal["failure", "warning", "success", "info"]
 """As Apprise calls them; services show them by colour or sign."""
 
 LONGEST_TITLE: Final = 200
-LONGEST_BODY: Final = 3500
-"""Characters, under what Telegram (4096) and others take in one message."""
+LONGEST_LINE: Final = 380
+"""Characters; with all its lines a message stays under what Telegram (4096) and others take in one."""
 REASONS: Final = 3
 MANUAL: Final = "static/manual.html"
 
@@ -72,8 +72,8 @@ def message_of(alert: Alert, step: Step, place: Place, *, again: bool = False) -
         lines.append("This may be the second time that you are told: whether the first arrived is not known.")
     title = f"{place.host}: {_headline(alert, step)}"
     # Hosts and programs are called by anybody's words: none of them makes a line of its own.
-    body = "\n".join(printable(line) for line in lines)
-    return Message(printable(title)[:LONGEST_TITLE], body[:LONGEST_BODY], _urgency(alert, step))
+    body = "\n".join(printable(line)[:LONGEST_LINE] for line in lines)
+    return Message(printable(title)[:LONGEST_TITLE], body, _urgency(alert, step))
 
 
 def message_for_test(place: Place) -> Message:

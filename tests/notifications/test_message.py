@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from loadwatch.notifications.message import LONGEST_BODY, Place, Step, message_for_test, message_of
+from loadwatch.notifications.message import Place, Step, message_for_test, message_of
 from loadwatch.records import Alert, Contribution, Culprit, Culprits
 
 START = 1_790_000_000.0
@@ -103,9 +103,14 @@ def test_nobody_s_words_make_a_line_of_their_own() -> None:
 
 
 def test_no_message_is_longer_than_services_take() -> None:
-    """Whatever signals and hosts are called."""
-    alert = replace(ALERT, signals=tuple(Contribution("s" * 4000, 1.0) for _ in range(3)))
-    message = message_of(alert, "opening", replace(PLACE, host="h" * 4000))
-    assert len(message.title) <= 200
-    assert len(message.body) <= LONGEST_BODY
+    """Whatever signals and hosts are called; and the command that answers it is never what is cut off."""
+    many = Culprits("cpu", START, 60.0, 4.0, tuple(Culprit("process", "p" * 4000, 0.3) for _ in range(3)))
+    signals = tuple(Contribution("s" * 4000, 1.0) for _ in range(3))
+    place = Place("h" * 4000, PLACE.zone, f"https://{'w' * 1000}.example.com")
+    for alert, step in ((ALERT, "opening"), (ENDED, "both")):
+        long = replace(alert, signals=signals, culprits=many)
+        message = message_of(long, step, place, again=True)
+        assert len(message.title) <= 200
+        assert len(message.body) <= 4000
+        assert "loadwatch label --alert 41 normal" in message.body
     assert len(message_for_test(replace(PLACE, host="h" * 4000)).title) <= 200
