@@ -154,7 +154,8 @@ def _details(offer: _Offer, url: str, *, remote: bool) -> Iterator[str]:
     """The series of a metric as comments, and the table that takes it."""
     for labels, value in offer.series[:MOST_SERIES_SHOWN]:
         words = ", ".join(f"{name}={toml_text(text)}" for name, text in labels.items())
-        yield f"# {offer.metric}{{{words[: 2 * LONGEST_SHOWN]}}} {value:g}"
+        shown = f"{{{words[: 2 * LONGEST_SHOWN]}}}" if labels else ""
+        yield f"# {offer.metric}{shown} {value:g}"
     if len(offer.series) > MOST_SERIES_SHOWN:
         yield f"# and {len(offer.series) - MOST_SERIES_SHOWN:,} more"
     yield "[[signals]]"

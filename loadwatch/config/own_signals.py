@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _METRIC: Final = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]{0,199}")
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Words of the rule's grammar, and columns of an exported history that are no signals.
-_TAKEN: Final = {"and", "or", "not", "avg", "max", "min", "timestamp", "split", "label"}
+_TAKEN: Final = {"default", "and", "or", "not", "avg", "max", "min", "timestamp", "split", "label"}
 _NEEDED: Final = {"name", "url", "metric"}
 
 

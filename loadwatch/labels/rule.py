@@ -4,7 +4,7 @@
 
     condition  =  every ("or" every)*
     every      =  one ("and" one)*
-    one        =  "not" one  |  "(" condition ")"  |  sum (">" | ">=" | "<" | "<=") sum
+    one        =  "not" one  |  "(" condition ")"  |  "default"  |  sum (">" | ">=" | "<" | "<=") sum
     sum        =  product (("+" | "-") product)*
     product    =  factor (("*" | "/") factor)*
     factor     =  "-" factor  |  number  |  signal  |  "(" sum ")"
@@ -227,6 +227,9 @@ class _Parser:
             raise self._error(f"more than {_DEEPEST} levels of brackets or negations")
         if self._take("not"):
             condition: Condition = Not(self._one())
+        elif self._is_default():
+            self._place += 1
+            condition = _Parser(DEFAULT_RULE, self._known).parse()
         elif self._next.text == "(" and self._brackets_hold_a_condition():
             self._expect("(")
             condition = self._condition()
@@ -235,6 +238,11 @@ class _Parser:
             condition = self._comparison()
         self._depth -= 1
         return condition
+
+    def _is_default(self) -> bool:
+        """Whether the word for the default rule stands here as a condition, and not a signal of that name."""
+        after = self._tokens[min(self._place + 1, len(self._tokens) - 1)]
+        return self._next.text == DEFAULT_WORD and (after.kind == "end" or after.text in {"and", "or", ")"})
 
     def _brackets_hold_a_condition(self) -> bool:
         """Whether a comparison or a logical word comes before the bracket at hand is closed."""

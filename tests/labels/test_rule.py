@@ -287,3 +287,25 @@ def test_the_longest_rule_can_be_evaluated(sign):
         return rule.stream().update(0.0, {"cpu": 0.5})
 
     assert not math.isnan(deeper(150))
+
+
+@pytest.mark.parametrize(
+    ("text", "calm", "suffering", "asked"),
+    [
+        ("default or requests > 500", False, True, True),
+        ("requests > 500 or (default or requests > 900)", False, True, True),
+        ("not default and requests > 500", False, False, True),
+        ("default and requests > 500", False, False, False),
+        ("default > 5 or requests > 500", False, False, True),
+    ],
+)
+def test_the_default_rule_may_be_a_part_of_another(text, calm, suffering, asked):
+    """One more condition needs no copy of it; a signal of that name, imported from elsewhere, stays one."""
+    rule = Rule.parse(text)
+    known = {**dict.fromkeys(Rule.parse("default").signals, 0.1), "requests": 10.0, "default": 1.0}
+    for values, high in (
+        (known, calm),
+        (known | {"memory": 0.99}, suffering),
+        (known | {"requests": 900.0}, asked),
+    ):
+        assert (rule.stream().update(1.7e9, values) > 1.0) == high
