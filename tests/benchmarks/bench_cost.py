@@ -1,12 +1,15 @@
 """What watching costs: the daemon beside node_exporter and Netdata, in one run on one machine.
 
     python tests/benchmarks/bench_cost.py [--seconds 60] [--rounds 3] [--days 30]
+    python tests/benchmarks/bench_cost.py --interval 5s     a sample and a scrape each five seconds
+    python tests/benchmarks/bench_cost.py --reconnect       a new connection for each scrape
 
 Each is scraped once a second on a connection that stays open, as Prometheus does, each in turn the first;
-the daemon samples once a second (Netdata always does). It is a daemon in the middle of its life: its history
-holds a month of samples, and its model, anomaly score included, was trained on them. Reported for each: CPU
-time of all its processes and of the children they waited for per wall second, lowest and highest of the
-rounds; resident memory, which counts shared pages once a process; and the CPU time of a scrape of the daemon.
+the daemon samples as often (Netdata always once a second). It is a daemon in the middle of its life: its
+history holds a month of samples, and its model, anomaly score included, was trained on them. Reported for
+each: CPU time of all its processes and of the children they waited for per wall second, lowest and highest of
+the rounds; wake-ups a second, which are the voluntary switches of all threads, of the round with the fewest;
+resident memory, which counts shared pages once a process; and the CPU time of a scrape of the daemon.
 Sampling jitter is read from the daemon's own history. Training itself is kept out: its cost is bounded by its
 schedule, and it has benchmarks of its own.
 
@@ -31,6 +34,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,6 +43,7 @@ from loadwatch.daemon.retraining import DUE
 from loadwatch.history import History
 from loadwatch.records import Recording
 from loadwatch.signals import BY_NAME, NAMES
+from loadwatch.times import parse_duration
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from processes import Daemon, Program, free_port
@@ -77,9 +82,9 @@ class Contender:
     program: Program
     port: int
     path: str = "/metrics"
+    reconnect: bool = False
 
     def __post_init__(self) -> None:
-        # Kept open, as Prometheus does.
         self._connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
 
     def family(self) -> list[int]:
@@ -103,6 +108,15 @@ class Contender:
                 )
         return total / TICKS
 
+    def wake_ups(self) -> int:
+        """Voluntary switches of all threads of its living processes."""
+        total = 0
+        for pid in self.family():
+            with contextlib.suppress(OSError):
+                for status in Path(f"/proc/{pid}/task").glob("*/status"):
+                    total += int(status.read_text().partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+        return total
+
     def resident_mebibytes(self) -> float:
         """Of all its processes that are not merely waiting to be buried."""
         total = 0
@@ -118,9 +132,19 @@ class Contender:
         try:
             self._connection.request("GET", self.path, headers={"Accept-Encoding": "gzip"})
             self._connection.getresponse().read()
+            if self.reconnect:
+                self._connection.close()  # the next one opens it again
         except (OSError, HTTPException):
-            self._connection.close()  # the next one opens it again
+            self._connection.close()
         return time.perf_counter() - started
+
+
+class Spent(NamedTuple):
+    """In one round: per cent of a core, wake-ups a second, and the seconds that each scrape took."""
+
+    share: float
+    wake_ups: float
+    scrapes: list[float]
 
 
 def lived(state: Path, days: float) -> None:
@@ -133,6 +157,7 @@ def lived(state: Path, days: float) -> None:
             wave = 0.3 + 0.2 * np.sin(times * 2 * math.pi / 86400.0)[:, None]
             values = np.clip(wave + 0.03 * random.standard_normal((len(times), len(NAMES))), 0.0, 1.0)
             values *= [1.0 if BY_NAME[name].unit == "ratio" else 1e5 for name in NAMES]
+            values[:, [name.endswith("_pressure") for name in NAMES]] *= 0.1  # nothing is high by the rule
             history.merge(Recording(times, NAMES, values))
     train = [sys.executable, "-m", "loadwatch", "train", "--state-directory", str(state)]
     subprocess.run([*train, "--set", "training.history=2d"], check=True, stdout=subprocess.DEVNULL)
@@ -141,14 +166,14 @@ def lived(state: Path, days: float) -> None:
         history.set_state(DUE, time.time() + 6 * 3600.0)
 
 
-def start_daemon(folder: Path) -> Contender:
-    daemon = Daemon(folder / "daemon" / "state", "--set", "sampling.interval=1s")
+def start_daemon(folder: Path, interval: float) -> Contender:
+    daemon = Daemon(folder / "daemon" / "state", "--set", f"sampling.interval={interval:g}s")
     daemon.until_ready(seconds=120)
     assert daemon.value("loadwatch_anomaly_score") is not None, "the model has no anomaly score"
     return Contender("loadwatch", daemon, daemon.port)
 
 
-def start_node_exporter(folder: Path) -> Contender | None:
+def start_node_exporter(folder: Path, _interval: float) -> Contender | None:
     path = shutil.which("prometheus-node-exporter")
     if path is None:
         return None
@@ -157,7 +182,7 @@ def start_node_exporter(folder: Path) -> Contender | None:
     return Contender("node_exporter", program, port)
 
 
-def start_netdata(folder: Path) -> Contender | None:
+def start_netdata(folder: Path, _interval: float) -> Contender | None:
     path = shutil.which("netdata")
     if path is None:
         return None
@@ -176,11 +201,11 @@ def start_netdata(folder: Path) -> Contender | None:
 
 
 @contextlib.contextmanager
-def contenders(folder: Path) -> Iterator[list[Contender]]:
+def contenders(folder: Path, interval: float) -> Iterator[list[Contender]]:
     started: list[Contender] = []
     try:
         for start in (start_daemon, start_node_exporter, start_netdata):
-            if contender := start(folder):
+            if contender := start(folder, interval):
                 started.append(contender)  # noqa: PERF401 - what was started must be ended if the next fails
         yield started
     finally:
@@ -188,18 +213,22 @@ def contenders(folder: Path) -> Iterator[list[Contender]]:
             contender.program.kill()
 
 
-def one_round(started: list[Contender], seconds: int) -> tuple[list[float], list[list[float]]]:
-    """Per cent of a core, and seconds each scrape took, of each contender."""
-    before = [contender.cpu_seconds() for contender in started]
+def one_round(started: list[Contender], seconds: float, interval: float) -> list[Spent]:
+    """What each contender spent."""
+    before = [(contender.cpu_seconds(), contender.wake_ups()) for contender in started]
     wall, taken = time.perf_counter(), [[] for _ in started]
-    for second in range(1, seconds + 1):
-        for turn in range(len(started)):
-            place = (second + turn) % len(started)
+    for turn in range(1, round(seconds / interval) + 1):
+        for number in range(len(started)):
+            place = (turn + number) % len(started)
             taken[place].append(started[place].scrape())
-        time.sleep(max(0.0, wall + second - time.perf_counter()))
-    used = [contender.cpu_seconds() - earlier for contender, earlier in zip(started, before, strict=True)]
+        time.sleep(max(0.0, wall + turn * interval - time.perf_counter()))
     elapsed = time.perf_counter() - wall
-    return [100 * cpu / elapsed for cpu in used], taken
+    return [
+        Spent(
+            100 * (contender.cpu_seconds() - cpu) / elapsed, (contender.wake_ups() - woken) / elapsed, scrapes
+        )
+        for contender, (cpu, woken), scrapes in zip(started, before, taken, strict=True)
+    ]
 
 
 def cost_of_a_scrape(contender: Contender, count: int) -> float:
@@ -216,12 +245,12 @@ def cost_of_a_scrape(contender: Contender, count: int) -> float:
     return 1000 * used / count
 
 
-def jitter(state: Path, seconds: float) -> tuple[float, float]:
-    """Median and 99th percentile of |interval - 1 s| of the newest samples, in milliseconds."""
+def jitter(state: Path, seconds: float, interval: float) -> tuple[float, float]:
+    """Median and 99th percentile of how far the newest samples are off the interval, in milliseconds."""
     with sqlite3.connect(f"file:{state / 'history.db'}?mode=ro", uri=True) as history:
         rows = history.execute("SELECT timestamp FROM samples ORDER BY timestamp").fetchall()
-    times = [row[0] for row in rows][-int(seconds) :]
-    off = sorted(abs(b - a - 1.0) * 1000 for a, b in itertools.pairwise(times))
+    times = [row[0] for row in rows][-int(seconds / interval) :]
+    off = sorted(abs(b - a - interval) * 1000 for a, b in itertools.pairwise(times))
     return statistics.median(off), off[int(0.99 * (len(off) - 1))]
 
 
@@ -233,25 +262,33 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--warm-up", type=int, default=30)
     parser.add_argument("--days", type=float, default=30.0, help="age of the daemon's history")
+    parser.add_argument("--interval", type=parse_duration, default=1.0, help="between samples, and scrapes")
+    parser.add_argument("--reconnect", action="store_true", help="a new connection for each scrape")
     options = parser.parse_args()
     # Netdata runs as a user of its own and has to reach its configuration.
     with tempfile.TemporaryDirectory(prefix="bench-cost-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         lived(folder / "daemon" / "state", options.days)
-        with contenders(folder) as started:
+        with contenders(folder, options.interval) as started:
+            for contender in started:
+                contender.reconnect = options.reconnect
             time.sleep(options.warm_up)
-            rounds = [one_round(started, options.seconds) for _ in range(options.rounds)]
-            print(f"{'':<16}{'CPU % of a core':>20}{'RSS MiB':>9}{'processes':>10}{'scrape ms (median)':>20}")
+            rounds = [one_round(started, options.seconds, options.interval) for _ in range(options.rounds)]
+            head = f"{'':<16}{'CPU % of a core':>20}{'wake-ups/s':>12}{'RSS MiB':>9}{'processes':>10}"
+            print(f"{head}{'scrape ms (median)':>20}")
             for place, contender in enumerate(started):
-                shares = sorted(shares[place] for shares, _ in rounds)
-                scrapes = itertools.chain.from_iterable(taken[place] for _, taken in rounds)
-                median = 1000 * statistics.median(scrapes)
+                mine = [spent[place] for spent in rounds]
+                shares = sorted(spent.share for spent in mine)
+                median = 1000 * statistics.median(taken for spent in mine for taken in spent.scrapes)
                 print(
                     f"{contender.name:<16}{f'{shares[0]:.2f} to {shares[-1]:.2f}':>20}"
+                    f"{min(spent.wake_ups for spent in mine):>12.1f}"
                     f"{contender.resident_mebibytes():>9.1f}{len(contender.family()):>10}{median:>20.1f}"
                 )
-            middle, worst = jitter(folder / "daemon" / "state", options.seconds * options.rounds)
+            middle, worst = jitter(
+                folder / "daemon" / "state", options.seconds * options.rounds, options.interval
+            )
             print(f"sampling jitter: median {middle:.1f} ms, 99th percentile {worst:.1f} ms")
             print(f"CPU of one scrape of loadwatch: {cost_of_a_scrape(started[0], 50):.2f} ms")
             print(f"load average meanwhile: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
