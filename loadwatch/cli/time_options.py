@@ -119,16 +119,18 @@ def span_between(start: float, end: float | None, length: float | None) -> Span:
     """The span of ``--from`` with either ``--to`` or ``--for``; all commands with a span read it so.
 
     Raises:
-        UsageError: neither or both are there, or it would end before it begins.
+        UsageError: neither or both are there, or it would end before it begins or after all calendars.
 
     """
     if (end is None) == (length is None):
         raise UsageError("say how far it goes: either --to with its end, or --for with its length")
     span = Span(start, start + (length or 0.0) if end is None else end)
-    if not span.start < span.end <= LAST_MOMENT:
+    if span.end > LAST_MOMENT:
         raise UsageError(
-            f"that span ends before it begins, or never: {show_span(span)}; check --from and --to"
+            "that span would end after the year 9999; check --for, or say when it ends with --to"
         )
+    if not span.start < span.end:
+        raise UsageError(f"that span ends before it begins: {show_span(span)}; check --from and --to")
     return span
 
 

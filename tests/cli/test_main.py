@@ -32,7 +32,7 @@ from loadwatch.records import Recording
         (["model", "show", "--state-directory", "{empty}"], 1, "the daemon makes the first one"),
         (["stauts"], 2, "no such command 'stauts'; did you mean status?"),
         (["label", "add"], 2, "missing argument"),
-        (["maintenance", "start"], 2, "missing option '--for'"),
+        (["maintenance", "start"], 2, "either --to with its end, or --for"),
         (["report"], 2, "missing option '-o'"),
         (["status", "--jsno"], 2, "loadwatch status --help"),
         (["status", "--url", "ftp://host"], 2, "expected http://host:port"),
