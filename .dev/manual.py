@@ -26,6 +26,7 @@ ORDER: Final = (
     "commands",
     "metrics",
     "prometheus-and-grafana",
+    "scaling",
     "notifications",
     "history",
     "teaching",

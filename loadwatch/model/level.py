@@ -12,6 +12,7 @@ prediction: Vovk et al., "Algorithmic Learning in a Random World", 2005).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -63,31 +64,40 @@ class LevelDistribution:
 
         Beyond the last limit none is read: the last limit then stands for itself or more.
         """
-        points = self._points(exceedances, levels)
-        shares = self.shares[group_of(levels)]
-        found = np.stack([_read(*points, shares[..., place]) for place in range(len(QUANTILES))], axis=-1)
-        lifted = np.where(np.isnan(found), np.nan, np.fmax(found, levels[:, None, None]))
-        return np.maximum.accumulate(lifted, axis=1)
+        edges, falls = self._points(exceedances, levels)
+        left = self._left[group_of(levels)]
+        after = (falls[:, :, None] > left[..., None]).sum(axis=-1)
+        low, high, above, below = _around(edges, falls, after)
+        with np.errstate(all="ignore"):
+            way = (above - left) / (above - below)
+        # Past the last limit it would be more than the whole way.
+        found = low + np.minimum(np.maximum(way, 0.0), 1.0) * (high - low)
+        return np.asarray(np.maximum.accumulate(np.maximum(found, levels[:, None, None]), axis=1))
 
     def reached(self, exceedances: Floats, levels: Floats, peaks: Floats) -> Floats:
         """(N, A) the share of the distribution below the peaks (N, A): the inverse of reading it."""
         edges, falls = self._points(exceedances, levels)
-        after = np.clip((edges < peaks[..., None]).sum(axis=-1), 1, len(self.limits))
-        low, high = _pair(np.broadcast_to(edges, falls.shape), after)
+        after = (edges[:, None] < peaks[..., None]).sum(axis=-1)
+        low, high, above, below = (part[..., 0] for part in _around(edges, falls, after[..., None]))
         way = np.clip((peaks - low) / (high - low), 0.0, 1.0)
-        above, below = _pair(falls, after)
-        return 1.0 - np.exp(above + way * (below - above))
+        return np.asarray(1.0 - np.exp(above + way * (below - above)))
+
+    @cached_property
+    def _left(self) -> Floats:
+        """(G, A, 2) the logarithm of the share above each quantile."""
+        return np.asarray(np.log1p(-self.shares))
 
     def _points(self, exceedances: Floats, levels: Floats) -> tuple[Floats, Floats]:
-        """Levels (N, 1, L + 1) and the logarithm (N, A, L + 1) of how likely they are exceeded.
+        """Levels (N, L + 1) and the logarithm (N, A, L + 1) of how likely they are exceeded.
 
         The first is surely exceeded: the present level where it is below the limits, or else 0.
         """
-        lowest = self.limits[0]
-        present = np.where((levels > 0.0) & (levels < 0.99 * lowest), levels, 0.0)
-        edges = np.column_stack([present, np.tile(self.limits, (len(levels), 1))])
-        falls = np.log(np.maximum(exceedances, LEAST))
-        return edges[:, None], np.concatenate([np.zeros((*falls.shape[:-1], 1)), falls], axis=-1)
+        edges = np.empty((len(levels), len(self.limits) + 1))
+        edges[:, 0] = np.where((levels > 0.0) & (levels < 0.99 * self.limits[0]), levels, 0.0)
+        edges[:, 1:] = self.limits
+        falls = np.zeros((*exceedances.shape[:2], len(self.limits) + 1))
+        np.log(np.maximum(exceedances, LEAST), out=falls[..., 1:])
+        return edges, falls
 
 
 def group_of(levels: Floats) -> Integers:
@@ -95,18 +105,13 @@ def group_of(levels: Floats) -> Integers:
     return np.searchsorted(BOUNDS, levels)
 
 
-def _read(edges: Floats, falls: Floats, shares: Floats) -> Floats:
-    """(N, A) the level below which a share (N, A) of the distribution lies."""
-    left = np.log1p(-shares)
-    after = np.clip((falls > left[..., None]).sum(axis=-1), 1, falls.shape[-1] - 1)
-    above, below = _pair(falls, after)
-    low, high = _pair(np.broadcast_to(edges, falls.shape), after)
-    with np.errstate(all="ignore"):
-        way = np.clip((above - left) / (above - below), 0.0, 1.0)  # past the last limit more than 1
-    return np.asarray(low + way * (high - low))
-
-
-def _pair(table: Floats, after: Integers) -> tuple[Floats, Floats]:
-    """(N, A) the entries of table (N, A, L + 1) at the places before ``after`` (N, A), and there."""
-    after = after[..., None]
-    return np.take_along_axis(table, after - 1, -1)[..., 0], np.take_along_axis(table, after, -1)[..., 0]
+def _around(edges: Floats, falls: Floats, after: Integers) -> tuple[Floats, Floats, Floats, Floats]:
+    """(N, A, 2) each: the edges (N, L + 1) before ``after`` (N, A, 2) and there, and the falls of both."""
+    after = np.minimum(np.maximum(after, 1), edges.shape[1] - 1)
+    row, horizon = np.arange(len(edges))[:, None, None], np.arange(falls.shape[1])[:, None]
+    return (
+        edges[row, after - 1],
+        edges[row, after],
+        falls[row, horizon, after - 1],
+        falls[row, horizon, after],
+    )

@@ -10,6 +10,7 @@ gone at once. Loadwatch has learned the first half of each file; the second half
                  target, a tolerance of a tenth, and of the last five minutes' answers the largest
     q0.9, q0.5   so many servers as the quantile of the highest level within 15 minutes needs, and of the last
                  fifteen minutes' answers the largest
+    70 % held    the same, the largest answer of the last fifteen minutes
     with both    the larger of q0.9 and cpu 70 %, as the autoscaler takes the larger of two metrics
     foresight    as many as the next row needs, known beforehand: the least anybody could pay
 
@@ -22,6 +23,7 @@ paid, over those that foresight pays. Not a test: it takes minutes.
 
 import argparse
 import sys
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -42,16 +44,20 @@ def needed(levels: np.ndarray) -> np.ndarray:
     return np.maximum(np.ceil(SERVERS * levels - 1e-9), LEAST)
 
 
-def by_cpu(levels: np.ndarray, target: float) -> np.ndarray:
-    """Servers (N,) that run while each level (N,) comes, by a target of the mean CPU share."""
-    running, last, answer = needed(levels)[0], needed(levels)[0], []
+def by_cpu(levels: np.ndarray, target: float, held: int = 2) -> np.ndarray:
+    """Servers (N,) that run while each level (N,) comes, by a target of the mean CPU share.
+
+    held: of how many answers the largest is taken, the newest among them.
+    """
+    running, answers, answer = needed(levels)[0], deque(maxlen=held), []
     for level in levels:
         answer.append(running)
         share = SERVERS * level * LIMIT / running
         wanted = running
         if abs(share / target - 1.0) > TOLERANCE:
             wanted = max(np.ceil(running * share / target - 1e-9), LEAST)
-        running, last = max(wanted, last), wanted
+        answers.append(wanted)
+        running = max(answers)
     return np.array(answer)
 
 
@@ -74,7 +80,8 @@ def play(path: Path, seed: int) -> dict[str, tuple[float, float]]:
     features = model.features().extend(recording.timestamps, values, levels)
     forecast = model.look_ahead(features)[1][half:, -1]
     levels = np.nan_to_num(levels[half:])
-    policies = {f"cpu {target:.0%}".replace("%", " %"): by_cpu(levels, target) for target in (0.7, 0.6, 0.5)}
+    policies = {f"cpu {100 * target:.0f} %": by_cpu(levels, target) for target in (0.7, 0.6, 0.5, 0.4)}
+    policies |= {f"{100 * target:.0f} % held": by_cpu(levels, target, held=3) for target in (0.7, 0.6, 0.5)}
     policies["q0.5"], policies["q0.9"] = by_forecast(forecast[:, 0]), by_forecast(forecast[:, 1])
     policies["with both"] = np.maximum(policies["q0.9"], policies["cpu 70 %"])
     policies["foresight"] = needed(levels)

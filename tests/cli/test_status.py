@@ -33,6 +33,7 @@ def test_the_screen_answers_the_three_questions(invoke: Invoke, daemon: Start) -
         r"within 15 min",
         r"signals +cpu_pressure .* load \+0\.41",
         r"rule +over its limit, 1\.06 times; cpu decides",
+        r"expected +peak within 15 minutes: 106 % of the limit to over 150 %",
         r"culprits +mysqld \(mysql\.service\) 3\.1 of 4 CPUs; backup\.service 0\.6 of 4",
         r"model +20260412T031500-12 \(trained\), 5 h old",
         r"next in (59|60) min",
