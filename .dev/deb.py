@@ -86,7 +86,7 @@ def package(folder: Path) -> Path:
 def install(work: Path, prefix: Path) -> None:
     """Lay out the virtual environment at ``prefix``, with the dependencies for each Python."""
     venv.create(work / "tools", with_pip=True)
-    pip = [work / "tools" / "bin" / "pip", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [work / "tools" / "bin" / "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", work, ROOT], check=True)
     (wheel,) = work.glob("loadwatch-*.whl")
     for python in PYTHONS:

@@ -80,6 +80,7 @@ def session() -> dict[str, object]:
     found["in_force"] = in_force()
     found["user"] = podman("exec", NAME, "id", "-u").stdout.strip()
     found["writes"] = podman("exec", NAME, "touch", "/opt/loadwatch/x").stderr
+    found["exported"] = inside("loadwatch", "assets", "export", "/var/lib/loadwatch/assets").splitlines()
     found["health"] = podman("healthcheck", "run", NAME).returncode
     started = time.monotonic()
     found["stop"] = podman("stop", "-t", "10", NAME).returncode

@@ -17,6 +17,8 @@ import documents
 import pytest
 from processes import free_port, parse
 
+from loadwatch.assets import list_assets
+
 from .programs import pip_elsewhere
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -131,6 +133,11 @@ def test_it_is_nobody_and_writes_nothing_but_its_state(found: Found) -> None:
     """An ordinary user on a read-only root file system."""
     assert found["user"] == "10074"
     assert "Read-only file system" in found["writes"]
+
+
+def test_every_asset_is_in_the_image(found: Found) -> None:
+    """None was taken for a test of a library, which the image goes without."""
+    assert found["exported"] == [f"/var/lib/loadwatch/assets/{asset.name}" for asset in list_assets()]
 
 
 def test_the_health_check_passes_when_there_is_a_verdict(found: Found) -> None:
