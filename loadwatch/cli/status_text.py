@@ -96,9 +96,11 @@ def failing_words(failing: Document) -> str:
 
     >>> failing_words({"source": "disk", "why": "cannot read /proc/diskstats"})
     'disk: cannot read /proc/diskstats'
+    >>> failing_words({"source": "journal", "why": "journalctl ended with status 1"})
+    'journal: journalctl ended with status 1'
     """
     source, why = failing["source"], failing["why"]
-    return str(why) if str(why).startswith(str(source)) else f"{source}: {why}"
+    return str(why) if str(why).startswith((f"{source}:", f"{source} ")) else f"{source}: {why}"
 
 
 def _model(model: Document | None, now: float) -> str:
