@@ -12,6 +12,8 @@ within the horizon stayed below the quantile that was forecast, or both lay beyo
     bench_forecast.py --quantile 0.97     high is what a host's first half exceeds 3 % of the time
     bench_forecast.py --step 60s          rows stretched to one a minute, with noise between them
     bench_forecast.py --only loadwatch    without the others
+    bench_forecast.py --only level --quantile 0.97 FILE ...
+                                          below_0.5 and below_0.9 alone, of the first signal of any files
 
 Not a test: it takes minutes.
 """
@@ -50,7 +52,7 @@ SELDOM_HIGH = ("vm093", "vm383")  # scored, but high at most five times in the h
 
 
 def read(path: Path) -> Recording:
-    table = pd.read_csv(path)
+    table = pd.read_csv(path).drop(columns=["split", "label"], errors="ignore")
     return Recording(
         table.timestamp.to_numpy(float), tuple(table.columns[1:]), table.iloc[:, 1:].to_numpy(float)
     )
@@ -138,6 +140,15 @@ def others(recording: Recording, rule: Rule, horizon: int) -> dict[str, np.ndarr
     return answers
 
 
+def show(rows: pd.DataFrame) -> None:
+    """A table a figure, a line a host."""
+    table = rows.pivot_table(index="host", columns="by", values=list(COLUMNS), sort=False)
+    # The mean is over the hosts with enough high moments to learn from, as the recipe's was.
+    table.loc["mean"] = table.loc[[host for host in table.index if host not in SELDOM_HIGH]].mean()
+    for column in COLUMNS:
+        print(f"\n{column}\n{table[column].round(3).to_string()}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -150,41 +161,40 @@ def main() -> None:
     parser.add_argument("--step", type=parse_duration, default=0.0)
     parser.add_argument("--history", type=parse_duration, default=1e12)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=["loadwatch"])
+    parser.add_argument("--only", choices=["loadwatch", "level"])
     options = parser.parse_args()
     files = options.files or sorted((SHARED / "data/bitbrains").glob("*.csv.gz"))
     rows, covered = [], {}
     for path in files:
         recording = stretched(read(path), options.step) if options.step else read(path)
-        limit = options.limit
+        signal, limit = "cpu_percent", options.limit
+        if options.only == "level" and signal not in recording.signals:
+            signal = recording.signals[0]
         if options.quantile:
-            limit = float(
-                np.nanquantile(recording.column("cpu_percent")[: len(recording) // 2], options.quantile)
-            )
-        rule = Rule.parse(f"cpu_percent > {limit!r}")
+            first = recording.column(signal)[: len(recording) // 2]
+            limit = float(np.nanquantile(first, options.quantile))
+        rule = Rule.parse(f"{signal} > {limit!r}")
         started = time.process_time()
         chances, quantiles = loadwatch(recording, rule, options.horizon, options)
         answers = {"loadwatch": chances}
-        covered[path.name.removesuffix(".csv.gz")[-5:]] = coverage(
-            recording, rule, options.horizon, quantiles
-        )
+        host = path.name.removesuffix(".csv.gz")[-25 if options.only == "level" else -5 :]
+        covered[host] = coverage(recording, rule, options.horizon, quantiles)
+        if options.only == "level":
+            continue
         seconds = time.process_time() - started
         if not options.only:
             answers |= others(recording, rule, options.horizon)
         for name, answer in answers.items():
             figures = score(recording, answer, rule.text, options.horizon)
             if figures:
-                rows.append({"host": path.name.removesuffix(".csv.gz")[-5:], "by": name, **figures})
+                rows.append({"host": host, "by": name, **figures})
         print(
             f"{path.name}: {seconds:.1f} s of CPU",
             "" if figures else "(too few high moments)",
             file=sys.stderr,
         )
-    table = pd.DataFrame(rows).pivot_table(index="host", columns="by", values=list(COLUMNS), sort=False)
-    # The mean is over the hosts with enough high moments to learn from, as the recipe's was.
-    table.loc["mean"] = table.loc[[host for host in table.index if host not in SELDOM_HIGH]].mean()
-    for column in COLUMNS:
-        print(f"\n{column}\n{table[column].round(3).to_string()}")
+    if rows:
+        show(pd.DataFrame(rows))
     print(f"\nload level within {options.horizon} s\n{pd.DataFrame(covered).T.round(3).to_string()}")
 
 
