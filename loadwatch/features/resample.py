@@ -11,6 +11,7 @@ rows that jitter around the full minute.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,7 @@ from loadwatch.records import Floats
 Integers = npt.NDArray[np.intp]
 
 MINUTE: Final = 60.0
+PIECE: Final = 16_384  # rows
 PAUSE: Final = 600.0  # seconds without a sample after which a half-gathered minute is thrown away
 
 
@@ -48,6 +50,22 @@ class Minutes:
         """
         lengths = np.diff(np.concatenate([[0], self.rows, [self.samples]]))
         return np.repeat(np.concatenate([before[None], judged]), lengths, axis=0)
+
+
+def whole_minutes(
+    timestamps: Floats, columns: int, values_of: Callable[[slice], Floats]
+) -> tuple[Floats, Floats]:
+    """Times (M,) and means (M, J) of the minutes that all rows (N,) complete.
+
+    values_of: the values (n, J) of some of the rows. In pieces, because a few copies of each are made.
+    """
+    clock, times, means = MinuteResampler(columns), [], []
+    for start in range(0, len(timestamps), PIECE):
+        rows = slice(start, start + PIECE)
+        minutes = clock.extend(timestamps[rows], values_of(rows))
+        times.append(minutes.timestamps)
+        means.append(minutes.values)
+    return np.concatenate(times), np.concatenate(means)
 
 
 class MinuteResampler:

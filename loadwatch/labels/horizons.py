@@ -54,14 +54,20 @@ def longest_step(timestamps: Floats) -> float:
 
 
 def exceedances(
-    timestamps: Floats, levels: Floats, horizons: Sequence[float], thresholds: Sequence[float] = (1.0,)
+    timestamps: Floats,
+    levels: Floats,
+    horizons: Sequence[float],
+    thresholds: Sequence[float] = (1.0,),
+    rows: Places | None = None,
 ) -> Floats:
     """(N, H, T): is the level above each threshold at any time in (t, t + h]? 0, 1, or NaN: unknown.
 
     For h = 0 the row itself is meant. A row stands for the time since the one before, so for an h shorter
-    than a step the next row decides.
+    than a step the next row decides. Of ``rows`` (R,) only, if they are given.
     """
     highest, complete = _futures(timestamps, levels, horizons)
+    if rows is not None:
+        highest, complete = highest[rows], complete[rows]
     above = highest[:, :, None] > np.asarray(thresholds)
     return np.where(above, 1.0, np.where(complete[:, :, None], 0.0, np.nan))
 

@@ -22,7 +22,7 @@ from loadwatch.features.deviations import ChangeFeatures
 from loadwatch.features.half_hours import HALF_HOUR, SLOTS, half_hour_numbers
 from loadwatch.features.quantiles import column_medians, column_quantiles, lower_medians
 from loadwatch.features.recurrence import Flags
-from loadwatch.features.resample import MinuteResampler
+from loadwatch.features.resample import whole_minutes
 from loadwatch.labels.horizons import inside
 from loadwatch.model.anomaly import WARM_UP_SECONDS, AnomalyModel, PastHalfHours
 from loadwatch.model.baseline import AnomalySettings, Baseline
@@ -76,10 +76,11 @@ def train_anomaly(
     """
     # A disk that is fuller every day is not unlike itself: what fills up has limits of its own.
     signals = tuple(name for name in recording.signals if name not in FILLING)
-    minutes = MinuteResampler(len(signals)).extend(
-        recording.timestamps, recording.with_signals(signals).values
+    times, values = whole_minutes(
+        recording.timestamps,
+        len(signals),
+        lambda rows: recording.rows(rows.start, rows.stop).with_signals(signals).values,
     )
-    times, values = minutes.timestamps, minutes.values
     taken = ~inside(times, exclude)
     labelled = taken & inside(times, labelled_normal)
     normal = (taken & ~inside(times, flagged)) | labelled
@@ -108,7 +109,7 @@ def train_anomaly(
         oddities.past.restore(before.oddities.numbers[older], before.oddities.values[older])
     model = AnomalyModel(baseline, threshold, residuals, PastHalfHours(*oddities.past.to_arrays()))
     left_out, suspect = int((~taken).sum()), int((taken & ~normal).sum())
-    return model, AnomalyReport(len(minutes), left_out, suspect, threshold)
+    return model, AnomalyReport(len(times), left_out, suspect, threshold)
 
 
 def _learn_scale(

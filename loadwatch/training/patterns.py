@@ -14,7 +14,7 @@ import numpy as np
 
 from loadwatch.features.moments import signed_log
 from loadwatch.features.recurrence import Flags
-from loadwatch.features.resample import MinuteResampler
+from loadwatch.features.resample import whole_minutes
 from loadwatch.labels.horizons import inside
 from loadwatch.model.patterns import LabelledPatterns, Pattern
 from loadwatch.records import Floats, Label, Recording, Span
@@ -32,7 +32,6 @@ HIGHEST, LOWEST, NARROWEST = 0.85, 0.70, 0.05
 LEAST_SIMILARITY: Final = 0.5
 MOST_ORDINARY: Final = 0.01  # of the minutes that nobody spoke of: a quarter of an hour a day
 ROBUST: Final = 1.4826  # median absolute deviations in a standard deviation of the normal distribution
-PIECE: Final = 16_384
 
 
 class LearnedPatterns(NamedTuple):
@@ -87,17 +86,12 @@ def learn_patterns(
 def _minutes(
     recording: Recording, levels: Floats, labels: Sequence[Label], masks: Iterable[Span]
 ) -> _History:
-    clock = MinuteResampler(len(recording.signals) + 1)
     high = np.where(np.isfinite(levels), levels > 1.0, np.nan)
-    times, parts = [], []
-    # In pieces, because the clock holds a few copies of what it is given.
-    for start in range(0, len(recording), PIECE):
-        rows = slice(start, start + PIECE)
-        values = np.column_stack([recording.values[rows], high[rows]])
-        minutes = clock.extend(recording.timestamps[rows], values)
-        times.append(minutes.timestamps)
-        parts.append(minutes.values)
-    t, means = np.concatenate(times), np.concatenate(parts)
+    t, means = whole_minutes(
+        recording.timestamps,
+        len(recording.signals) + 1,
+        lambda rows: np.column_stack([recording.values[rows], high[rows]]),
+    )
     by_rule = np.nan_to_num(means[:, -1]) > 0.5
     spoken = [label.span for label in labels]
     normal = inside(t, [label.span for label in labels if label.kind == "normal"])

@@ -91,12 +91,12 @@ def learning_table(
     masked = inside(recording.timestamps, masks)
     truth = labelled_levels(recording.timestamps, levels, labels)
     truth[masked] = np.nan
-    targets = _targets(recording.timestamps, truth, horizons)
+    said = exceedances(recording.timestamps, truth, horizons)[:, :, 0]
     labelled = np.zeros(len(recording), bool)
     if any(label.kind == "high" for label in labels):
         by_rule = exceedances(recording.timestamps, levels, horizons)[:, :, 0]
-        labelled = ((targets[:, : len(horizons)] == 1.0) & (by_rule != 1.0)).any(axis=1)
-    usable: Flags = np.logical_or.reduce(np.isfinite(targets[:, : len(horizons)]), axis=1) & ~masked
+        labelled = ((said == 1.0) & (by_rule != 1.0)).any(axis=1)
+    usable: Flags = np.logical_or.reduce(np.isfinite(said), axis=1) & ~masked
     if not usable.any():
         raise TrainingError(
             f"cannot train the forecast: none of {len(recording)} rows has a known load level and future; "
@@ -104,7 +104,7 @@ def learning_table(
         )
     reach = float(max(horizons))
     chosen, weights = choose_rows(recording.timestamps, truth, usable, 2 * reach, MOST_ROWS, rng)
-    signals = choose_companions(recording, levels, targets[:, int(np.argmax(horizons))])
+    signals = choose_companions(recording, levels, said[:, int(np.argmax(horizons))])
     spec = ForecastSpec.fitting(recording.timestamps, signals, reach)
     features = features_of(spec, recording, levels, chosen)
     times = recording.timestamps[chosen]
@@ -115,7 +115,7 @@ def learning_table(
         tuple(horizons),
         times,
         features,
-        targets[chosen],
+        _targets(recording.timestamps, truth, horizons, chosen),
         weights,
         onsets,
         labelled[chosen],
@@ -170,12 +170,13 @@ def _level_table(spec: ForecastSpec, rule: Rule, horizons: tuple[int, ...], seed
         if not 0.002 < float((levels > 1.0).mean()) < 0.3:
             levels = Rule.parse(PLAIN_RULE).levels(recording)
         onsets += count_onsets(levels)
-        targets = _targets(recording.timestamps, levels, horizons)
-        usable: Flags = np.logical_or.reduce(np.isfinite(targets), axis=1)
+        said = exceedances(recording.timestamps, levels, horizons)[:, :, 0]
+        usable: Flags = np.logical_or.reduce(np.isfinite(said), axis=1)
         reach = 2.0 * max(horizons)
         chosen, weights = choose_rows(recording.timestamps, levels, usable, reach, SYNTHETIC_KEPT, rng)
         features = features_of(spec, recording, levels, chosen)
-        tables.append((recording.timestamps[chosen], features, targets[chosen], weights))
+        targets = _targets(recording.timestamps, levels, horizons, chosen)
+        tables.append((recording.timestamps[chosen], features, targets, weights))
     times, features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
     measured = np.zeros(len(times), bool)
     unknown = np.full((len(times), sum(horizon > 0 for horizon in horizons)), np.nan)
@@ -188,10 +189,11 @@ def count_onsets(levels: Floats) -> int:
     return int((high[1:] & ~high[:-1]).sum())
 
 
-def _targets(timestamps: Floats, levels: Floats, horizons: Sequence[int]) -> Floats:
-    table = exceedances(timestamps, levels, horizons, (SAID, *OTHERS))
+def _targets(timestamps: Floats, levels: Floats, horizons: Sequence[int], rows: Integers) -> Floats:
+    """(R, O) of the chosen rows only: of all of a long history it would be the largest thing there is."""
+    table = exceedances(timestamps, levels, horizons, (SAID, *OTHERS), rows)
     ahead = [place for place, horizon in enumerate(horizons) if horizon > 0]
-    return np.hstack([table[:, :, 0], table[:, ahead, 1:].reshape(len(timestamps), -1)])
+    return np.hstack([table[:, :, 0], table[:, ahead, 1:].reshape(len(rows), -1)])
 
 
 def features_of(spec: ForecastSpec, recording: Recording, levels: Floats, chosen: Integers) -> Floats:
