@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadwatch.features.resample import MinuteResampler
+from loadwatch.features.resample import PIECE, MinuteResampler, whole_minutes
 
 STEPS = st.sampled_from([0.5, 1.0, 5.0, 4.7, 5.3, 15.0, 29.0, 31.0, 59.9, 60.0, 61.0, 300.0, 700.0, 5000.0])
 
@@ -74,3 +74,14 @@ def test_spread_holds_each_judgement_until_the_next():
     minutes = MinuteResampler(1).extend(timestamps, np.zeros((8, 1)))
     assert minutes.rows.tolist() == [0, 3, 6]
     assert minutes.spread(np.array([1.0, 2.0, 3.0]), np.array(0.0)).tolist() == [1, 1, 1, 2, 2, 2, 3, 3]
+
+
+def test_a_long_history_gives_the_same_minutes_piece_by_piece():
+    """What is worked on at once bounds the memory and changes nothing."""
+    rng = np.random.default_rng(4)
+    timestamps = 1.7e9 + np.cumsum(rng.uniform(1.0, 9.0, 2 * PIECE + 5))
+    values = rng.normal(size=(len(timestamps), 2))
+    at_once = MinuteResampler(2).extend(timestamps, values)
+    times, means = whole_minutes(timestamps, 2, lambda rows: values[rows])
+    np.testing.assert_array_equal(times, at_once.timestamps)
+    np.testing.assert_allclose(means, at_once.values)
