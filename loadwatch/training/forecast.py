@@ -151,8 +151,7 @@ class Learner:
         stop: Stop | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self._moved = moved
-        self._own, self._synthetic_prior, self._share = own, synthetic_prior, share
+        self._share = share
         self._rng, self._stop, self._progress = rng, stop, progress
         moments = Moments.of(own.features)
         moments.merge(Moments.of(synthetic_prior.features).thinned(share))
@@ -160,6 +159,10 @@ class Learner:
         floor[[own.spec.names.index(f"level:{name}") for name in REPEATS]] = REPEATS_FLOOR
         self._normaliser = Normaliser.from_moments(moments, floor=floor)
         self._folds = FOLDS if len(own) >= FOLDS * LEAST_FOLD_ROWS else 0
+        # Normalised once; the tables go on without the features, which would be copied for every fold.
+        self._Z, self._Z_prior = (self._normaliser.apply(each.features) for each in (own, synthetic_prior))
+        self._own, self._synthetic_prior = _bare(own), _bare(synthetic_prior)
+        self._moved = None if moved is None else (_bare(moved), self._normaliser.apply(moved.features))
 
     def learn(self) -> tuple[ForecastModel, tuple[float, ...]]:
         """A model of all rows, not yet calibrated, and its loss after each epoch."""
@@ -184,19 +187,18 @@ class Learner:
                 return np.full_like(logits, np.nan)
             part = rows * self._folds // len(rows) == fold
             network, (weights, shares), _ = self._fit(rows[~part], fold)
-            Z = self._normaliser.apply(self._own.features[part])
-            logits[part] = mixed_logits(network, weights, shares, Z)
+            logits[part] = mixed_logits(network, weights, shares, self._Z[part])
         return logits
 
     def _fit(self, rows: Integers, turn: int) -> tuple[Network, tuple[Floats, Floats], tuple[float, ...]]:
         """A network and a linear model of these own rows, and the network's losses."""
         table = self._own.take(rows).joined(self._synthetic_prior, self._share)
-        Z = self._normaliser.apply(table.features)
+        Z = np.vstack([self._Z[rows], self._Z_prior])
         linear = fit_linear(Z, table)
         if self._moved is not None:
-            moved = self._moved.take(rows)
-            table = table.joined(moved, MOVED_SHARE)
-            Z = np.vstack([Z, self._normaliser.apply(moved.features)])
+            moved, moved_Z = self._moved
+            table = table.joined(moved.take(rows), MOVED_SHARE)
+            Z = np.vstack([Z, moved_Z[rows]])
         turns = self._folds + 1
 
         def tell(share: float, loss: float) -> None:
@@ -205,6 +207,11 @@ class Learner:
 
         network, losses = fit_network(Z, table, self._rng, stop=self._stop, tell=tell)
         return network, linear, losses
+
+
+def _bare(table: TrainingTable) -> TrainingTable:
+    """The table without its features."""
+    return replace(table, features=np.empty((len(table), 0)))
 
 
 def fit_network(
