@@ -167,6 +167,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     document=st.lists(
@@ -184,6 +185,7 @@ def test_any_value_under_any_key(tmp_path: Path, document: dict[str, str]) -> No
     event("refused" if refusal(toml(tmp_path, text)) else "accepted")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 40), st.binary(max_size=12)), max_size=6))
 def test_a_mutated_example(tmp_path: Path, cuts: list[tuple[int, int, bytes]]) -> None:
@@ -210,6 +212,7 @@ def test_any_variable_and_option(name: str, value: str, key: str) -> None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     cron=st.lists(st.text("0123456789*/,-LW#sunjan?", min_size=1, max_size=6), min_size=4, max_size=6),

@@ -16,6 +16,7 @@ NETWORK = NeuralNetwork([3, 8, 4, 1], seed=0).network
 X = np.random.default_rng(0).normal(size=(50, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
 def test_picture_has_the_format_of_its_name(tmp_path: Path, ending: str, start: bytes) -> None:
     """PNG, SVG or PDF, by the ending of the path."""
@@ -27,6 +28,7 @@ def test_picture_has_the_format_of_its_name(tmp_path: Path, ending: str, start: 
     assert path.read_bytes().startswith(start)
 
 
+@pytest.mark.slow
 def test_picture_shows_losses_activations_and_weights(tmp_path: Path) -> None:
     """The text of an SVG names each part; a loss of zero is drawn too."""
     pytest.importorskip("matplotlib").rcParams["svg.fonttype"] = "none"

@@ -94,6 +94,7 @@ def test_the_configuration_is_one(tmp_path: Path) -> None:
     assert [signal.name for signal in settings.signals] == ["requests"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 def test_the_script_goes_up_at_once_and_down_after_fifteen_answers(tmp_path: Path) -> None:
     """It reads the real status document, and does nothing where that knows nothing."""

@@ -64,6 +64,7 @@ THINGS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lock", "history.db", "history.db-wal", "history.db-shm", "models"])
 @pytest.mark.parametrize("thing", THINGS)
 def test_a_link_or_anything_else_in_our_place_is_refused(state: Path, name: str, thing: str) -> None:

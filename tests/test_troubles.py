@@ -185,6 +185,7 @@ def test_the_table_and_this_list_are_one() -> None:
     assert list(TROUBLES) == SHOWN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", TROUBLES)
 def test_the_trouble_says_these_words(
     words: str,

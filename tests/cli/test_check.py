@@ -45,6 +45,7 @@ def test_every_state_has_its_exit_code(
     assert end.output.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_stale_verdict_is_unknown(invoke: Invoke, daemon: Start) -> None:
     """What was fine before the sampler hung says nothing of now."""
     fake = daemon("calm")

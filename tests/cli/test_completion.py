@@ -41,6 +41,7 @@ def bash(line: str, environment: dict[str, str]) -> list[str]:
     return end.stdout.split()
 
 
+@pytest.mark.slow
 def test_bash_completes_commands_and_options(on_path: dict[str, str]) -> None:
     """Commands, their subcommands, their options, and the values of choices."""
     assert bash("loadwatch st", on_path) == ["status"]

@@ -128,6 +128,7 @@ def test_a_log_line_stays_one_line() -> None:
     assert line.isprintable()
 
 
+@pytest.mark.slow
 def test_closed_standard_streams_end_nothing(tmp_path: Path) -> None:
     """What is printed goes nowhere, and above all not into the next file that is opened."""
     command = f"{sys.executable} -m loadwatch label --from '2 hours ago' high --state-directory {tmp_path}"

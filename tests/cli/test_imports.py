@@ -72,6 +72,7 @@ def test_what_needs_nothing_loads_nothing(
     assert len(modules) <= most
 
 
+@pytest.mark.slow
 def test_a_question_to_the_daemon_loads_no_daemon(daemon: Callable[..., FakeDaemon]) -> None:
     """``status`` needs HTTP and, to draw, a terminal library; as JSON or an exit code not even that."""
     address = daemon().server.urls[0].removeprefix("http://").rstrip("/")

@@ -23,6 +23,7 @@ from loadwatch.history import History
 from loadwatch.records import Recording
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -188,6 +189,7 @@ def test_check_config_shows_a_maintenance_window_as_it_is_written(invoke: Invoke
     assert '"seconds": 7200.0' in as_json.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
@@ -226,6 +228,7 @@ def test_the_check_knows_the_signals_of_this_host(invoke: Invoke, tmp_path: Path
     assert "did you mean 'io_pressure'?" in str(wrong.exception)
 
 
+@pytest.mark.slow
 def test_an_option_before_the_command_beats_the_environment(tmp_path: Path) -> None:
     """The later the stronger: file, environment, option, wherever the option stands."""
     for arguments in (

@@ -99,6 +99,7 @@ def test_an_address_that_is_none_is_a_wrong_use(invoke: Invoke) -> None:
         assert "lists what is" in str(invoke("signals", "try", exporter.url, "none").exception)
 
 
+@pytest.mark.slow
 def test_a_name_too_like_a_stored_one_is_refused_before_the_daemon_meets_it(
     invoke: Invoke, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_every_state_has_its_screen(invoke: Invoke, daemon: Start, scene: str, w
     assert words in end.output
 
 
+@pytest.mark.slow
 def test_without_a_fresh_verdict_nothing_is_called_unlikely(invoke: Invoke, daemon: Start) -> None:
     """The line for high load stays and says that it is unknown."""
     fake = daemon("calm")
@@ -117,6 +118,7 @@ def test_a_terminal_without_unicode_gets_ascii(daemon: Start) -> None:
     assert re.search(r"now +#+-* +\d+ % +flagged", end.stdout)
 
 
+@pytest.mark.slow
 def test_a_password_goes_into_the_url(invoke: Invoke, daemon: Start, tmp_path: Path) -> None:
     """Without one, or with a wrong one, the message says so and how to give it; it is never shown."""
     users = tmp_path / "web.yml"
@@ -158,6 +160,7 @@ def test_something_else_there_is_told_apart(invoke: Invoke, daemon: Start) -> No
     assert (end.returncode, "not as a loadwatch does" in end.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_waiting_for_a_start_needs_no_loop_of_one_s_own(daemon: Start) -> None:
     """A stopped daemon is an error that a script can retry on."""
     fake = daemon()

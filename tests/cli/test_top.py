@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 from web.fake_daemon import FakeDaemon
 
 from cli.conftest import Invoke, program
@@ -75,6 +76,7 @@ def terminal(
         it.close()
 
 
+@pytest.mark.slow
 def test_top_lives_and_leaves_the_terminal_as_it_was(daemon: Start) -> None:
     """Verdict, lines of history and keys; after q the terminal is itself again."""
     with terminal(daemon("busy")) as it:
@@ -105,6 +107,7 @@ def test_eighty_columns_show_history_with_its_scale(invoke: Invoke, daemon: Star
     )
 
 
+@pytest.mark.slow
 def test_the_arrows_look_back(daemon: Start) -> None:
     """The values of a moment, and when that was; to the right until now again. An arrow does not end it."""
     with terminal(daemon("busy"), columns=80) as it:
@@ -119,6 +122,7 @@ def test_the_arrows_look_back(daemon: Start) -> None:
         assert it.process.poll() is None
 
 
+@pytest.mark.slow
 def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
     """Drawn anew within moments, wider or narrower, without being told."""
     with terminal(daemon("busy"), columns=110) as it:
@@ -162,6 +166,7 @@ def test_top_outlives_the_daemon(daemon: Start) -> None:
         assert it.process.wait(timeout=10) == 0
 
 
+@pytest.mark.slow
 def test_colours_respect_no_color(daemon: Start) -> None:
     """https://no-color.org: bold and dim stay, colours go."""
     with terminal(daemon("busy"), NO_COLOR="1") as it:
@@ -170,6 +175,7 @@ def test_colours_respect_no_color(daemon: Start) -> None:
     assert "\x1b[1;31m" not in shown
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_a_line_for_each_sample(daemon: Start) -> None:
     """Time, state, probability by horizon with flags, anomaly score, and why."""
     end = program("top", "--url", daemon("busy").server.urls[0], "--interval", "200ms", "--count", "2")

@@ -69,6 +69,7 @@ def test_an_import_ends_with_a_trained_model(invoke: Invoke, tmp_path: Path) -> 
     assert again.output == "0 of 8640 rows added\n"
 
 
+@pytest.mark.slow
 def test_an_import_leaves_the_training_on_demand(invoke: Invoke, tmp_path: Path) -> None:
     """``--no-train`` stores the rows and nothing else; too short a past is told and is no failure."""
     past, state = written(tmp_path / "past.csv", 0.1), tmp_path / "state"

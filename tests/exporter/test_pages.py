@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.exposition import choose_encoder
@@ -17,6 +18,7 @@ SAME_LABELS = {("cpu", "ratio"): 0.25, ('a "b" \\ \n', "1"): 2.0}
 refilled = st.fixed_dictionaries({labels: st.floats() for labels in SAME_LABELS})
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.one_of(gauges, refilled, refilled), counts, st.floats(0, 1)), min_size=2, max_size=6

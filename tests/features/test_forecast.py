@@ -174,6 +174,7 @@ def test_rows_near_the_edge_of_a_cell_are_one_a_cell():
     np.testing.assert_array_equal(np.diff(cells), 1.0)
 
 
+@pytest.mark.slow
 def test_two_weeks_of_five_second_samples_are_taken_in_quickly():
     """The state is rebuilt from a long history in the time of a few samples; the bound is generous."""
     t = 1.7e9 + 5.0 * np.arange(14 * 17280)

@@ -172,6 +172,7 @@ def test_what_was_said_moves_with_the_samples(history: History, tmp_path: Path, 
         assert new.state("judge") is None
 
 
+@pytest.mark.slow
 def test_a_month_moves_in_while_the_daemon_hardly_waits(history: History, path: Path) -> None:
     """A month of a row a minute, all signals: the others are kept out for well under a second of CPU time."""
     month = rows(0, 43_200, *NAMES)

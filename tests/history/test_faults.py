@@ -170,6 +170,7 @@ def _busy(writer: object) -> sqlite3.Connection:
     raise HistoryBusyError("locked")
 
 
+@pytest.mark.slow
 def test_a_lock_by_another_process_is_waited_out_in_memory(path: Path, clock: ManualClock) -> None:
     """The sampler waits half a second at most; the row is written when the lock is gone."""
     history = History.open(path, clock=clock)

@@ -131,6 +131,7 @@ def test_a_signal_that_cannot_be_a_column_is_refused(history: History, name: str
         history.merge(recording)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(jumps=st.lists(st.sampled_from([0.0, 1.0, -1.0, -DAY, DAY, 0.25]), min_size=1, max_size=40))
 def test_a_wall_clock_set_back_loses_no_row(tmp_path: Path, jumps: list[float]) -> None:
@@ -184,6 +185,7 @@ def test_merging_adds_what_is_not_there(history: History, clock: ManualClock) ->
     np.testing.assert_array_equal(history.recording().column("load_1"), [1.0, math.nan, math.nan, 3.0])
 
 
+@pytest.mark.slow
 def test_retention_removes_the_old_and_shrinks_the_file(
     history: History, clock: ManualClock, path: Path
 ) -> None:

@@ -250,6 +250,7 @@ def test_the_most_rows_that_rise_are_kept(times: list[int]) -> None:
     assert len(kept) == max(best)
 
 
+@pytest.mark.slow
 @given(
     start=st.floats(0, 2e9),
     steps=st.lists(st.floats(0.001, 1e6), min_size=1, max_size=20),
@@ -281,6 +282,7 @@ def test_whole_seconds_are_written_as_such() -> None:
     assert stream.getvalue() == "timestamp,cpu\n60,0.25\n60.5,\n"
 
 
+@pytest.mark.slow
 def test_a_month_of_five_minute_rows_is_read_at_once(file: Path) -> None:
     """25 000 rows of 10 columns in under 0.3 seconds of CPU time on a slow core; here, twice that at most."""
     numbers = np.random.default_rng(1).random((25_000, 10))

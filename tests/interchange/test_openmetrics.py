@@ -49,6 +49,7 @@ def test_a_label_that_cannot_be_is_refused(name: str) -> None:
     assert stream.getvalue() == ""
 
 
+@pytest.mark.slow
 @given(
     start=st.floats(9.5e8, 2e9),
     steps=st.lists(st.floats(0.001, 1e6), min_size=1, max_size=12),

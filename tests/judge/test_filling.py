@@ -113,6 +113,7 @@ def share_told(draws: Sequence[Callable[..., np.ndarray]]) -> float:
     return sum(told) / len(told)
 
 
+@pytest.mark.slow
 def test_most_fillings_are_told_and_few_in_vain() -> None:
     """Of the benchmark's kinds: over three in four that get full, under one in six that do not."""
     assert share_told(FILLING) > 0.75

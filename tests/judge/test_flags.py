@@ -54,6 +54,7 @@ def test_a_storm_of_noise_around_the_threshold_raises_one_alert(interval: float)
         assert transitions(judgement.high_load.get(horizon) for judgement in judgements) <= 5
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.floats(0.0, 2.0), st.floats(0.0, 1.0)), min_size=50, max_size=400))
 def test_flags_do_not_flap(rows: list[tuple[float, float]]) -> None:
@@ -127,6 +128,7 @@ def test_own_training_makes_the_anomaly_unknown() -> None:
     assert {judgement.anomaly for judgement in run(judge, rows)} == {None}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(streams(), st.lists(st.floats(0.05, 0.95), min_size=4, max_size=4))
 def test_a_flag_that_is_up_has_all_longer_horizons_up_with_it(

@@ -21,6 +21,7 @@ from judge.evidence import (
 from loadwatch.judge import Evidence, Judge
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(streams(), st.data())
 def test_bulk_and_stream_give_the_same_verdicts(samples: list[Evidence], data: st.DataObject) -> None:
@@ -44,6 +45,7 @@ def test_bulk_and_stream_give_the_same_verdicts(samples: list[Evidence], data: s
     assert bulk.to_state() == stream.to_state()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(streams(), st.data())
 def test_a_restart_changes_nothing(samples: list[Evidence], data: st.DataObject) -> None:

@@ -47,6 +47,7 @@ def part(batch: EvidenceBatch, first: int, last: int) -> EvidenceBatch:
     )
 
 
+@pytest.mark.slow
 def test_the_everyday_busy_hours_do_not_page_every_day() -> None:
     """Once known, a host busy every morning calls nobody for it, though it is flagged each time."""
     judgements = Judge(HORIZONS).extend(days(42, {}))
@@ -54,6 +55,7 @@ def test_the_everyday_busy_hours_do_not_page_every_day() -> None:
     assert judgements.high_load[-86_400 // 60 * 7 :, 0].mean() == pytest.approx(3 / 24, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_backfilled_past_spares_the_pages_for_what_is_ordinary() -> None:
     """With two weeks of history a new judge calls nobody for the everyday morning, not even at first."""
     past, future = days(28, {}), 14 * 1440
@@ -72,6 +74,7 @@ def test_a_backfilled_past_spares_the_pages_for_what_is_ordinary() -> None:
         judge.backfill(halves[0])
 
 
+@pytest.mark.slow
 def test_a_judge_at_work_takes_over_a_past_that_was_imported() -> None:
     """It keeps its tokens and what is open, and calls nobody for the mornings that the past is full of."""
     whole, known, seen = days(28, {}), 14 * 1440, 14 * 1440 + 300
@@ -93,6 +96,7 @@ def test_a_judge_at_work_takes_over_a_past_that_was_imported() -> None:
     assert unaware.extend(part(whole, seen, len(whole))).opened != ()
 
 
+@pytest.mark.slow
 def test_a_judge_that_starts_from_a_past_can_be_stored() -> None:
     """In the half hour in which the backfill ended, or after a gap: nothing in its state is unknown."""
     past = days(14, {})

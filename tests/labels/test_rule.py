@@ -149,6 +149,7 @@ def test_an_unknown_signal_is_answered_with_the_nearest():
             Rule.parse(f"{slip} > 0.9", signals=NAMES)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(0, 60), step=st.sampled_from([1.0, 5.0, 300.0]))
 def test_stream_and_bulk_agree(seed, cut, step):
@@ -261,6 +262,7 @@ WORDS += [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(words=st.lists(st.sampled_from(WORDS), max_size=30) | st.text(max_size=60).map(lambda text: [text]))
 def test_any_text_is_a_rule_or_refused(words):

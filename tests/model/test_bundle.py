@@ -49,6 +49,7 @@ def test_a_flipped_bit_anywhere_is_refused(content: bytes) -> None:
             Model.from_bytes(bytes(changed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.999])
 def test_a_cut_file_gives_way_to_the_model_before(tmp_path: Path, content: bytes, share: float) -> None:
     """The store goes back by itself, keeps what was there under another name, and says why."""
@@ -64,6 +65,7 @@ def test_a_cut_file_gives_way_to_the_model_before(tmp_path: Path, content: bytes
     assert (tmp_path / f"{NEWER}.damaged").exists()
 
 
+@pytest.mark.slow
 def test_a_model_from_before_the_load_level_was_told_forecasts_on() -> None:
     """A file of format 1 gives the same probabilities, and says nothing of the level to come."""
     new = model_called(NEWER)

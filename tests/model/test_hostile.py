@@ -115,6 +115,7 @@ def leaves(node: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [way, *(found for key, value in inner for found in leaves(value, (*way, key)))]
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_any_value_in_the_header_is_a_model_or_refused(model: Model, data: st.DataObject) -> None:
@@ -132,6 +133,7 @@ def test_any_value_in_the_header_is_a_model_or_refused(model: Model, data: st.Da
     event("a model" if works(packed(meta, arrays)) else "refused")
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_any_array_is_a_model_or_refused(model: Model, data: st.DataObject) -> None:

@@ -44,6 +44,7 @@ def test_what_is_hardly_above_the_rest_of_the_day_does_not_come_back():
     assert recurring(timestamps, odd, 3.1)[at(timestamps, 5, 2.5)] == pytest.approx(3.1)
 
 
+@pytest.mark.slow
 def test_a_weekly_job_is_ordinary_the_third_time():
     """Two weeks that had it; of four, half."""
     timestamps = hours(36)

@@ -19,6 +19,7 @@ def table(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
+@pytest.mark.slow
 @given(rows=st.integers(1, 200), batch_size=st.integers(1, 64), chunk=st.sampled_from([1, 200, 1 << 16]))
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_an_epoch_is_every_row_once(rows: int, batch_size: int, chunk: int) -> None:

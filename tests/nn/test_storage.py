@@ -32,6 +32,7 @@ arrays = hnp.arrays(
 )
 
 
+@pytest.mark.slow
 @given(
     meta=st.dictionaries(st.text(), json_values, max_size=4),
     table=st.dictionaries(st.text(), arrays, max_size=3),

@@ -102,6 +102,7 @@ def test_what_was_said_of_a_delivery_is_shown_without_the_secrets() -> None:
     assert len(recipient.masked("y " * 5000)) <= 300
 
 
+@pytest.mark.slow
 def test_the_check_shows_schemes_alone(invoke: Invoke, tmp_path: Path) -> None:  # noqa: F811
     """``check-config`` prints what is in force, on the screen of whoever looks over the shoulder."""
     pytest.importorskip("apprise")
@@ -124,6 +125,7 @@ def test_an_url_that_the_library_cannot_use_is_refused_at_the_check(invoke: Invo
     assert SECRET not in str(end.exception) + end.output
 
 
+@pytest.mark.slow
 def test_the_memory_of_the_daemon_holds_no_library_that_sends() -> None:
     """It is loaded by the child that sends, and goes with it."""
     pytest.importorskip("apprise")

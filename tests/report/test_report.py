@@ -120,6 +120,7 @@ def test_it_says_when_figures_flatter(invoke: Invoke, state: Path, tmp_path: Pat
     assert "so this table flatters it" in report(invoke, state, tmp_path / "report.html")
 
 
+@pytest.mark.slow
 def test_the_span_is_the_one_asked_for(invoke: Invoke, state: Path, tmp_path: Path) -> None:  # noqa: F811
     """Of two hours there are two hours of samples, and one without any is refused."""
     until = datetime.fromtimestamp(NOW, UTC).isoformat()

@@ -156,6 +156,7 @@ def test_a_journal_that_may_not_be_read_is_unknown_with_the_reason() -> None:
     absent.close()
 
 
+@pytest.mark.slow
 def test_it_is_started_again_when_it_ends(tmp_path: Path) -> None:
     """What was missed meanwhile is unknown: the first reading after it gives no rate."""
     line = entry(when=1).decode()

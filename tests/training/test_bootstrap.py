@@ -27,6 +27,7 @@ def forecast(model, rule: Rule, recording: Recording) -> np.ndarray:
     return model.probabilities(features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [DEFAULT_RULE, "cpu > 0.8", "requests > 5000"])
 @pytest.mark.parametrize("step", [1.0, 5.0, 60.0, 300.0])
 @pytest.mark.parametrize("seed", [0, 1])
@@ -57,6 +58,7 @@ def test_a_model_learned_from_a_quiet_host_still_knows_high_load(rows):
     assert (probabilities[~high, 0] < 0.1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1.0, 5.0, 60.0])
 def test_a_host_that_was_high_from_the_start_is_expected_to_stay_so(step):
     """The daemon may start in the middle of the trouble: all horizons beyond the next sample say so."""

@@ -185,6 +185,7 @@ def _bomb(levels: int) -> bytes:
     return "\n".join(lines).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

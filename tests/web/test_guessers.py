@@ -100,6 +100,7 @@ def scrapes(server: WebServer, count: int = 5) -> None:
         assert time.monotonic() - begin < SCRAPE_SECONDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("addresses", [ONE, MANY], ids=["one", "many"])
 def test_guessers_never_keep_out_who_knows_the_password(
     start: Starter, tmp_path: Path, addresses: list[str]
@@ -119,6 +120,7 @@ def test_guessers_never_keep_out_who_knows_the_password(
     assert len(server._connections) <= 24
 
 
+@pytest.mark.slow
 def test_a_scraper_that_comes_during_a_siege_is_let_in(start: Starter, tmp_path: Path) -> None:
     """A daemon that restarts meanwhile knows nobody yet: an address without refusals is checked first."""
     file = tmp_path / "web.yml"
@@ -128,6 +130,7 @@ def test_a_scraper_that_comes_during_a_siege_is_let_in(start: Starter, tmp_path:
         assert eventually(lambda: get(server, Authorization=RIGHT).status == 200, seconds=5.0)
 
 
+@pytest.mark.slow
 def test_a_scraper_behind_the_guessers_own_address_is_served(start: Starter, tmp_path: Path) -> None:
     """They all come through one gateway: what counts is the password, not where it comes from."""
     file = tmp_path / "web.yml"
@@ -138,6 +141,7 @@ def test_a_scraper_behind_the_guessers_own_address_is_served(start: Starter, tmp
         scrapes(server)
 
 
+@pytest.mark.slow
 def test_a_kept_connection_outlives_the_guessers(start: Starter, tmp_path: Path) -> None:
     """A scraper that keeps its connection has the same one after the siege."""
     file = tmp_path / "web.yml"
@@ -154,6 +158,7 @@ def test_a_kept_connection_outlives_the_guessers(start: Starter, tmp_path: Path)
                 assert scraper.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.slow
 def test_guessers_who_are_known_do_not_even_get_a_connection(start: Starter, tmp_path: Path) -> None:
     """Where all places are taken, theirs is no reason to move another; turning them away costs no parsing."""
     file = tmp_path / "web.yml"

@@ -160,6 +160,7 @@ def test_a_client_that_never_reads_is_dropped(start: Starter, answers: Answers) 
     assert server.faults()["connection_expired"] == 1
 
 
+@pytest.mark.slow
 def test_a_scraper_may_keep_its_connection(start: Starter) -> None:
     """Who got a good answer is given the longer patience; letting it go after that is no fault."""
     server = start(limits=Limits(first_request=0.3, idle=3.0))
@@ -278,6 +279,7 @@ def test_running_out_of_descriptors_is_survived(
     assert caplog.records == []
 
 
+@pytest.mark.slow
 def test_a_siege_does_not_delay_a_scrape(start: Starter) -> None:
     """A short one for every run; ``benchmarks/bench_http.py`` holds it for a minute at full strength."""
     server = start(limits=Limits(connections=64, first_request=1.0, idle=2.0, answer=1.0))

@@ -176,6 +176,7 @@ def test_passwords_protect_every_path(start: Starter, tmp_path: Path) -> None:
         assert get(server, Authorization=wrong).status == 401
 
 
+@pytest.mark.slow
 def test_wrong_passwords_cost_the_attacker_time_and_us_little(
     start: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ def test_older_rows_may_come_later() -> None:
     assert [value for value in timeline.series("six_hours")["signals"]["cpu"] if value] == [0.5, 1.0]
 
 
+@pytest.mark.slow
 @given(
     steps=st.lists(st.floats(0.5, 400.0), min_size=1, max_size=60),
     values=st.data(),
