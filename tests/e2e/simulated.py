@@ -9,7 +9,7 @@ from typing import Protocol
 
 from loadwatch.clock import SystemClock
 from loadwatch.exporter import Exporter
-from loadwatch.records import Contribution, ModelInfo, Sample, Snapshot
+from loadwatch.records import Contribution, Culprit, Culprits, ModelInfo, Sample, Snapshot
 from loadwatch.signals import NAMES
 
 HORIZONS = (0, 60, 300, 900)
@@ -100,6 +100,8 @@ class Host:
             Contribution("network", -0.05),
         )
         flags = self._flags()
+        is_high = flags[0] and not self.maintenance
+        users = Culprits("cpu", now, 15.0, 4.0, (Culprit("unit", "mysql.service", 0.78),))
         return Snapshot(
             sample=Sample(now, self._clock.monotonic(), dict.fromkeys(NAMES, 0.3)),
             probabilities=self._probabilities(),
@@ -110,7 +112,11 @@ class Host:
             model=ModelInfo("20231114T221320-7", "trained", self._trained),
             maintenance=self.maintenance,
             flagged_by=("limit" if self.limits else "model") if flags[0] else None,
+            load_level=1.1 if flags[0] else 0.4,
+            level_forecast={HORIZONS[-1]: (1.1, 1.3) if flags[0] else (0.5, 0.8)},
             limits=self.limits,
+            alerts={"high_load": "present"} if is_high else {},
+            culprits={"high_load": users} if is_high else {},
         )
 
 

@@ -23,7 +23,7 @@ from loadwatch.records import Recording
 
 from .webserver import webserver
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 
 def run(*arguments: str) -> str:
