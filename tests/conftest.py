@@ -29,22 +29,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 ON_REQUEST = ("bench", "e2e")
 """Markers of tests that run only where ``-m`` or an argument names them: they want peers, or minutes."""
-E2E_GROUPS = dict.fromkeys(("test_container", "test_systemd", "test_deb", "test_ansible"), "containers")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what nobody asked for, and mark as quick what is not marked as anything slower.
-
-    An end-to-end module shares its servers; those that run containers share the machine. Each is one group
-    for ``--dist loadgroup``.
-    """
+    """Leave out what nobody asked for, and mark as quick what is not marked as anything slower."""
     asked = [config.option.markexpr, *config.invocation_params.args]
     for item in items:
         if not any(item.get_closest_marker(name) for name in ("slow", *ON_REQUEST)):
             item.add_marker("quick")
-        if item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.xdist_group(E2E_GROUPS.get(item.path.stem, item.path.stem)))
     unasked = {name for name in ON_REQUEST if not any(name in str(word) for word in asked)}
     left = [item for item in items if any(item.get_closest_marker(name) for name in unasked)]
     if left:
