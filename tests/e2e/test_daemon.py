@@ -83,7 +83,10 @@ def test_a_running_daemon_has_at_most_a_hundred_series(tmp_path: Path) -> None:
         sampled = {signal["name"] for signal in json.loads(daemon.get("/api/v1/status"))["signals"]}
     names = {name for name, _ in series}
     assert 45 < len(series) <= 100
-    assert {dict(labels)["signal"] for name, labels in series if name == "loadwatch_signal"} == sampled
+    exported = {dict(labels)["signal"] for name, labels in series if name == "loadwatch_signal"}
+    assert exported <= sampled
+    # On a machine in trouble some signals give way to what says so, for want of room.
+    assert exported == sampled or len(series) > 90
     assert names >= {
         "loadwatch_history_salvages_total",
         "loadwatch_models_set_aside_total",

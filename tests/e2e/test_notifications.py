@@ -201,6 +201,11 @@ def test_an_alert_is_told_by_mail_and_webhook_at_its_opening_and_its_end(
         assert TOKEN not in page
 
 
+def is_told(daemon: Daemon) -> bool:
+    """Whether the daemon knows that nothing waits any more."""
+    return all(each["waiting"] == 0 for each in json.loads(daemon.get("/api/v1/status"))["notifications"])
+
+
 def test_a_kill_between_sending_and_remembering_loses_nothing_and_is_said(tmp_path: Path) -> None:
     """kill -9 while the service takes the message: the next daemon tells it again, once, and says so."""
     state = tmp_path / "state"
@@ -213,6 +218,7 @@ def test_a_kill_between_sending_and_remembering_loses_nothing_and_is_said(tmp_pa
         hook.before = lambda: None
         with daemon_of(state, hook.url) as daemon:
             eventually(lambda: len(hook.received) == 2, seconds=60, what="it is told again")
+            eventually(lambda: is_told(daemon), seconds=60, what="it is known to be told")
             daemon.terminate()
         with daemon_of(state, hook.url) as daemon:
             daemon.until_ready()
@@ -286,6 +292,7 @@ def test_no_secret_is_in_the_state_directory(tmp_path: Path) -> None:
     alert_in(state)
     with Hook() as hook, daemon_of(state, hook.url) as daemon:
         eventually(lambda: hook.received, seconds=60, what="it is told")
+        eventually(lambda: is_told(daemon), seconds=60, what="it is known to be told")
         daemon.terminate()
     stored = sqlite3.connect(state / "history.db").execute("SELECT value FROM state").fetchall()
     assert any("told" in value for (value,) in stored)
