@@ -22,7 +22,7 @@ REASONS: Final = 3
 MANUAL: Final = "static/manual.html"
 
 _SOURCES: Final = {"rule": "the rule for high load holds", "limit": "a plain limit was passed", "model": ""}
-_TODO: Final = {
+_ADVICE: Final = {
     "LoadwatchHighLoad": "`loadwatch status` explains the verdict; the signals above say what to look at.",
     "LoadwatchHighLoadExpected": "use the time: stop or move work that can wait, add capacity.",
     "LoadwatchAnomaly": "ask what changed: a deployment, traffic, a service that this host depends on.",
@@ -62,7 +62,7 @@ def message_of(alert: Alert, step: Step, place: Place, *, again: bool = False) -
     if alert.culprits is not None and (words := culprit_words(alert.culprits)):
         lines.append(f"Most of it used: {words}")
     if not over:
-        lines.append(f"What to do: {_TODO[_runbook(alert)]}")
+        lines.append(f"What to do: {_ADVICE[_runbook(alert)]}")
     if place.page:
         # The page opens the alert that its address names.
         lines.append(f"Page: {place.page}/{f'#alert-{alert.identity}' if alert.identity else ''}")
