@@ -314,6 +314,27 @@ HISTORY_DAMAGED: Final = AlertRule(
     clearing="Six hours later.",
 )
 
+NOTIFICATION_FAILING: Final = AlertRule(
+    name="LoadwatchNotificationFailing",
+    group="loadwatch-hours",
+    severity="warning",
+    value=f"max without () ({_events('loadwatch_notification_failures_total', '2h')})",
+    comparison=">",
+    threshold=5,
+    wait="0s",
+    summary="Messages about alerts do not arrive.",
+    description=(
+        "{instance} could not deliver messages about its alerts, ",
+        '{value:printf "%.0f"} attempts in two hours.',
+    ),
+    panel=("loadwatch-daemon", "notification_failures"),
+    meaning="A service in `alerts.notify` refuses its messages or does not answer. The sixth attempt at one "
+    "message is ten minutes after the first; it is tried on every quarter of an hour, for a day.",
+    action="`loadwatch notify` says for which service, and why. Mend that, then try `loadwatch notify "
+    "--test`; what waits is sent by itself.",
+    clearing="Two hours after the last failures.",
+)
+
 HEALTH_ALERTS: Final = (
     DOWN,
     ABSENT,
@@ -328,4 +349,5 @@ HEALTH_ALERTS: Final = (
     TRAINING_FAILING,
     SCHEDULER_MISSING,
     HISTORY_DAMAGED,
+    NOTIFICATION_FAILING,
 )

@@ -251,4 +251,22 @@ HEALTH_SCENARIOS: Final[tuple[Scenario, ...]] = (
         },
         dict.fromkeys(("15s", "5m", "25m", "27m30s", "1h")),
     ),
+    # A service that is away for a few minutes is no news; one that stays away is, for as long as it does.
+    Scenario(
+        "LoadwatchNotificationFailing",
+        {UP: "1+0x1000", series_of("loadwatch_notification_failures_total"): "0+0x20 1+1x2 3+0x900"},
+        dict.fromkeys(("5m", "6m", "30m", "2h")),
+    ),
+    Scenario(
+        "LoadwatchNotificationFailing",
+        {
+            UP: "1+0x1200",
+            series_of("loadwatch_notification_failures_total"): "0+0x20 1+1x7 8+0x1100",
+        },
+        {
+            "5m": None,
+            "8m": "web-1:10074 could not deliver messages about its alerts, 8 attempts in two hours.",
+            "2h8m": None,
+        },
+    ),
 )

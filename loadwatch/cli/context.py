@@ -25,6 +25,14 @@ def _check_rule(text: str) -> object:
     return Rule.parse(text)
 
 
+def _check_procfs(path: Path) -> None:
+    if not (path / "stat").exists():
+        raise ValueError(
+            "expected the folder where a kernel's /proc is mounted, and there is no file stat in it: mount "
+            "the host's /proc there, or take the setting out"
+        )
+
+
 def _check_web_file(path: Path | None) -> None:
     from loadwatch.web.policy import PolicyFile  # noqa: PLC0415 - see above
 
@@ -74,6 +82,7 @@ CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
 
 DAEMON_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
     **CHECKS,
+    "sampling.procfs": _check_procfs,
     "web.config_file": _check_web_file,
     "alerts.notify": _check_notify,
     "alerts.notify_file": _check_notify_file,

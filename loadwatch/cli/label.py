@@ -7,8 +7,9 @@ from typing import cast
 
 import click
 
+from loadwatch.cli.annotation_options import IDENTITY, why_option
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.time_options import IDENTITY, show_moment, show_span, span_between, span_options
+from loadwatch.cli.time_options import show_moment, show_span, span_between, span_options
 from loadwatch.errors import UsageError
 from loadwatch.escaping import printable
 from loadwatch.json_documents import document, of_label
@@ -49,7 +50,7 @@ def command() -> None:
     help="Take the span of this alert, as loadwatch alerts lists it.",
 )
 @click.argument("kind", type=click.Choice(["high", "normal", "incident"]))
-@click.option("--why", default="", help="A word to those who read it later.")
+@why_option
 @with_context
 def add(
     context: Context,

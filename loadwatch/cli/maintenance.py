@@ -5,8 +5,9 @@ import time
 
 import click
 
+from loadwatch.cli.annotation_options import IDENTITY, why_option
 from loadwatch.cli.context import Context, with_context
-from loadwatch.cli.time_options import IDENTITY, MOMENT_AHEAD, show_span, span_between, span_options
+from loadwatch.cli.time_options import MOMENT_AHEAD, show_span, span_between, span_options
 from loadwatch.errors import UsageError
 from loadwatch.escaping import printable
 from loadwatch.json_documents import document, of_maintenance
@@ -24,7 +25,7 @@ def command() -> None:
 @command.command("start")
 @span_options(toward="future", required=False, default_start="now")
 @click.option("--at", "at", type=MOMENT_AHEAD, hidden=True)
-@click.option("--why", default="", help="A word to those who read it later.")
+@why_option
 @with_context
 def start(
     context: Context, *, start: float, end: float | None, length: float | None, at: float | None, why: str

@@ -12,7 +12,6 @@ import click
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.formatting import count_of, show_value
 from loadwatch.cli.remote import remote_of, remote_options
-from loadwatch.cli.status_text import failing_words
 from loadwatch.errors import SamplingError, UsageError
 from loadwatch.escaping import printable, quoted
 from loadwatch.http_client import is_local, page_location
@@ -80,7 +79,7 @@ def list_signals(
         if not rows:
             click.echo("no sample yet")
         for each in failing:
-            click.echo(f"failing: {failing_words(each)}")
+            click.echo(f"failing: {each['words']}")
 
 
 @command.command("try", short_help="Show what an exporter offers, and the setting that takes it.")

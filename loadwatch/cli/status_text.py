@@ -36,7 +36,7 @@ def facts(document: Document) -> Iterator[Fact]:
     if words := ((document["verdict"] or {}).get("culprits") or {}).get("words"):
         yield Fact("culprits", words, urgent=True)
     for failing in (document["verdict"] or {}).get("failing", ()):
-        yield Fact("failing", failing_words(failing), urgent=True)
+        yield Fact("failing", failing["words"], urgent=True)
     yield Fact("model", _model(document["model"], now))
     yield Fact("training", _training(document["training"], now))
     yield Fact("alerts", _alerts(document))
@@ -89,18 +89,6 @@ def _rule(rule: Document) -> str:
         words = f"at {show_share(min(max(level, 0.0), 0.999))} of its limit"
     verb = "decides" if len(rule["deciding"]) == 1 else "decide"
     return f"{words}; {deciding} {verb}" if deciding else words
-
-
-def failing_words(failing: Document) -> str:
-    """Which source fails, and why; a page that is asked for is named in the reason already.
-
-    >>> failing_words({"source": "disk", "why": "cannot read /proc/diskstats"})
-    'disk: cannot read /proc/diskstats'
-    >>> failing_words({"source": "journal", "why": "journalctl ended with status 1"})
-    'journal: journalctl ended with status 1'
-    """
-    source, why = failing["source"], failing["why"]
-    return str(why) if str(why).startswith((f"{source}:", f"{source} ")) else f"{source}: {why}"
 
 
 def _model(model: Document | None, now: float) -> str:

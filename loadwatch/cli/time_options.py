@@ -88,8 +88,6 @@ class SinceType(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             self.fail(f"{error}; or a length such as 7d", param, ctx)
 
 
-IDENTITY: Final = click.IntRange(1, 2**63 - 1)
-"""The number of a label or a window, as the history counts them."""
 DURATION: Final = Duration()
 LENGTH: Final = Duration(positive=True)
 MOMENT: Final = Moment()

@@ -19,7 +19,8 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. Its form is that o
                            the horizon, 1.5 is that or more; empty unless fresh, and while it cannot be said
       anomaly              {score, flag}
       unknown              [{signal, why}] that rule or limits need and that stay unknown; empty unless fresh
-      failing              [{source, why}] that failed at the last sample, needed or not; empty unless fresh
+      failing              [{source, why, words}] that failed at the last sample, needed or not; empty unless
+                           fresh
       no_alert             null or {verdict, since_timestamp, why}: flagged, and why there is no alert
       filling              [{what, share, full_in_seconds, words}] that is full or soon will be, the most
                            urgent first; empty unless fresh
@@ -70,7 +71,7 @@ from loadwatch.model.level import QUANTILES
 from loadwatch.records import STALE_AFTER_INTERVALS, Filling, NoAlert, Snapshot, Span
 from loadwatch.signals import BY_NAME, Signal
 from loadwatch.web.facts import Facts
-from loadwatch.web.wording import filling_words, in_words, level_words
+from loadwatch.web.wording import failing_words, filling_words, in_words, level_words
 
 LONGEST_WHY: Final = 300
 """Characters of what went wrong with a source, some of which may be an exporter's own words."""
@@ -139,7 +140,7 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
         "level_forecast": _level_forecast(snapshot) if fresh else [],
         "unknown": [{"signal": name, "why": why} for name, why in snapshot.unknown.items() if fresh],
         "failing": [
-            {"source": printable(name), "why": printable(why[:LONGEST_WHY])}
+            _failing(printable(name), printable(why[:LONGEST_WHY]))
             for name, why in snapshot.failing.items()
             if fresh
         ],
@@ -154,6 +155,10 @@ def _verdict(snapshot: Snapshot, age: float, *, fresh: bool) -> dict[str, Any]:
         },
         "culprits": of_culprits(next(iter(snapshot.culprits.values()), None)) if fresh else None,
     }
+
+
+def _failing(source: str, why: str) -> dict[str, Any]:
+    return {"source": source, "why": why, "words": failing_words(source, why)}
 
 
 def _rule(snapshot: Snapshot) -> dict[str, Any] | None:

@@ -96,6 +96,17 @@ def filling_words(filling: Filling) -> str:
     return f"{words}; at this rate {end} in {duration(max(filling.full_in_seconds, 60.0))}"
 
 
+def failing_words(source: str, why: str) -> str:
+    """Which source fails, and why; a page that is asked for is named in the reason already.
+
+    >>> failing_words("disk", "cannot read /proc/diskstats")
+    'disk: cannot read /proc/diskstats'
+    >>> failing_words("journal", "journalctl ended with status 1")
+    'journal: journalctl ended with status 1'
+    """
+    return why if why.startswith((f"{source}:", f"{source} ")) else f"{source}: {why}"
+
+
 def level_words(horizon: int, median: float, high: float) -> str:
     """The highest load level expected within a horizon, of its quantiles 0.5 and 0.9.
 

@@ -48,6 +48,16 @@ def labels(state: Path) -> list[Label]:
         return history.labels()
 
 
+@pytest.mark.parametrize("command", ["label --from 13:00 --to 14:00 high", "maintenance start --for 1h"])
+def test_words_without_end_are_refused(invoke: Invoke, state: Path, command: str) -> None:
+    """What is shown beside a band of the page is a sentence; a pasted log is not kept, and that is said."""
+    where = ("--state-directory", state)
+    assert invoke(*command.split(), "--why", "w" * 500, *where).exit_code == 0
+    refused = invoke(*command.split(), "--why", "w" * 501, *where)
+    assert refused.exit_code == 2
+    assert "501 characters are more than 500; say it shorter" in refused.output
+
+
 def test_the_list_has_numbers_that_label_takes(invoke: Invoke, state: Path, now: float) -> None:
     """Who reads the list can answer: number, begin, end; then it is a false alarm there."""
     where = ("--state-directory", state)

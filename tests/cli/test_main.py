@@ -43,6 +43,7 @@ from loadwatch.records import Recording
             2,
             "invalid value for '--interval'",
         ),
+        (["check-config", "--set", "sampling.procfs=/nonexistent"], 78, "no file stat in it"),
         (["check-config", "--set", "sampling.intervall=1s"], 78, "did you mean sampling.interval?"),
         (["run", "--config", "{empty}/none.toml"], 78, "does not exist"),
     ],

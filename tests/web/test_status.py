@@ -60,6 +60,18 @@ def document(snapshot: Snapshot | None = CALM, age: float = 1.0) -> dict:
     return build_status(snapshot, FACTS, age=age, interval=5.0, now=1_700_000_001.0)
 
 
+def test_a_source_that_fails_is_told_in_words() -> None:
+    """By name and reason, for the terminal and the page alike; a stale verdict says nothing of now."""
+    failing = {"disk": "cannot read /proc/diskstats", "http://[::1]/metrics": "http://[::1]/metrics: refused"}
+    snapshot = replace(CALM, failing=failing)
+    told = document(snapshot)["verdict"]["failing"]
+    assert [each["words"] for each in told] == [
+        "disk: cannot read /proc/diskstats",
+        "http://[::1]/metrics: refused",
+    ]
+    assert document(snapshot, age=100.0)["verdict"]["failing"] == []
+
+
 def test_a_fresh_verdict_is_told_whole() -> None:
     """Horizons in order of time, contributions by strength, unknown values as null."""
     status = document()

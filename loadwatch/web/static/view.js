@@ -177,6 +177,7 @@ export function showModel(status) {
     (training.next_timestamp ? dateAndTime(training.next_timestamp) : "–");
   const facts = [
     ["Your rule for high load", ruleInWords(status.verdict?.rule)],
+    ...(status.verdict?.failing ?? []).map(({ words }) => ["A source that fails", words]),
     ["Model", model ? `${model.version} (${ORIGINS[model.origin]})` : "none yet"],
     ["Trained", ago(model?.trained_timestamp)],
     ["Learned from", learnedFrom(model)],
