@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import ipaddress
 import json
+import re
 import socket
 import ssl
 import threading
@@ -31,6 +32,7 @@ _REFUSAL_BYTES: Final = 10_000
 _LONGEST_QUOTE: Final = 300
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _UNIX: Final = "unix"
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110
 
 
 class HttpError(LoadwatchError):
@@ -56,7 +58,8 @@ class HttpError(LoadwatchError):
 class Access:
     """How a server lets us in; what is empty is not used. ``bearer_token`` takes the place of a password.
 
-    insecure: accept any certificate of the server.
+    insecure: accept any certificate of the server; others: further headers as ``NAME: VALUE``, such as the
+    tenant that Mimir and Cortex ask for.
     """
 
     username: str = ""
@@ -66,22 +69,24 @@ class Access:
     certificate_file: Path | None = None
     key_file: Path | None = None
     insecure: bool = False
+    others: tuple[str, ...] = field(default=(), repr=False)
 
     def headers(self) -> dict[str, str]:
         """What each request must carry.
 
         Raises:
-            UsageError: a bearer token that no header can hold.
+            UsageError: a bearer token that no header can hold, or a further header that is none.
 
         """
+        found = dict(map(_header, self.others))
         if self.bearer_token:
             if not (self.bearer_token.isascii() and self.bearer_token.isprintable()):
                 raise UsageError("the bearer token must be one line of ASCII; is its file the right one?")
-            return {"Authorization": f"Bearer {self.bearer_token}"}
-        if self.username:
+            found["Authorization"] = f"Bearer {self.bearer_token}"
+        elif self.username:
             pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-            return {"Authorization": f"Basic {pair}"}
-        return {}
+            found["Authorization"] = f"Basic {pair}"
+        return found
 
     def context(self) -> ssl.SSLContext:
         """TLS that verifies the server unless told otherwise.
@@ -101,6 +106,15 @@ class Access:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, separator, value = (part.strip() for part in text.partition(":"))
+    if not (separator and value and _HEADER_NAME.fullmatch(name) and value.isascii() and value.isprintable()):
+        # Without the value, which may be a password.
+        found = f"the name {quoted(name)!r} and a value of {len(value)} characters"
+        raise UsageError(f"expected a header such as 'X-Scope-OrgID: team-a', in ASCII; found {found}")
+    return name, value
 
 
 ANONYMOUS: Final = Access()

@@ -235,6 +235,13 @@ def test_a_token_that_no_header_can_hold_is_refused() -> None:
     assert "first" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["", "team-a", "X-Scope-OrgID:", ": team-a", "a b: c", "a: b\nc: d", "a: é"])
+def test_what_is_no_header_is_refused(text: str) -> None:
+    """Before anything is sent, with one that would do; nobody smuggles in a second line."""
+    with pytest.raises(UsageError, match="expected a header such as 'X-Scope-OrgID: team-a'"):
+        Access(others=(text,)).headers()
+
+
 @given(st.text())
 def test_quoted_words_are_one_short_printable_line(text: str) -> None:
     """Whatever a server sends can be shown."""

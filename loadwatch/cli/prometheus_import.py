@@ -37,6 +37,13 @@ def prometheus_options(command: Command) -> Command:
         click.option("--ca-file", type=_file, help="Certificates to trust, instead of the system's."),
         click.option("--cert-file", type=_file, help="Our certificate, where the server wants one."),
         click.option("--key-file", type=_file, help="The key of our certificate."),
+        click.option(
+            "--header",
+            "headers",
+            multiple=True,
+            metavar="NAME: VALUE",
+            help="Sent along, such as the tenant 'X-Scope-OrgID: team-a' of Mimir; repeatable.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -104,6 +111,7 @@ def _access(
     ca_file: Path | None,
     cert_file: Path | None,
     key_file: Path | None,
+    headers: tuple[str, ...],
 ) -> Access:
     return Access(
         username=username,
@@ -112,6 +120,7 @@ def _access(
         ca_file=ca_file,
         certificate_file=cert_file,
         key_file=key_file,
+        others=headers,
     )
 
 

@@ -338,6 +338,14 @@ def test_password_and_token_are_sent(server: Server) -> None:
     assert [headers.get("Authorization") for headers in server.headers] == [basic, "Bearer t0ken"]
 
 
+def test_the_tenant_of_a_shared_server_is_named(server: Server) -> None:
+    """Mimir and Cortex answer nobody who does not say in a header whose data is meant."""
+    access = Access(bearer_token="t0ken", others=("X-Scope-OrgID: team-a",))
+    api(server, access).query("up", START)
+    assert server.headers[0]["X-Scope-OrgID"] == "team-a"
+    assert server.headers[0]["Authorization"] == "Bearer t0ken"
+
+
 def test_wrong_addresses_and_certificates_are_the_users_to_mend(tmp_path: Path) -> None:
     """Before anything is sent: the address must be one, the files must be there."""
     with pytest.raises(UsageError, match="is no address of a server: expected http"):
