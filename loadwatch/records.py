@@ -296,7 +296,7 @@ class Snapshot:
 
     ``probabilities`` and ``high_load`` map horizon (whole seconds, 0 is now) to probability and flag. A value
     that is not known is absent or None, never 0. ``flagged_by`` says who raised the flag for now while it is
-    up: the rule, the model, or the static guard on the raw signals. ``load_level`` is how near the operator's
+    up: the rule, the model, or the static limits on raw signals. ``load_level`` is how near the operator's
     rule is to its limit, high above 1; ``deciding`` names the signals of the comparison that set it.
     ``level_forecast`` maps horizon to the quantiles 0.5 and 0.9 of the highest level now or within it.
     ``unknown`` has the signals that the rule or the limits need and that stay unknown, each with the reason:

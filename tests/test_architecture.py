@@ -1,4 +1,4 @@
-"""The plan of the house holds: imports point downward, and each heavy library has one home."""
+"""The plan of the package holds: imports point downward, and each heavy library has one home."""
 
 import ast
 import subprocess

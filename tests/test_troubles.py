@@ -56,13 +56,13 @@ class Operator:
         assert end.returncode > 0
         return end.stderr
 
-    def url(self, scene: str = "calm", **config: object) -> str:
+    def url(self, scenario: str = "calm", **config: object) -> str:
         """A daemon with this web configuration."""
         path = None
         if config:
             path = self.folder / "web.yml"
             path.write_text(str(config).replace("'", '"'))
-        return self.daemon(scene, config_file=path).server.urls[0]
+        return self.daemon(scenario, config_file=path).server.urls[0]
 
     def fills(self, hours: float = 24) -> None:
         hosts.fill(self.state, hosts.recording(hours, end=time.time()))

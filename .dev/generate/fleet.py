@@ -129,7 +129,7 @@ _OVER_TIME: Final = (
     graph(
         "open_alerts",
         "Open alerts",
-        "What the daemons call somebody for, by verdict and stage: within the weekly budget of each host, "
+        "The alerts of the daemons, by verdict and stage: within the weekly budget of each host, "
         "and whichever rules pass it on.",
         Query("sum by (verdict, stage) (loadwatch_alert{$host})", "{{verdict}} {{stage}}"),
     ),

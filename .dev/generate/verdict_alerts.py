@@ -223,7 +223,7 @@ def _flag(alert: AlertRule, flag: str, label: str, summary: str, meaning: str) -
         summary=summary,
         meaning=f"{meaning} A flag is the state as it is, with hysteresis: no budget, no usual hour and no "
         "merging governs it, so that it may come up many times a day.",
-        action=f"Nothing: {alert.name} calls when somebody should look. For reports, and for those who judge "
+        action=f"Nothing: {alert.name} fires when somebody should look. For reports, and for those who judge "
         "by rules of their own.",
         clearing="When the daemon lowers the flag.",
     )

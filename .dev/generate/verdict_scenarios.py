@@ -36,7 +36,7 @@ VERDICT_SCENARIOS: Final[tuple[Scenario, ...]] = (
             "4m45s": None,
             "5m": "web-1:10074 is under high load (probability 97%); most is used by mysql.service (78%), "
             "backup.service (15%). Top signals: cpu_pressure +0.41, memory +0.22",
-            # The load is over before the alert is: what called somebody stands in the message that ends it.
+            # The load is over before the alert is: what raised it stands in the message that ends it.
             "9m45s": "web-1:10074 is under high load (probability 97%); most is used by mysql.service (78%), "
             "backup.service (15%). Top signals: cpu_pressure +0.41, memory +0.22",
             "10m": None,
@@ -108,7 +108,7 @@ VERDICT_SCENARIOS: Final[tuple[Scenario, ...]] = (
         {PRESENT: "1+0x80", SAMPLED: "0+0x19 300+0x19 600+0x19 900+0x19"},
         dict.fromkeys(("4m45s", "9m45s", "14m45s", "19m45s"), "web-1:10074 is under high load."),
     ),
-    # A flag without an alert calls nobody.
+    # A flag without an alert notifies nobody.
     Scenario(
         "LoadwatchHighLoad",
         {PRESENT: "0+0x40", FLAG: "1+0x40", limit("cpu"): "1+0x40"},

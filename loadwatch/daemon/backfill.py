@@ -1,7 +1,7 @@
 """What is ordinary on this host, learned from a stored past that no judge has lived through.
 
-A history may reach further back than the daemon: it was imported. Without this, the judge would call somebody
-for each everyday busy hour until it had got used to it, for weeks, although the file knows it all.
+A history may reach further back than the daemon: it was imported. Without this, the judge would raise an
+alert for each everyday busy hour until it had got used to it, for weeks, although the file knows it all.
 """
 
 import logging

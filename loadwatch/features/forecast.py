@@ -35,7 +35,7 @@ CHUNK = 4096  # rows worked on at once: bounds the memory of a long history
 class ForecastSpec:
     """Everything that fixes the meaning of the features.
 
-    signals: the companions beside the load level, in order; step: usual seconds between samples;
+    signals: those chosen beside the load level, in order; step: usual seconds between samples;
     reach: seconds of near future that the profiles tell about; cell: seconds of the slow clock; phase: where
     its cells begin, so that a usual sample falls into the middle of one.
     """

@@ -1,4 +1,4 @@
-"""The judge: a sample becomes flags, which tell the state, and alerts, which call somebody."""
+"""The judge: a sample becomes flags, which tell the state, and alerts, which notify people."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,9 +98,9 @@ class Judge:
         return Judgements(high_load, anomaly, alerts, opened, closed)
 
     def backfill(self, batch: EvidenceBatch) -> None:
-        """Learn from a past that comes before all samples judged so far what is ordinary; nobody is called.
+        """Learn from a past that comes before all samples judged so far what is ordinary; no alert is raised.
 
-        So that imported history, or the training set of the first model, spares the operator the pages for
+        So that imported history, or the training set of the first model, spares the operator alerts for the
         everyday busy hours that a judge without a past has yet to get used to.
 
         May be called slice after slice.

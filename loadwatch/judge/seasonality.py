@@ -1,6 +1,6 @@
 """What this host is used to: how often, and how long, it is under high load at this time of day and week.
 
-The everyday busy hour is not news. What calls for somebody is high load at a time that seldom sees it, or
+The everyday busy hour is not news. What deserves an alert is high load at a time that seldom sees it, or
 more of it than this time is used to. Both are read here, half hour by half hour.
 """
 

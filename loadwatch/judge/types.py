@@ -16,7 +16,8 @@ class Evidence(NamedTuple):
     """What is known at one sample. NaN is unknown throughout.
 
     level: load level of the rule, which holds above 1; probabilities: one for each horizon of the judge, in
-    its order; anomaly_score: 0 to 1, 0.5 is the model's own threshold; values: raw signals, for the guard;
+    its order; anomaly_score: 0 to 1, 0.5 is the model's own threshold; values: raw signals, for the static
+    limits;
     training: our own training runs now, so that an anomaly would be of our making.
     """
 

@@ -191,7 +191,7 @@ def _try(model: Model) -> None:
         if model.anomaly is not None:
             _try_anomaly(model.anomaly)
         for pattern in model.labelled.patterns if model.labelled else ():
-            lines = (pattern.usual, pattern.told, pattern.weights, pattern.lowest, pattern.highest)
+            lines = (pattern.usual, pattern.labelled, pattern.weights, pattern.lowest, pattern.highest)
             if not all(np.isfinite(part).all() for part in lines):
                 raise ValueError("its patterns are no numbers")
 

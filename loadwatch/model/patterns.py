@@ -27,24 +27,24 @@ TOP: Final = 0.97
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pattern:
-    """One label of high load, as its signals told it from ordinary times.
+    """One label of high load, as its signals distinguish it from ordinary times.
 
-    label: its identity; signals: K names; usual, told (K,): what the signals are at ordinary times and were
-    in the labelled span, as `signed_log`; weights (K,), sum 1; lowest, highest: the similarity at which the
-    chance begins, and at which it is whole.
+    label: its identity; signals: K names; usual, labelled (K,): what the signals are at ordinary times and
+    were in the labelled span, as `signed_log`; weights (K,), sum 1; lowest, highest: the similarity at which
+    the chance begins, and at which it is whole.
     """
 
     label: int
     signals: tuple[str, ...]
     usual: Floats
-    told: Floats
+    labelled: Floats
     weights: Floats
     lowest: float
     highest: float
 
     def shares(self, scaled_values: Floats) -> Floats:
         """What each signal adds to the similarity (N, K), for values (N, K); nothing while it is unknown."""
-        way = (scaled_values - self.usual) / (self.told - self.usual)
+        way = (scaled_values - self.usual) / (self.labelled - self.usual)
         parts: Floats = self.weights * np.clip(np.nan_to_num(way, nan=0.0), 0.0, 1.0)
         return parts
 
@@ -57,7 +57,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledPatterns:
-    """All patterns that a host was told, at least one; immutable."""
+    """All patterns that a host's labels gave, at least one; immutable."""
 
     patterns: tuple[Pattern, ...]
 
@@ -78,7 +78,7 @@ class LabelledPatterns:
                     "label": each.label,
                     "signals": list(each.signals),
                     "usual": each.usual.tolist(),
-                    "told": each.told.tolist(),
+                    "told": each.labelled.tolist(),
                     "weights": each.weights.tolist(),
                     "lines": [each.lowest, each.highest],
                 }
@@ -179,8 +179,8 @@ def explained(
 
 def _pattern(plain: Mapping[str, Any]) -> Pattern:
     signals = tuple(str(name) for name in plain["signals"])
-    usual, told, weights = (np.array(plain[name], np.float64) for name in ("usual", "told", "weights"))
-    if not usual.shape == told.shape == weights.shape == (len(signals),):
+    usual, labelled, weights = (np.array(plain[name], np.float64) for name in ("usual", "told", "weights"))
+    if not usual.shape == labelled.shape == weights.shape == (len(signals),):
         raise ValueError(f"a pattern of {len(signals)} signals has parts of other lengths")
     lowest, highest = plain["lines"]
-    return Pattern(int(plain["label"]), signals, usual, told, weights, float(lowest), float(highest))
+    return Pattern(int(plain["label"]), signals, usual, labelled, weights, float(lowest), float(highest))

@@ -1,4 +1,4 @@
-"""From labels of high load to patterns: what told the span from ordinary times, and how far that reaches.
+"""From labels of high load to patterns: what sets the span apart from ordinary times, and how far it reaches.
 
 Only what the rule does not call high by itself is learned as a pattern. The reach of a pattern ends where
 ordinary times begin: what operators called normal is never in it, and of all that nobody spoke of at most
@@ -148,7 +148,7 @@ def _both(one: Pattern, other: Pattern) -> Pattern:
         one,
         signals=(*one.signals, *other.signals),
         usual=np.concatenate([one.usual, other.usual]),
-        told=np.concatenate([one.told, other.told]),
+        labelled=np.concatenate([one.labelled, other.labelled]),
         weights=0.5 * np.concatenate([one.weights, other.weights]),
     )
 

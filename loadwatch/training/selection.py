@@ -1,6 +1,6 @@
 """Which signals the forecast sees beside the load level: chosen by what they say, never by their name.
 
-None at all in the first days. What a companion has shown by then is mostly which host this is, and one that
+None at all in the first days. What such a signal has shown by then is mostly which host this is, and one that
 was under high load when first seen would be foretold to stay so. Brier score of the next day, with and
 without, on Bitbrains: after a quarter of an hour 0.032 and 0.006, after two days 0.0072 and 0.0068; from
 four days on they help.
@@ -22,7 +22,7 @@ LEAST_MOVING: Final = 0.05  # share of rows in which it must change
 SAME: Final = 0.98  # correlation from which on two signals say the same
 
 
-def choose_companions(recording: Recording, levels: Floats, future: Floats) -> tuple[str, ...]:
+def choose_signals(recording: Recording, levels: Floats, future: Floats) -> tuple[str, ...]:
     """At most ``MOST`` signals, those first that go along with high load soon.
 
     levels: (N,) load level; future: (N,) 1 where load will be high, NaN where unknown. A signal that hardly

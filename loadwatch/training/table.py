@@ -17,7 +17,7 @@ from loadwatch.labels.rule import Rule
 from loadwatch.model.level import LIMITS, SAID
 from loadwatch.records import Floats, Label, Recording, Span
 from loadwatch.training.rows import choose_rows
-from loadwatch.training.selection import choose_companions
+from loadwatch.training.selection import choose_signals
 from loadwatch.training.synthetic import synthetic_recording
 
 OTHERS: Final = tuple(limit for limit in LIMITS if limit != SAID)
@@ -104,7 +104,7 @@ def learning_table(
         )
     reach = float(max(horizons))
     chosen, weights = choose_rows(recording.timestamps, truth, usable, 2 * reach, MOST_ROWS, rng)
-    signals = choose_companions(recording, levels, said[:, int(np.argmax(horizons))])
+    signals = choose_signals(recording, levels, said[:, int(np.argmax(horizons))])
     spec = ForecastSpec.fitting(recording.timestamps, signals, reach)
     features = features_of(spec, recording, levels, chosen)
     times = recording.timestamps[chosen]
@@ -145,7 +145,7 @@ def moved_table(
 
 
 def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:
-    """Rows of synthetic servers, as ``spec`` would see them; its companion signals stay unknown.
+    """Rows of synthetic servers, as ``spec`` would see them; its chosen signals stay unknown.
 
     The load level means the same on every host, so this is what is known before a host has shown anything.
     Where ``rule`` is never (or mostly) true of a synthetic server, a plain limit on its CPU stands in for it.
@@ -159,7 +159,7 @@ def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], see
 
 @lru_cache(maxsize=1)  # a training asks twice for the same, and a replay at each of its trainings
 def _level_table(spec: ForecastSpec, rule: Rule, horizons: tuple[int, ...], seed: int) -> TrainingTable:
-    """The same without companions."""
+    """The same without chosen signals."""
     least, most = SYNTHETIC_SAMPLES
     rows = min(max(least, int(86400 / spec.step)), most)
     tables, onsets = [], 0

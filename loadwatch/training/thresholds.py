@@ -5,8 +5,8 @@ to the maxima of half hours, and the threshold is lowered until the past holds m
 allows.
 
 Lowered further, episodes begin to merge and their number falls again; a search by the count alone would then
-run away to the bottom (measured: two asked, twenty-two false half hours a day). A guard stops it: never more
-than three alarmed half hours an episode, that is never below the quantile 1 - 3 budget / 48 of the maxima.
+run away to the bottom (measured: two asked, twenty-two false half hours a day). A lower bound stops it: never
+more than three alarmed half hours an episode, so never below the quantile 1 - 3 budget / 48 of the maxima.
 
 Counting beat extreme-value fits (generalised Pareto, moments) on every budget tried: the past holds real
 incidents, and they fatten a fitted tail.
@@ -22,7 +22,7 @@ from loadwatch.records import Floats
 BLOCK: Final = 1800.0  # seconds
 BLOCKS_A_DAY: Final = 86400.0 / BLOCK
 MERGED_BLOCKS: Final = 2  # this many calm half hours do not yet end an episode
-BLOCKS_AN_EPISODE: Final = 3  # the guard
+BLOCKS_AN_EPISODE: Final = 3  # bounds the threshold from below
 TAIL_INDEX: Final = (
     2.0  # P(score > x) ~ x^-2: how the threshold goes on beyond a past shorter than the budget asks
 )
@@ -66,10 +66,10 @@ def threshold_of_blocks(blocks: Floats, maxima: Floats, episodes_per_day: float)
     if allowed < 1.0:
         return highest * float(allowed ** (-1.0 / TAIL_INDEX))
     share = min(1.0, BLOCKS_AN_EPISODE * episodes_per_day / BLOCKS_A_DAY)
-    guard = float(np.quantile(maxima, 1.0 - share))
+    lowest = float(np.quantile(maxima, 1.0 - share))
     chosen = highest
     for candidate in np.unique(maxima)[::-1].tolist():
-        if candidate < guard or count_episodes(blocks[maxima > candidate]) > allowed:
+        if candidate < lowest or count_episodes(blocks[maxima > candidate]) > allowed:
             break
         chosen = candidate
     return chosen

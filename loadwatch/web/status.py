@@ -12,7 +12,7 @@ The page, ``loadwatch status`` and ``loadwatch top`` read it. Its form is that o
     verdict                null before the first sample, else
       timestamp, age_seconds, fresh
       high_load            [{horizon_seconds, probability, flag}], now first; empty unless fresh
-      flagged_by            rule | model | guard | null
+      flagged_by            rule | model | limit | null
       rule                 null or {level, deciding}: how near the rule is to its limit, high above 1, and the
                            signals of the comparison that set it
       level_forecast       [{horizon_seconds, quantiles: {0.5, 0.9}, words}]: the highest level now or within

@@ -51,7 +51,7 @@ def cost(fake: FakeDaemon, port: int, count: int, *, new_samples: bool) -> float
 
 
 def main(count: int) -> int:
-    fake = FakeDaemon(scene="busy")
+    fake = FakeDaemon(scenario="busy")
     fake.exporter._all_signals = True
     fake.server.start()
     fake._publish()

@@ -46,8 +46,8 @@ def daemon() -> Iterator[Callable[..., FakeDaemon]]:
     """Start web servers that show a made-up host; all are closed afterwards."""
     started: list[FakeDaemon] = []
 
-    def begin(scene: str = "calm", **options: object) -> FakeDaemon:
-        fake = FakeDaemon(scene=scene, **options)
+    def begin(scenario: str = "calm", **options: object) -> FakeDaemon:
+        fake = FakeDaemon(scenario=scenario, **options)
         fake.start()
         started.append(fake)
         return fake

@@ -26,7 +26,7 @@ def url(fake: FakeDaemon) -> str:
 
 
 @pytest.mark.parametrize(
-    ("scene", "code", "words"),
+    ("scenario", "code", "words"),
     [
         ("calm", 0, "LOADWATCH OK: All is well."),
         ("maintenance", 0, "LOADWATCH OK: Maintenance. Nothing is flagged"),
@@ -37,10 +37,10 @@ def url(fake: FakeDaemon) -> str:
     ],
 )
 def test_every_state_has_its_exit_code(
-    invoke: Invoke, daemon: Start, scene: str, code: int, words: str
+    invoke: Invoke, daemon: Start, scenario: str, code: int, words: str
 ) -> None:
     """The status, what it is, and why, in one line; maintenance is said to be one."""
-    end = invoke("check", "--url", url(daemon(scene)))
+    end = invoke("check", "--url", url(daemon(scenario)))
     assert (end.exit_code, end.output.startswith(words)) == (code, True), end.output
     assert end.output.count("\n") == 1
 
@@ -49,7 +49,7 @@ def test_every_state_has_its_exit_code(
 def test_a_stale_verdict_is_unknown(invoke: Invoke, daemon: Start) -> None:
     """What was fine before the sampler hung says nothing of now."""
     fake = daemon("calm")
-    fake.scene = "stale"
+    fake.scenario = "stale"
     eventually(lambda: fake.board.status()["state"] == "stale", seconds=20, what="the verdict is withdrawn")
     end = invoke("check", "--url", url(fake))
     assert end.exit_code == 3
@@ -134,11 +134,13 @@ def shown(name: str, pattern: str) -> str:
     return found[1].replace("/opt/loadwatch/bin/loadwatch", f"{sys.executable} -m loadwatch")
 
 
-@pytest.mark.parametrize(("scene", "words"), [("calm", ""), ("busy", "LOADWATCH CRITICAL: Under high load.")])
-def test_cron_mails_only_what_is_not_ok(daemon: Start, scene: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "words"), [("calm", ""), ("busy", "LOADWATCH CRITICAL: Under high load.")]
+)
+def test_cron_mails_only_what_is_not_ok(daemon: Start, scenario: str, words: str) -> None:
     """The line of the manual, as cron hands it to a shell: silence while all is well."""
     line = shown("cron", r"^\*/5 \* \* \* \* (.*)$")
-    environment = {**os.environ, "LOADWATCH_URL": url(daemon(scene))}
+    environment = {**os.environ, "LOADWATCH_URL": url(daemon(scenario))}
     end = subprocess.run(
         ["/bin/sh", "-c", line], capture_output=True, text=True, timeout=60, check=False, env=environment
     )

@@ -68,7 +68,7 @@ def test_the_rule_is_explained(rule: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scene", "words"),
+    ("scenario", "words"),
     [
         ("starting", "No verdict yet"),
         ("stale", "No verdict yet"),
@@ -76,9 +76,9 @@ def test_the_rule_is_explained(rule: dict[str, Any], words: str) -> None:
         ("calm", "All is well"),
     ],
 )
-def test_every_state_has_its_screen(invoke: Invoke, daemon: Start, scene: str, words: str) -> None:
+def test_every_state_has_its_screen(invoke: Invoke, daemon: Start, scenario: str, words: str) -> None:
     """Also where there is nothing to say yet."""
-    end = invoke("status", "--url", url(daemon(scene)))
+    end = invoke("status", "--url", url(daemon(scenario)))
     assert end.exit_code == 0
     assert words in end.output
 
@@ -87,7 +87,7 @@ def test_every_state_has_its_screen(invoke: Invoke, daemon: Start, scene: str, w
 def test_without_a_fresh_verdict_nothing_is_called_unlikely(invoke: Invoke, daemon: Start) -> None:
     """The line for high load stays and says that it is unknown."""
     fake = daemon("calm")
-    fake.scene = "stale"
+    fake.scenario = "stale"
     eventually(lambda: fake.board.status()["state"] == "stale", seconds=20, what="the verdict is withdrawn")
     assert re.search(r"high load +now +unknown", invoke("status", "--url", url(fake)).output)
 
@@ -100,7 +100,7 @@ def test_json_is_the_whole_document(invoke: Invoke, daemon: Start) -> None:
 
 def test_check_is_an_exit_code(invoke: Invoke, daemon: Start) -> None:
     """For health checks: silent, 0 with a fresh verdict, 1 without."""
-    ends = [invoke("status", "--check", "--url", url(daemon(scene))) for scene in ("calm", "starting")]
+    ends = [invoke("status", "--check", "--url", url(daemon(scenario))) for scenario in ("calm", "starting")]
     assert [(end.exit_code, end.output) for end in ends] == [(0, ""), (1, "")]
 
 

@@ -40,7 +40,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @pytest.mark.slow
 def test_no_document_is_a_traceback_or_moves_a_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anything in the place of anything: each screen is printable, or one line says why."""
-    fake = FakeDaemon(scene="busy")
+    fake = FakeDaemon(scenario="busy")
     fake._publish()
     whole = json.loads(json.dumps(fake.board.status()))
     everywhere = [place for place in places(whole) if place]

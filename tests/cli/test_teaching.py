@@ -84,7 +84,7 @@ def test_what_was_labelled_normal_is_judged_as_normal(invoke: Invoke, tmp_path: 
 
     assert before > 0.9
     assert after < 0.5
-    shown = documents.block("taught")
+    shown = documents.block("labelled-normal")
     assert [before, after] == pytest.approx(
         [float(cell) for cell in re.findall(r"\| (0\.\d+) \|", shown)], abs=0.1
     )
@@ -125,7 +125,7 @@ def test_what_was_labelled_high_is_flagged_when_it_comes_again(invoke: Invoke, t
         "disk",
         "disk_write",
     }
-    shown = documents.block("told")
+    shown = documents.block("labelled-high")
     measured = [
         value
         for scores in (before, after)

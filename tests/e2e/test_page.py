@@ -20,7 +20,7 @@ from cli import hosts
 from cli.conftest import program
 from processes import Daemon, Program
 from web.certificates import make_authority
-from web.fake_daemon import SCENES, FakeDaemon
+from web.fake_daemon import SCENARIOS, FakeDaemon
 
 from e2e.browser import Browser
 from loadwatch.clock import SystemClock
@@ -48,8 +48,8 @@ def browser() -> Iterator[Browser]:
 def start() -> Iterator[Starter]:
     started: list[FakeDaemon] = []
 
-    def begin(scene: str = "calm", **options: Any) -> FakeDaemon:
-        daemon = FakeDaemon(scene=scene, **options)
+    def begin(scenario: str = "calm", **options: Any) -> FakeDaemon:
+        daemon = FakeDaemon(scenario=scenario, **options)
         daemon.start()
         started.append(daemon)
         return daemon
@@ -110,14 +110,18 @@ def test_nothing_is_asked_of_anyone_else(browser: Browser, start: Starter) -> No
     assert {url for url in browser.requests if not url.startswith(daemon.server.urls[0])} == set()
 
 
-@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in ("stale", "starting", "young")])
-def test_the_page_follows_the_verdict_without_reloading(browser: Browser, start: Starter, scene: str) -> None:
+@pytest.mark.parametrize(
+    "scenario", [scenario for scenario in SCENARIOS if scenario not in ("stale", "starting", "young")]
+)
+def test_the_page_follows_the_verdict_without_reloading(
+    browser: Browser, start: Starter, scenario: str
+) -> None:
     """What changes in the daemon is on the page within seconds, in words, title and colour."""
-    daemon = start("calm" if scene != "calm" else "busy")
+    daemon = start("calm" if scenario != "calm" else "busy")
     browser.open(daemon.server.urls[0])
     assert loaded(browser)
-    daemon.scene = scene
-    expected = {"calm": "fine", "busy": "high_load"}.get(scene, scene)
+    daemon.scenario = scenario
+    expected = {"calm": "fine", "busy": "high_load"}.get(scenario, scenario)
     assert browser.until(lambda: state(browser) == expected)
     assert browser.text("#headline") in browser.evaluate("document.title")
     assert browser.text("#headline") in browser.evaluate(
@@ -130,7 +134,7 @@ def test_a_stale_daemon_is_shown_as_stale(browser: Browser, start: Starter) -> N
     daemon = start("busy")
     browser.open(daemon.server.urls[0])
     assert loaded(browser)
-    daemon.scene = "stale"
+    daemon.scenario = "stale"
     assert browser.until(lambda: state(browser) == "stale")
     assert browser.text("#headline") == "No fresh verdict"
     figures = browser.evaluate("[...document.querySelectorAll('#tiles .figure')].map(e => e.textContent)")
@@ -142,7 +146,7 @@ def test_a_stale_daemon_is_shown_as_stale(browser: Browser, start: Starter) -> N
 def test_a_page_opened_on_a_stale_daemon_has_every_tile(browser: Browser, start: Starter) -> None:
     """Each horizon is there and said to be unknown: nobody takes an empty place for "not likely"."""
     daemon = start("busy")
-    daemon.scene = "stale"
+    daemon.scenario = "stale"
     assert browser.until(lambda: daemon.board.status()["state"] == "stale")
     browser.open(daemon.server.urls[0])
     assert loaded(browser)
@@ -479,15 +483,15 @@ def test_everyone_can_read_the_manual(
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("scene", ["busy", "anomaly", "maintenance", "stale"])
-def test_everyone_can_read_it(browser: Browser, start: Starter, axe: str, scene: str, dark: bool) -> None:
+@pytest.mark.parametrize("scenario", ["busy", "anomaly", "maintenance", "stale"])
+def test_everyone_can_read_it(browser: Browser, start: Starter, axe: str, scenario: str, dark: bool) -> None:
     """axe-core, the checker that browsers ship, finds no violation of WCAG 2.2 A and AA or good practice."""
     daemon = start("calm")
     browser.screen(1280, 900, dark=dark)
     browser.open(daemon.server.urls[0])
     assert loaded(browser)
-    daemon.scene = scene
-    expected = {"busy": "high_load"}.get(scene, scene)
+    daemon.scenario = scenario
+    expected = {"busy": "high_load"}.get(scenario, scenario)
     assert browser.until(lambda: state(browser) == expected)
     assert violations(browser, axe) == []
 

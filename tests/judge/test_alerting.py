@@ -13,7 +13,7 @@ from loadwatch.judge.trigger import MERGE_SECONDS
 from loadwatch.records import Contribution
 
 
-def test_an_alert_tells_its_lead_its_witness_and_its_end() -> None:
+def test_an_alert_tells_its_lead_its_confirmation_and_its_end() -> None:
     """A forecast that comes true: opened ahead, confirmed by the rule, closed half an hour after."""
     judge = Judge(HORIZONS)
     spans = [(3600, 0.2, 0.0), (300, 0.5, 0.95), (600, 1.3, 0.99), (3600, 0.2, 0.0)]
@@ -76,7 +76,7 @@ def test_alerts_never_exceed_the_budget_for_long(seed: int, budget: float, rough
 
 
 def test_no_budget_no_alerts() -> None:
-    """A budget of none calls nobody, and the flags still tell the state."""
+    """A budget of none raises no alert, and the flags still tell the state."""
     judgements = run(
         Judge(HORIZONS, budget_per_week=0.0), (evidence(START + 5.0 * row, level=1.9) for row in range(2000))
     )

@@ -28,7 +28,7 @@ def test_the_flag_for_now_follows_the_rule(interval: float) -> None:
 
 
 def test_an_idle_machine_stays_down() -> None:
-    """Ten idle minutes raise nothing and call nobody."""
+    """Ten idle minutes raise no flag and no alert."""
     judgements = run(Judge(HORIZONS), (evidence(START + 5.0 * row) for row in range(120)))
     assert not any(any(judgement.high_load.values()) or judgement.anomaly for judgement in judgements)
     assert opened(judgements) == []

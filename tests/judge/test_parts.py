@@ -1,4 +1,4 @@
-"""The parts of the judge, each by itself: lines, guard, seasonality, tokens, history."""
+"""The parts of the judge, each by itself: lines, static limits, seasonality, tokens, history."""
 
 import json
 
@@ -40,11 +40,11 @@ def test_a_flag_keeps_its_times(samples: list[tuple[float, float]]) -> None:
         before = after
 
 
-# --- guard
+# --- static limits
 
 
 def test_every_line_of_the_guard_is_on_a_signal_of_the_schema() -> None:
-    """A misspelt signal would be a guard that sleeps."""
+    """A misspelt signal would be a limit that never holds."""
     for line in LIMITS:
         assert {line.signal, *line.beside} <= BY_NAME.keys()
         assert line.clear_at < line.raise_at
@@ -66,10 +66,10 @@ def test_the_guard_sees_each_limit_after_its_time(
     values: dict[str, float], seconds: float, signal: str
 ) -> None:
     """Not before, and by name."""
-    guard = StaticLimits()
-    raised = [guard.update(values, 5.0) for _ in range(int(seconds / 5) + 1)]
+    limits = StaticLimits()
+    raised = [limits.update(values, 5.0) for _ in range(int(seconds / 5) + 1)]
     assert raised == [False] * (int(seconds / 5) - 1) + [True, True]
-    assert guard.raised == (signal,)
+    assert limits.raised == (signal,)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_the_guard_sees_each_limit_after_its_time(
 )
 def test_the_guard_is_not_fooled(values: dict[str, float]) -> None:
     """Signals that look like a limit and are none, and signals that are unknown or absent."""
-    guard = StaticLimits()
-    assert not any(guard.update(values, 5.0) for _ in range(1000))
+    limits = StaticLimits()
+    assert not any(limits.update(values, 5.0) for _ in range(1000))
 
 
 def test_suffering_is_what_the_kernel_says() -> None:

@@ -1,4 +1,4 @@
-"""What a host is used to calls nobody, whether lived through or learned from a past."""
+"""What a host is used to raises no alert, whether lived through or learned from a past."""
 
 import json
 from collections.abc import Mapping
@@ -48,8 +48,8 @@ def part(batch: EvidenceBatch, first: int, last: int) -> EvidenceBatch:
 
 
 @pytest.mark.slow
-def test_the_everyday_busy_hours_do_not_page_every_day() -> None:
-    """Once known, a host busy every morning calls nobody for it, though it is flagged each time."""
+def test_the_everyday_busy_hours_do_not_alert_every_day() -> None:
+    """Once known, a host busy every morning raises no alert for it, though it is flagged each time."""
     judgements = Judge(HORIZONS).extend(days(42, {}))
     assert [alert for alert in judgements.opened if day_of(alert) >= 14] == []
     assert judgements.high_load[-86_400 // 60 * 7 :, 0].mean() == pytest.approx(3 / 24, abs=0.01)
@@ -57,7 +57,7 @@ def test_the_everyday_busy_hours_do_not_page_every_day() -> None:
 
 @pytest.mark.slow
 def test_a_backfilled_past_spares_the_pages_for_what_is_ordinary() -> None:
-    """With two weeks of history a new judge calls nobody for the everyday morning, not even at first."""
+    """With two weeks of history a new judge raises no alert for the everyday morning, not even at first."""
     past, future = days(28, {}), 14 * 1440
     halves = [
         EvidenceBatch(
@@ -76,7 +76,7 @@ def test_a_backfilled_past_spares_the_pages_for_what_is_ordinary() -> None:
 
 @pytest.mark.slow
 def test_a_judge_at_work_takes_over_a_past_that_was_imported() -> None:
-    """It keeps its tokens and what is open, and calls nobody for the mornings that the past is full of."""
+    """It keeps its tokens and what is open, and raises no alert for the mornings that the past is full of."""
     whole, known, seen = days(28, {}), 14 * 1440, 14 * 1440 + 300
     running, unaware = Judge(HORIZONS), Judge(HORIZONS)
     for judge in (running, unaware):
@@ -111,7 +111,7 @@ def test_a_judge_that_starts_from_a_past_can_be_stored() -> None:
 
 
 def test_what_is_more_than_usual_still_alerts() -> None:
-    """On the same host, a morning that goes on until the evening and a busy night each call somebody."""
+    """On the same host, a morning that goes on until the evening and a busy night each raise an alert."""
     judgements = Judge(HORIZONS).extend(days(42, {30: (9.0, 9.0), 36: (23.0, 0.9)}))
     assert sorted({day_of(alert) for alert in judgements.opened if day_of(alert) >= 14}) == [30, 36]
 

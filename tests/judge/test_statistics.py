@@ -44,7 +44,7 @@ def test_an_open_alert_is_not_yet_false() -> None:
 
 
 def test_the_operator_has_the_last_word() -> None:
-    """A label decides, the newest one where several do; without any, the witnesses do."""
+    """A label decides, the newest one where several do; without any, the confirming samples do."""
     seen = alert(1000.0, confirmed_by="rule")
     high = Label(Span(900.0, 1100.0), "high", identity=1)
     normal = Label(Span(1500.0, 1700.0), "normal", identity=2)

@@ -19,7 +19,7 @@ HORIZONS = (0, 60, 900)
 PATTERN = Pattern(
     7, ("disk", "io"), np.array([0.1, 0.0]), np.array([0.6, 0.3]), np.array([0.5, 0.5]), 0.7, 0.85
 )
-TAUGHT = LabelledPatterns((PATTERN,))
+LABELLED = LabelledPatterns((PATTERN,))
 
 
 def recording(rows: int = 400, *, busy: tuple[int, int] = (200, 300), step: float = 5.0) -> Recording:
@@ -45,7 +45,7 @@ def plain() -> Model:
 @pytest.fixture(scope="module")
 def model(plain: Model) -> Model:
     """The same with one pattern."""
-    return Model(plain.card, plain.forecast, None, TAUGHT)
+    return Model(plain.card, plain.forecast, None, LABELLED)
 
 
 def scores(model: Model, rows: Recording) -> np.ndarray:
@@ -57,8 +57,8 @@ def scores(model: Model, rows: Recording) -> np.ndarray:
 def test_how_the_samples_are_cut_changes_no_number(cuts: list[int]) -> None:
     """The daemon's single samples and the replay's thousands agree."""
     rows = recording()
-    whole = TAUGHT.stream().extend(rows)
-    stream, edges = TAUGHT.stream(), [0, *sorted(cuts), len(rows)]
+    whole = LABELLED.stream().extend(rows)
+    stream, edges = LABELLED.stream(), [0, *sorted(cuts), len(rows)]
     parts = [stream.extend(rows.rows(first, last)) for first, last in pairwise(edges)]
     np.testing.assert_allclose(np.concatenate([part.chances for part in parts]), whole.chances, atol=1e-9)
     np.testing.assert_allclose(np.concatenate([part.shares for part in parts]), whole.shares, atol=1e-9)
@@ -104,7 +104,7 @@ def test_contributions_still_add_up(forecast: float, chance: float) -> None:
     assert by_signal["disk"] == pytest.approx(3.0 * by_signal["io"])
 
 
-def test_the_reason_names_what_was_told(model: Model) -> None:
+def test_the_reason_names_what_was_labelled(model: Model) -> None:
     """While the pattern is there its signals lead the contributions; afterwards they are not mentioned."""
     rows = recording()
     scorer = Scorer(Rule.parse("cpu > 0.9"), model)
@@ -121,12 +121,12 @@ def test_an_unknown_signal_makes_nothing_more_likely() -> None:
     rows = recording()
     values = rows.values.copy()
     values[:, 2] = math.nan
-    assert not TAUGHT.stream().extend(Recording(rows.timestamps, rows.signals, values)).chances.any()
+    assert not LABELLED.stream().extend(Recording(rows.timestamps, rows.signals, values)).chances.any()
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:
     """A damaged pattern is an error, never a verdict."""
-    meta = TAUGHT.to_meta()
+    meta = LABELLED.to_meta()
     meta["patterns"][0]["weights"] = [1.0]
     with pytest.raises(ValueError, match="other lengths"):
         LabelledPatterns.from_meta(meta)

@@ -4,7 +4,7 @@ import numpy as np
 
 from loadwatch.records import Recording
 from loadwatch.training.rows import choose_rows
-from loadwatch.training.selection import choose_companions
+from loadwatch.training.selection import choose_signals
 
 T = 5.0 * np.arange(50_000)
 LEVEL = np.where((T % 50_000 > 20_000) & (T % 50_000 < 20_600), 1.2, 0.3)
@@ -33,7 +33,7 @@ def test_a_short_history_is_kept_whole():
     assert (weights == 1.0).all()
 
 
-def test_companions_are_chosen_by_what_they_say():
+def test_signals_are_chosen_by_what_they_say():
     """The signal that foretells comes first; constants, gaps, and copies of the level are left out."""
     rng = np.random.default_rng(0)
     level = np.clip(rng.normal(0.5, 0.2, 3_000), 0.0, 2.0)
@@ -47,13 +47,13 @@ def test_companions_are_chosen_by_what_they_say():
         "seldom": (np.arange(3_000) > 2_000).astype(float),
     }
     recording = Recording(100.0 * np.arange(3_000), tuple(columns), np.column_stack(list(columns.values())))
-    assert choose_companions(recording, level, future) == ("foretells", "noise")
+    assert choose_signals(recording, level, future) == ("foretells", "noise")
 
 
-def test_a_young_history_has_no_companions():
+def test_a_young_history_chooses_no_signals():
     """Two days tell more about which host this is than about what comes before high load."""
     rng = np.random.default_rng(0)
     level = np.clip(rng.normal(0.5, 0.2, 3_000), 0.0, 2.0)
     future = (np.roll(level, -1) > 0.7).astype(float)
     recording = Recording(57.6 * np.arange(3_000), ("foretells",), np.roll(level, -1)[:, None])
-    assert choose_companions(recording, level, future) == ()
+    assert choose_signals(recording, level, future) == ()

@@ -1,7 +1,7 @@
 """A web server with an exporter and a board that show a plausible host, for benchmarks, browsers and hands.
 
-``python -m web.fake_daemon [--address 127.0.0.1:0] [--scene busy] [--config-file F] [--route-prefix P]``
-prints its URL, then obeys lines on standard input: a scene's name changes the scene, the end ends it.
+``python -m web.fake_daemon [--address 127.0.0.1:0] [--scenario busy] [--config-file F] [--route-prefix P]``
+prints its URL, then obeys lines on standard input: a scenario's name changes the scenario, the end ends it.
 """
 
 import argparse
@@ -53,7 +53,7 @@ CARD = Card(
     {"high_load": 0.62, "anomaly": 0.88},
     {"brier": {"candidate": {"0": 0.0131}}, "winner": "candidate"},
 )
-SCENES = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting", "young")
+SCENARIOS = ("calm", "busy", "expected", "anomaly", "maintenance", "stale", "starting", "young")
 LOADS = {"calm": 0.25, "busy": 0.95, "expected": 0.7, "anomaly": 0.4, "maintenance": 0.5}
 RESTING = {
     *(
@@ -92,12 +92,12 @@ def values_at(timestamp: float, load: float, rng: np.random.Generator) -> dict[s
     return values
 
 
-def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Snapshot:
-    load, young = LOADS.get(scene, 0.3), scene == "young"
+def snapshot_at(clock: SystemClock, scenario: str, rng: np.random.Generator) -> Snapshot:
+    load, young = LOADS.get(scenario, 0.3), scenario == "young"
     now = clock.wall()
     high = min(0.99, max(0.01, load**3 + 0.02 * rng.standard_normal()))
     probabilities = {h: min(0.99, high + (1 - high) * load * h / 2_500) for h in (0, 60, 300, 900)}
-    flags = {h: scene == "busy" or (scene == "expected" and h >= 300) for h in probabilities}
+    flags = {h: scenario == "busy" or (scenario == "expected" and h >= 300) for h in probabilities}
     parts = {
         "cpu_pressure": 0.41,
         "cpu": 0.33,
@@ -111,25 +111,25 @@ def snapshot_at(clock: SystemClock, scene: str, rng: np.random.Generator) -> Sna
     sign = 1.0 if load > 0.5 else -0.15
     contributions = tuple(Contribution(name, round(value * sign, 3)) for name, value in parts.items())
     odd = tuple(
-        Contribution(name, value * (1 if scene == "anomaly" else 0.1))
+        Contribution(name, value * (1 if scenario == "anomaly" else 0.1))
         for name, value in {"tcp_retransmits": 0.46, "udp_errors": 0.19, "disk": 0.08, "cpu": 0.02}.items()
     )
     return Snapshot(
         sample=Sample(now, clock.monotonic(), values_at(now, load, rng)),
         probabilities=probabilities,
         high_load=flags,
-        anomaly_score=None if young else 0.93 if scene == "anomaly" else 0.18,
-        anomaly=scene == "anomaly",
+        anomaly_score=None if young else 0.93 if scenario == "anomaly" else 0.18,
+        anomaly=scenario == "anomaly",
         contributions={"high_load": contributions} | ({} if young else {"anomaly": odd}),
         model=ModelInfo("20260412T031500-12", "bootstrap" if young else "trained", now - 5 * 3_600),
-        maintenance=scene == "maintenance",
-        flagged_by="limit" if scene == "busy" else None,
+        maintenance=scenario == "maintenance",
+        flagged_by="limit" if scenario == "busy" else None,
         load_level=load / 0.9,
         deciding=("cpu",),
         level_forecast={}
         if young
         else {h: (load / 0.9, min(1.5, load * (1.15 + h / 2_000))) for h in (60, 300, 900)},
-        culprits={"high_load": culprits_at(now)} if scene == "busy" else {},
+        culprits={"high_load": culprits_at(now)} if scenario == "busy" else {},
     )
 
 
@@ -142,7 +142,7 @@ def culprits_at(now: float) -> Culprits:
     return Culprits("cpu", now - 5.0, 60.0, 4.0, (*units, database))
 
 
-def facts_at(now: float, scene: str) -> Facts:
+def facts_at(now: float, scenario: str) -> Facts:
     drivers = (Contribution("cpu_pressure", 0.41), Contribution("memory", 0.22))
     earlier = (
         Alert(
@@ -183,7 +183,7 @@ def facts_at(now: float, scene: str) -> Facts:
             "anomaly": AlertStatistics(4.0, 3, 2, 0.75, 0.5, 0, None, None),
         },
         threshold_raise={"high_load": 0.0, "anomaly": 0.0},
-        alerts=(running, *earlier) if scene == "busy" else earlier,
+        alerts=(running, *earlier) if scenario == "busy" else earlier,
         maintenance=(Maintenance(Span(now - 6 * 3_600, now - 5.2 * 3_600), "kernel update", 3),),
         labels=(Label(Span(now - 3 * 3_600, now - 2.5 * 3_600), "normal", "nightly copy", 7),),
         trainings=(
@@ -195,7 +195,7 @@ def facts_at(now: float, scene: str) -> Facts:
             RecipientStatus("1 mailto", 0, now - 2 * 86_400),
             RecipientStatus("2 ntfys", 1, now - 9 * 86_400, now - 40, "Connection refused"),
         )
-        if scene == "busy"
+        if scenario == "busy"
         else (),
         history_rows=482_113,
         history_span=Span(now - 28 * 86_400, now),
@@ -203,10 +203,10 @@ def facts_at(now: float, scene: str) -> Facts:
 
 
 class FakeDaemon:
-    """Publishes a snapshot a second, as the scene says."""
+    """Publishes a snapshot a second, as the scenario says."""
 
-    def __init__(self, address: str = "127.0.0.1:0", scene: str = "calm", **options: object) -> None:
-        self.scene = scene
+    def __init__(self, address: str = "127.0.0.1:0", scenario: str = "calm", **options: object) -> None:
+        self.scenario = scenario
         self._clock = SystemClock()
         self._began = self._clock.wall()
         self._rng = np.random.default_rng(7)
@@ -233,19 +233,19 @@ class FakeDaemon:
             self._publish()
 
     def _publish(self) -> None:
-        self.board.facts = facts_at(self._began, self.scene)
-        if self.scene == "starting":
+        self.board.facts = facts_at(self._began, self.scenario)
+        if self.scenario == "starting":
             self.board.publish(None)
             self.exporter.publish(None)
-        elif self.scene != "stale":
-            snapshot = snapshot_at(self._clock, self.scene, self._rng)
+        elif self.scenario != "stale":
+            snapshot = snapshot_at(self._clock, self.scenario, self._rng)
             self.exporter.samples.inc()
             self.exporter.publish(snapshot)
             self.board.publish(snapshot)
 
     def _refill(self) -> None:
         """A day of signals from the history, and an hour of verdicts as if lived through."""
-        if self.scene in ("starting", "young"):
+        if self.scenario in ("starting", "young"):
             return
         now = self._clock.wall()
         timestamps = np.arange(now - 86_400, now - 3_600, 60.0)
@@ -275,18 +275,18 @@ class FakeDaemon:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", default="127.0.0.1:0")
-    parser.add_argument("--scene", choices=SCENES, default="calm")
+    parser.add_argument("--scenario", choices=SCENARIOS, default="calm")
     parser.add_argument("--config-file", type=Path)
     parser.add_argument("--route-prefix", default="/")
     options = parser.parse_args()
     daemon = FakeDaemon(
-        options.address, options.scene, config_file=options.config_file, route_prefix=options.route_prefix
+        options.address, options.scenario, config_file=options.config_file, route_prefix=options.route_prefix
     )
     daemon.start()
     print(daemon.server.urls[0], flush=True)
     for line in sys.stdin:
-        if line.strip() in SCENES:
-            daemon.scene = line.strip()
+        if line.strip() in SCENARIOS:
+            daemon.scenario = line.strip()
     daemon.close()
 
 
