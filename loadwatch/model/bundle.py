@@ -207,6 +207,9 @@ def _try_anomaly(anomaly: AnomalyModel) -> None:
     parts.append(baseline.surprises(np.zeros(1), S, np.zeros((1, signals))))
     if not all(np.isfinite(part).all() for part in parts) or not 0.0 < anomaly.threshold < math.inf:
         raise ValueError("its anomaly scores are no numbers")
+    above_zero = baseline.spread, baseline.factor, baseline.step_floors, baseline.size_floors
+    if any((part <= 0.0).any() for part in above_zero):
+        raise ValueError("its spreads and floors are not all above 0")
 
 
 def _part(arrays: Arrays, name: str) -> dict[str, npt.NDArray[Any]]:

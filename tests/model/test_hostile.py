@@ -96,6 +96,15 @@ def test_no_number_under_a_good_checksum(model: Model, array: str, value: float)
         Model.from_bytes(packed(meta, arrays))
 
 
+@pytest.mark.parametrize("array", ["spread", "factor", "step_floors", "size_floors"])
+def test_nothing_that_divides_is_zero(model: Model, array: str) -> None:
+    """A spread of 0 would make the least deviation endless, and one below 0 an odd one usual."""
+    meta, arrays = storage.unpack(model.to_bytes())
+    arrays[f"anomaly/{array}"].flat[0] = 0.0
+    with pytest.raises(ModelError, match="not all above 0"):
+        Model.from_bytes(packed(meta, arrays))
+
+
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),
@@ -148,7 +157,8 @@ def test_any_array_is_a_model_or_refused(model: Model, data: st.DataObject) -> N
     elif change == "flat":
         arrays[name] = arrays[name].reshape(-1, 1)
     elif change == "whole":
-        arrays[name] = arrays[name].astype("<i4")
+        with np.errstate(invalid="ignore"):  # no number is some whole number
+            arrays[name] = arrays[name].astype("<i4")
     else:
         whole = arrays[name].dtype.kind == "i"
         odd = [-1, 0, 2**62] if whole else [np.nan, np.inf, -np.inf, 1e38, 0.0]
