@@ -149,11 +149,6 @@ class ForecastFeatures:
         return _assemble(x, averages, high_averages, past, cells, views[cells.view], self._memory.view)
 
 
-def forecast_features(spec: ForecastSpec, timestamps: Floats, values: Floats, levels: Floats) -> Floats:
-    """The features (N, F) of a whole recording from its beginning; see `ForecastFeatures.extend`."""
-    return ForecastFeatures(spec).extend(timestamps, values, levels)
-
-
 def _assemble(
     x: Floats,
     averages: Floats,

@@ -122,11 +122,6 @@ class ForecastModel:
         rule = np.where(levels > 1.0, SURE, 0.0)
         return np.maximum(rule, probabilities[:, 0]) if self.horizons[0] == 0 else rule
 
-    def probabilities_of(self, features: Floats) -> dict[int, float]:
-        """The same for the features (F,) of one moment, by horizon."""
-        row = self.probabilities(features[None])[0]
-        return dict(zip(self.horizons, row.tolist(), strict=True))
-
     def by_horizon(self) -> dict[int, float]:
         """The probability from which each horizon is flagged."""
         return dict(zip(self.horizons, self.thresholds.tolist(), strict=True))
@@ -134,10 +129,6 @@ class ForecastModel:
     def thresholds_by_name(self) -> dict[str, float]:
         """The same as a card has it."""
         return {str(horizon): threshold for horizon, threshold in self.by_horizon().items()}
-
-    def flags(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
-        """Whether probabilities (N, H) reach their thresholds."""
-        return probabilities >= self.thresholds
 
     def contributions(
         self, features: Floats, horizon: int, deciding: Sequence[str] = ()

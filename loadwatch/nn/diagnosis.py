@@ -35,11 +35,6 @@ class LayerDiagnosis:
     units: int
     dead: int
 
-    @property
-    def dead_share(self) -> float:
-        """From 0 to 1."""
-        return self.dead / self.units
-
 
 @dataclass(frozen=True)
 class Diagnosis:

@@ -34,7 +34,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from loadwatch.features.forecast import forecast_features
+from loadwatch.features.forecast import ForecastFeatures
 from loadwatch.labels.horizons import peaks
 from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel
@@ -127,7 +127,7 @@ def others(recording: Recording, rule: Rule, horizon: int) -> dict[str, np.ndarr
     half = recording.rows(0, len(recording) // 2)
     table = learning_table(half, levels[: len(half)], (horizon,), np.random.default_rng(0))
     values = recording.with_signals(table.spec.signals).values
-    features = forecast_features(table.spec, recording.timestamps, values, levels)
+    features = ForecastFeatures(table.spec).extend(recording.timestamps, values, levels)
     y = table.targets[:, 0]
     known = np.isfinite(y)
     mean, scale = table.features.mean(axis=0), table.features.std(axis=0) + 1e-3

@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from loadwatch.clock import SystemClock
-from loadwatch.features.forecast import forecast_features
+from loadwatch.features.forecast import ForecastFeatures
 from loadwatch.interchange.csv import read_csv, write_csv
 from loadwatch.labels.horizons import exceedances
 from loadwatch.labels.rule import Rule
@@ -110,13 +110,12 @@ def answers(recording: Recording, rule: Rule, half: int) -> dict[str, Floats]:
     levels, past = rule.levels(recording), recording.rows(0, half)
     model, _ = train_forecast(past, rule, HORIZONS)
     values = recording.with_signals(model.spec.signals).values
-    features = forecast_features(model.spec, recording.timestamps, values, levels)
+    features = ForecastFeatures(model.spec).extend(recording.timestamps, values, levels)
     table = learning_table(past, levels[:half], HORIZONS, np.random.default_rng(0))
     mean, scale = table.features.mean(axis=0), table.features.std(axis=0) + 1e-3
     logistic = np.zeros((len(recording), len(HORIZONS)))
-    plain = forecast_features(
-        table.spec, recording.timestamps, recording.with_signals(table.spec.signals).values, levels
-    )
+    values = recording.with_signals(table.spec.signals).values
+    plain = ForecastFeatures(table.spec).extend(recording.timestamps, values, levels)
     for column in range(len(HORIZONS)):
         y = table.targets[:, column]
         known = np.isfinite(y)

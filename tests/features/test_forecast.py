@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadwatch.features.forecast import HIGH_AVERAGES, ForecastFeatures, ForecastSpec, forecast_features
+from loadwatch.features.forecast import HIGH_AVERAGES, ForecastFeatures, ForecastSpec
 
 SIGNALS = ("memory", "network")
 
@@ -44,7 +44,7 @@ def test_features_do_not_depend_on_how_the_stream_is_cut(step, seed, cuts, jitte
     """One by one, in pieces, or all at once: the same numbers, over gaps, jitter and unknown values."""
     t, values, level = history(120, step, seed, jitter=jitter, gaps=gaps, holes=holes)
     spec = ForecastSpec.fitting(t, SIGNALS, 900.0)
-    bulk = forecast_features(spec, t, values, level)
+    bulk = ForecastFeatures(spec).extend(t, values, level)
     assert np.isfinite(bulk).all()
     for edges in (range(121), sorted({0, 120, *cuts})):
         stream = ForecastFeatures(spec)
@@ -57,7 +57,7 @@ def test_features_of_a_constant_host_are_constant():
     """Level 0.5 for ever: every average, extreme and look-back says 0.5, every change and deviation 0."""
     spec = ForecastSpec(SIGNALS, 300.0, 900.0)
     t = 1.7e9 + 300.0 * np.arange(9 * 288)
-    features = forecast_features(spec, t, np.full((len(t), 2), np.nan), np.full(len(t), 0.5))[-1]
+    features = ForecastFeatures(spec).extend(t, np.full((len(t), 2), np.nan), np.full(len(t), 0.5))[-1]
     for name in ("now", "average_433s", "average_43197s", "maximum", "minimum", "maximum_24h", "lag_5"):
         assert column(features, spec, f"level:{name}") == pytest.approx(0.5)
     for name in ("ahead_7d", "back_1d", "usual_peak", "usual_peak_fast", "week_peak", "shape_-2", "shape_6"):
@@ -82,7 +82,11 @@ def test_averages_weigh_time_not_samples():
         t = 1.7e9 + np.arange(0.0, 36 * 3600.0, step)
         level = np.where(t < t[0] + 24 * 3600.0, 0.2, 0.6)
         answers.append(
-            column(forecast_features(spec, t, np.empty((len(t), 0)), level)[-1], spec, "level:average_43197s")
+            column(
+                ForecastFeatures(spec).extend(t, np.empty((len(t), 0)), level)[-1],
+                spec,
+                "level:average_43197s",
+            )
         )
     expected = 0.2 + 0.4 * (1 - np.exp(-43200 / 43197)) / (1 - np.exp(-129600 / 43197))
     np.testing.assert_allclose(answers, expected, rtol=0.01)
@@ -93,7 +97,7 @@ def test_yesterday_is_remembered_at_the_same_time_of_day():
     spec = ForecastSpec((), 300.0, 900.0)
     t = 300.0 * np.arange(3 * 288)
     level = np.where((t % 86400 >= 36000) & (t % 86400 < 37800), 1.5, 0.1)
-    features = forecast_features(spec, t, np.empty((len(t), 0)), level)
+    features = ForecastFeatures(spec).extend(t, np.empty((len(t), 0)), level)
     before, long_before = 2 * 288 + 118, 2 * 288 + 100
     assert column(features[before], spec, "level:ahead_1d") == 1.5
     assert column(features[before], spec, "level:usual_peak") == pytest.approx(1.5)
@@ -108,7 +112,7 @@ def test_what_comes_back_is_told_from_what_came_once():
     day, hour = (t - t[0]) // 86400, (t % 86400) / 3600
     weekly = (day % 7 == 5) & (hour >= 10) & (hour < 12)
     daily = (day >= 20) & (hour >= 3) & (hour < 4)
-    features = forecast_features(spec, t, np.empty((len(t), 0)), np.where(weekly | daily, 1.5, 0.1))
+    features = ForecastFeatures(spec).extend(t, np.empty((len(t), 0)), np.where(weekly | daily, 1.5, 0.1))
 
     def odds(name, days, hours):
         at = int(np.flatnonzero((day == days) & (hour >= hours))[0])
@@ -132,7 +136,7 @@ def test_history_of_high_load_is_followed():
     spec = ForecastSpec((), 300.0, 900.0)
     t = 300.0 * np.arange(10)
     level = np.array([0.1, 0.1, 1.2, 1.2, 1.2, 0.1, 0.1, 0.1, 1.2, 0.1])
-    features = forecast_features(spec, t, np.empty((10, 0)), level)
+    features = ForecastFeatures(spec).extend(t, np.empty((10, 0)), level)
     np.testing.assert_allclose(
         column(features, spec, "level:since_high")[2:], np.log1p([0, 0, 0, 1, 2, 3, 0, 1])
     )

@@ -37,7 +37,7 @@ def test_dead_units_are_counted() -> None:
     layer = network.network.dense[0]
     layer.W[...], layer.b[...] = 1.0, [-10.0, -10.0, -1.5, 0.5]
     found = network.diagnose(XOR_X, XOR_Y)
-    assert (found.layers[0].dead, found.layers[0].dead_share) == (2, 0.5)
+    assert (found.layers[0].dead, found.layers[0].units) == (2, 4)
     assert "layer 1: 2 of 4 relu units are dead on every row" in found.warnings
 
 
