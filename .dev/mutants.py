@@ -1,12 +1,14 @@
-"""Changes one tuned constant at a time and says which changes no test notices: ``python .dev/mutants.py``.
+"""Changes one tuned constant at a time and says which no test notices: ``python .dev/mutants.py [WORD]``.
 
-Each is tried on the tests of its own room first, then on the golden figures. It edits the checkout and puts
-it back, so start from a clean one. Ends with 1 where a mutant survives.
+Each is tried on the tests of its module first, then on those of its room, the quick ones before the others,
+then on the golden figures; with a word, only those whose file or pattern has it. It edits the checkout and
+puts it back, so start from a clean one. Ends with 1 where a mutant survives.
 """
 
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,10 +57,12 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def main() -> int:
-    """Try all of them; answers the number that survived."""
+def main(word: str = "") -> int:
+    """Try all of them, or those that have ``word``; answers whether one survived."""
     survivors = 0
     for name, pattern, change in MUTANTS:
+        if word not in f"{name} {pattern}":
+            continue
         path = ROOT / "loadwatch" / name
         before = path.read_text(encoding="utf-8")
         mutant, found = re.subn(pattern, change, before, flags=re.MULTILINE)
@@ -67,19 +71,31 @@ def main() -> int:
             continue
         path.write_text(mutant, encoding="utf-8")
         try:
-            killer = next((tests for tests in (f"tests/{name.split('/')[0]}", GOLDEN) if fails(tests)), None)
+            killer = next((words for words in killers(name) if fails(words)), None)
         finally:
             path.write_text(before, encoding="utf-8")
         survivors += killer is None
-        print(f"{'survives' if killer is None else 'dies     ' + killer}  {name}: {pattern}", flush=True)
+        outcome = "survives" if killer is None else f"dies     {' '.join(killer)}"
+        print(f"{outcome}  {name}: {pattern}", flush=True)
     return int(survivors > 0)
 
 
-def fails(tests: str) -> bool:
-    """Whether one of these tests notices."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode != 0
+def killers(name: str) -> Iterator[tuple[str, ...]]:
+    """What to ask pytest for, the nearest and cheapest first."""
+    room, stem = f"tests/{Path(name).parts[0]}", Path(name).stem
+    own = sorted(str(path.relative_to(ROOT)) for path in (ROOT / room).glob(f"test_*{stem}*.py"))
+    if own:
+        yield tuple(own)
+    yield "-m", "quick", room
+    yield "-m", "slow", room
+    yield (GOLDEN,)
+
+
+def fails(words: tuple[str, ...]) -> bool:
+    """Whether one of these tests notices; none at all is no failure."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode not in (0, 5)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
