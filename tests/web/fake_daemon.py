@@ -23,6 +23,7 @@ from loadwatch.records import (
     Contribution,
     Culprit,
     Culprits,
+    Floats,
     Label,
     Maintenance,
     ModelInfo,
@@ -31,7 +32,7 @@ from loadwatch.records import (
     Snapshot,
     Span,
 )
-from loadwatch.signals import SIGNALS
+from loadwatch.signals import NAMES, SIGNALS
 from loadwatch.web import Board, Facts, RecipientStatus, TrainingStatus, WebServer
 
 INTERVAL = 1.0
@@ -78,23 +79,25 @@ SCALES = {
 }
 
 
-def values_at(timestamp: float, load: float, rng: np.random.Generator) -> dict[str, float]:
-    """Each signal with its own daily phase, scale and noise."""
-    values = {}
-    for place, signal in enumerate(SIGNALS):
-        day = 0.5 + 0.5 * math.sin(timestamp / 86_400 * 2 * math.pi + place)
-        bump = math.exp(-(((timestamp % 3_600) - 2_400 - 30 * place) ** 2) / 160_000)
-        level = load * (0.35 + 0.4 * day + 0.35 * bump) * (0.3 if "pressure" in signal.name else 1.0)
-        noisy = max(0.0, level + 0.03 * rng.standard_normal())
-        if signal.name in RESTING:
-            noisy = 0.004 if signal.unit == "ratio" else 0.0
-        values[signal.name] = min(1.0, noisy) if signal.unit == "ratio" else noisy * SCALES[signal.unit]
-    return values
+def rows_at(timestamps: Floats, loads: Floats, rng: np.random.Generator) -> Floats:
+    """(N, J) each signal with its own daily phase, scale and noise, at times (N,) with loads (N,)."""
+    times, place = timestamps[:, None], np.arange(len(SIGNALS))
+    day = 0.5 + 0.5 * np.sin(times / 86_400 * 2 * math.pi + place)
+    bump = np.exp(-(((times % 3_600) - 2_400 - 30 * place) ** 2) / 160_000)
+    share = np.array([0.3 if "pressure" in signal.name else 1.0 for signal in SIGNALS])
+    level = loads[:, None] * (0.35 + 0.4 * day + 0.35 * bump) * share
+    rows = np.maximum(0.0, level + 0.03 * rng.standard_normal(level.shape))
+    ratio = np.array([signal.unit == "ratio" for signal in SIGNALS])
+    resting = np.array([signal.name in RESTING for signal in SIGNALS])
+    rows[:, resting] = np.where(ratio, 0.004, 0.0)[resting]
+    return np.where(ratio, np.minimum(1.0, rows), rows * [SCALES[signal.unit] for signal in SIGNALS])
 
 
 def snapshot_at(clock: SystemClock, scenario: str, rng: np.random.Generator) -> Snapshot:
     load, young = LOADS.get(scenario, 0.3), scenario == "young"
     now = clock.wall()
+    (row,) = rows_at(np.array([now]), np.array([load]), rng).tolist()
+    values = dict(zip(NAMES, row, strict=True))
     high = min(0.99, max(0.01, load**3 + 0.02 * rng.standard_normal()))
     probabilities = {h: min(0.99, high + (1 - high) * load * h / 2_500) for h in (0, 60, 300, 900)}
     flags = {h: scenario == "busy" or (scenario == "expected" and h >= 300) for h in probabilities}
@@ -115,7 +118,7 @@ def snapshot_at(clock: SystemClock, scenario: str, rng: np.random.Generator) -> 
         for name, value in {"tcp_retransmits": 0.46, "udp_errors": 0.19, "disk": 0.08, "cpu": 0.02}.items()
     )
     return Snapshot(
-        sample=Sample(now, clock.monotonic(), values_at(now, load, rng)),
+        sample=Sample(now, clock.monotonic(), values),
         probabilities=probabilities,
         high_load=flags,
         anomaly_score=None if young else 0.93 if scenario == "anomaly" else 0.18,
@@ -249,25 +252,22 @@ class FakeDaemon:
             return
         now = self._clock.wall()
         timestamps = np.arange(now - 86_400, now - 3_600, 60.0)
-        rows = [list(values_at(t, 0.45, self._rng).values()) for t in timestamps]
-        names = tuple(signal.name for signal in SIGNALS)
-        self.board.timeline.load(Recording(timestamps, names, np.array(rows)))
-        for t in np.arange(now - 3_600, now, 5.0):
-            bump = math.exp(-(((t - (now - 1_600)) / 420) ** 2))
+        rows = rows_at(timestamps, np.full(len(timestamps), 0.45), self._rng)
+        self.board.timeline.load(Recording(timestamps, NAMES, rows))
+        timestamps = np.arange(now - 3_600, now, 5.0)
+        bumps = np.exp(-(((timestamps - (now - 1_600)) / 420) ** 2))
+        rows = rows_at(timestamps, 0.3 + 0.55 * bumps, self._rng)
+        lived = snapshot_at(self._clock, "calm", self._rng)
+        for t, bump, row in zip(timestamps.tolist(), bumps.tolist(), rows.tolist(), strict=True):
             load = 0.3 + 0.55 * bump
-            lived = snapshot_at(self._clock, "calm", self._rng)
-            chances = {h: min(0.99, load**2 * (1 + h / 4_000)) for h in lived.probabilities}
-            sample = Sample(float(t), 0.0, values_at(t, load, self._rng))
-            levels = {900: (load, 1.3 * load)}
-            odd = 0.15 + 0.2 * bump + 0.02 * self._rng.standard_normal()
             self.board.timeline.add(
                 replace(
                     lived,
-                    sample=sample,
-                    probabilities=chances,
-                    anomaly_score=float(odd),
+                    sample=Sample(t, 0.0, dict(zip(NAMES, row, strict=True))),
+                    probabilities={h: min(0.99, load**2 * (1 + h / 4_000)) for h in lived.probabilities},
+                    anomaly_score=0.15 + 0.2 * bump + 0.02 * self._rng.standard_normal(),
                     load_level=load,
-                    level_forecast=levels,
+                    level_forecast={900: (load, 1.3 * load)},
                 )
             )
 
