@@ -1,6 +1,7 @@
 """Means of half hours over the last weeks: what is compared with the same time of other days."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,13 +24,19 @@ def is_weekend(days: Integers) -> Flags:
     return weekend
 
 
-def half_hour_pieces(timestamps: Floats) -> Iterator[tuple[int, slice]]:
-    """The half hours that rows (N,) in time order lie in, with the rows of each."""
+def half_hour_runs(timestamps: Floats, longest: int) -> Iterator[tuple[int, Integers]]:
+    """The half hours that rows (N,) in time order lie in, as runs of at most ``longest`` without a hole.
+
+    Of each run of R the number of its first, and its edges (R + 1,): rows ``edges[i]`` to ``edges[i + 1]``
+    lie in the i-th.
+    """
     numbers = half_hour_numbers(timestamps)
-    edges = np.flatnonzero(np.diff(numbers)) + 1
-    for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(numbers)], strict=True):
-        if stop > start:
-            yield int(numbers[start]), slice(start, stop)
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+    edges = np.append(starts, len(numbers))
+    breaks = np.flatnonzero(np.diff(numbers[starts]) != 1) + 1
+    for first, last in pairwise([0, *breaks.tolist(), len(starts)]):
+        for run in range(first, last, longest):
+            yield int(numbers[starts[run]]), edges[run : min(run + longest, last) + 1]
 
 
 class HalfHourMeans:
@@ -63,6 +70,23 @@ class HalfHourMeans:
         known = np.isfinite(values)
         self._sums[0] += np.where(known, values, 0.0).sum(axis=0)
         self._sums[1] += known.sum(axis=0)
+
+    def add_run(self, values: Floats, edges: Integers) -> Floats:
+        """Take in values (N, K) of a run of R half hours with edges (R + 1,), of which the first is open.
+
+        The last is open then; returns the means (R - 1, K) of those before it.
+        """
+        known = np.isfinite(values)
+        sums = np.add.reduceat(np.where(known, values, 0.0), edges[:-1], axis=0)
+        counts = np.add.reduceat(known.astype(np.float64), edges[:-1], axis=0)
+        with np.errstate(invalid="ignore"):
+            means: Floats = sums[:-1] / counts[:-1]
+        numbers = np.arange(self._open, self._open + len(means))[-len(self._numbers) :]
+        places = numbers % len(self._numbers)
+        self._numbers[places], self._means[places] = numbers, means[len(means) - len(numbers) :]
+        self._open += len(means)
+        self._sums[0], self._sums[1] = sums[-1], counts[-1]
+        return means
 
     def of(self, numbers: Integers) -> Floats:
         """The means (..., K) of closed half hours (...)."""

@@ -1,7 +1,9 @@
 """Quantiles of columns that hold gaps."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
+from loadwatch.features.recurrence import Integers
 from loadwatch.records import Floats
 
 
@@ -24,6 +26,22 @@ def column_medians(table: Floats) -> Floats:
     if not len(table):
         return np.full(table.shape[1:], np.nan)
     return np.asarray(column_quantiles(table, np.array([0.5]))[0])
+
+
+def trailing_medians(table: Floats, window: int) -> tuple[Floats, Integers]:
+    """Of each ``window`` successive rows of table (N + window - 1, K): medians (N, K), NaN left out.
+
+    And of how many values each is the median.
+    """
+    ordered = np.ascontiguousarray(sliding_window_view(table, window, axis=0))
+    ordered.sort(axis=-1)  # NaN comes last
+    sums = np.cumsum(np.isfinite(table), axis=0)
+    counts = sums[window - 1 :].copy()
+    counts[1:] -= sums[:-window]
+    low, high = np.maximum(counts - 1, 0) // 2, counts // 2
+    below, above = (np.take_along_axis(ordered, place[..., None], -1)[..., 0] for place in (low, high))
+    # Of an odd number both are the same; halved apart, so that two large values stay finite.
+    return np.where(low == high, below, 0.5 * below + 0.5 * above), counts
 
 
 def lower_medians(table: Floats) -> Floats:

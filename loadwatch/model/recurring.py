@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from loadwatch.features.half_hours import SLOTS, WEEK, HalfHourMeans, half_hour_pieces
-from loadwatch.features.quantiles import column_medians, lower_medians
+from loadwatch.features.half_hours import SLOTS, WEEK, HalfHourMeans, half_hour_runs
+from loadwatch.features.quantiles import lower_medians, trailing_medians
 from loadwatch.features.recurrence import Integers
 from loadwatch.records import Floats
 
@@ -20,29 +20,40 @@ LEAST_WEEKS: Final = 2
 OVER_TYPICAL: Final = 3.0
 """What comes back each day is ordinary only if it stands out from the rest of the day by this factor."""
 AROUND: Final = np.array([-1, 0, 1])  # half hours: what comes back is seldom on the dot
+RUN: Final = SLOTS
+"""Half hours whose answers are worked out at once."""
 
 
 class _Follower(ABC):
-    """A value for each of J signals that is renewed with each half hour, from the half hours before it."""
+    """A value for each of J signals that is renewed with each half hour, from the D half hours before it."""
 
-    def __init__(self, signals: int, length: int) -> None:
-        self.past = HalfHourMeans(signals, length)
+    def __init__(self, signals: int, depth: int) -> None:
+        self.past = HalfHourMeans(signals, depth)
+        self._depth = depth
         self._now = np.zeros(signals)
 
     def extend(self, timestamps: Floats, values: Floats) -> Floats:
         """Take in rows (N,) with values (N, J), NaN for what is not to be learned; the answers (N, J)."""
         answers = np.empty(values.shape)
-        for number, rows in half_hour_pieces(timestamps):
-            if not self.past.is_open(number):
+        for number, edges in half_hour_runs(timestamps, RUN):
+            if self.past.is_open(number):
+                rows = slice(edges[0], edges[1])
+                answers[rows] = self._now
+                self.past.add(values[rows])
+                number, edges = number + 1, edges[1:]  # noqa: PLW2901 - the rest of the run
+            if len(edges) > 1:
                 self.past.open(number)
-                self._now = self._renewed(number)
-            answers[rows] = self._now
-            self.past.add(values[rows])
+                before = self.past.of(np.arange(number - self._depth, number))
+                rows = slice(edges[0], edges[-1])
+                means = self.past.add_run(values[rows], edges - edges[0])
+                found = self._renewed(np.concatenate([before, means]), len(means) + 1)
+                answers[rows] = np.repeat(found, np.diff(edges), axis=0)
+                self._now = found[-1].copy()
         return answers
 
     @abstractmethod
-    def _renewed(self, number: int) -> Floats:
-        """The answer (J,) for the half hour ``number``."""
+    def _renewed(self, means: Floats, count: int) -> Floats:
+        """The answers (R, J) for R half hours, from the means (D + R - 1, J) of those before the last."""
 
 
 class LevelDrift(_Follower):
@@ -55,12 +66,10 @@ class LevelDrift(_Follower):
         super().__init__(len(width), DAYS * SLOTS)
         self._width = width
 
-    def _renewed(self, number: int) -> Floats:
-        residuals = self.past.of(np.arange(number - DAYS * SLOTS, number))
-        median = column_medians(residuals)
+    def _renewed(self, means: Floats, count: int) -> Floats:  # noqa: ARG002 - one form for all
+        median, known = trailing_medians(means, DAYS * SLOTS)
         moved = np.sign(median) * np.maximum(np.abs(median) - self._width, 0.0)
-        known = np.isfinite(residuals).sum(axis=0) >= SLOTS
-        return np.where(known & np.isfinite(moved), moved, 0.0)
+        return np.where((known >= SLOTS) & np.isfinite(moved), moved, 0.0)
 
 
 class RecurringOddity(_Follower):
@@ -72,15 +81,17 @@ class RecurringOddity(_Follower):
     def __init__(self, signals: int) -> None:
         super().__init__(signals, WEEKS * WEEK + 2)
 
-    def _renewed(self, number: int) -> Floats:
-        days = self._highest(number - SLOTS * np.arange(1, DAYS + 1))
-        typical = column_medians(self.past.of(np.arange(number - DAYS * SLOTS, number)))
+    def _renewed(self, means: Floats, count: int) -> Floats:
+        places = self._depth + np.arange(count)
+        days = _highest(means, places - SLOTS * np.arange(1, DAYS + 1)[:, None])
+        typical, _ = trailing_medians(means[-(DAYS * SLOTS + count - 1) :], DAYS * SLOTS)
         known = np.isfinite(days).sum(axis=0)
         daily = np.take_along_axis(np.sort(days, axis=0), np.maximum(known - OFTEN, 0)[None], axis=0)[0]
-        weeks = self._highest(number - WEEK * np.arange(1, WEEKS + 1))
+        weeks = _highest(means, places - WEEK * np.arange(1, WEEKS + 1)[:, None])
         weekly = np.where(np.isfinite(weeks).sum(axis=0) >= LEAST_WEEKS, lower_medians(weeks), 0.0)
         return np.maximum(np.where((known >= OFTEN) & (daily > OVER_TYPICAL * typical), daily, 0.0), weekly)
 
-    def _highest(self, numbers: Integers) -> Floats:
-        """(B, J) the highest oddity of half hours (B,) and their neighbours."""
-        return np.asarray(np.fmax.reduce(self.past.of(numbers[:, None] + AROUND), axis=1))
+
+def _highest(means: Floats, places: Integers) -> Floats:
+    """(..., J) the highest oddity of half hours at places (...) of means (B, J), and of their neighbours."""
+    return np.asarray(np.fmax.reduce(means[places[..., None] + AROUND], axis=-2))

@@ -1,13 +1,14 @@
 """Means of half hours are those of their rows, by number, however the rows are cut."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadwatch.features.half_hours import HALF_HOUR, HalfHourMeans, half_hour_pieces
+from loadwatch.features.half_hours import HALF_HOUR, HalfHourMeans, half_hour_runs
 from loadwatch.features.quantiles import column_medians, column_quantiles, lower_medians
 
 
@@ -21,13 +22,18 @@ def test_means_are_those_of_the_rows_of_each_half_hour(steps, seed):
     timestamps, values = 1.7e9 + np.cumsum(steps), rng.normal(size=(len(steps), 2))
     values[rng.random(values.shape) < 0.3] = np.nan
     means, expected = HalfHourMeans(2, 6), {}
-    for number, rows in half_hour_pieces(timestamps):
-        for row in range(rows.start, rows.stop):  # one by one: cuts do not matter
-            if not means.is_open(number):
-                means.open(number)
-            means.add(values[row : row + 1])
-        known = [column[np.isfinite(column)] for column in values[rows].T]
-        expected[number] = [column.mean() if len(column) else np.nan for column in known]
+    for first, edges in half_hour_runs(timestamps, 4):
+        at_once = rng.random() < 0.5  # or one by one: cuts do not matter
+        if at_once:
+            means.open(first)
+            means.add_run(values[edges[0] : edges[-1]], edges - edges[0])
+        for number, (start, stop) in enumerate(pairwise(edges), start=first):
+            for row in range(stop if at_once else start, stop):
+                if not means.is_open(number):
+                    means.open(number)
+                means.add(values[row : row + 1])
+            known = [column[np.isfinite(column)] for column in values[start:stop].T]
+            expected[number] = [column.mean() if len(column) else np.nan for column in known]
     *closed, newest = expected
     np.testing.assert_array_equal(means.of(np.array([newest, newest + 6])), np.full((2, 2), np.nan))
     for number in closed:
@@ -46,11 +52,12 @@ def test_a_past_that_does_not_fit_is_refused():
         HalfHourMeans(2, 6).restore(np.arange(3), np.zeros((3, 5)))
 
 
-def test_pieces_cover_all_rows():
-    """Each row lies in the piece of its half hour; of no rows there is none."""
-    timestamps = np.array([0.0, 10.0, HALF_HOUR, 5 * HALF_HOUR])
-    assert list(half_hour_pieces(timestamps)) == [(0, slice(0, 2)), (1, slice(2, 3)), (5, slice(3, 4))]
-    assert list(half_hour_pieces(timestamps[:0])) == []
+def test_runs_cover_all_rows():
+    """Each row lies in its half hour, a hole or the longest run ends a run; of no rows there is none."""
+    timestamps = np.array([0.0, 10.0, HALF_HOUR, 5 * HALF_HOUR, 6 * HALF_HOUR, 7 * HALF_HOUR])
+    found = [(number, edges.tolist()) for number, edges in half_hour_runs(timestamps, 2)]
+    assert found == [(0, [0, 2, 3]), (5, [3, 4, 5]), (7, [5, 6])]
+    assert list(half_hour_runs(timestamps[:0], 2)) == []
 
 
 def test_quantiles_leave_out_what_is_unknown():
