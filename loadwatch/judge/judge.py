@@ -2,21 +2,23 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
+from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from loadwatch.judge.alerting import Alerter, AlertInput
 from loadwatch.judge.budget import TokenBucket
 from loadwatch.judge.explanation import why_no_anomaly_alert, why_no_high_load_alert
 from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
-from loadwatch.judge.limits import WATCHED, StaticLimits
-from loadwatch.judge.seasonality import log_odds
+from loadwatch.judge.limits import StaticLimits
+from loadwatch.judge.seasonality import SLOT_SECONDS, log_odds
 from loadwatch.judge.types import Evidence, EvidenceBatch, Flags, Judgement, Judgements
 from loadwatch.records import VERDICTS, Alert, Contribution, Culprits, FlagSource, NoAlert, Stage, Verdict
 
 STATE_VERSION: Final = 1
+Places = npt.NDArray[np.intp]
 GAP_SECONDS: Final = 1300.0
 """After a longer silence nothing goes on as before: two samples at the slowest interval, and a little."""
 
@@ -68,23 +70,40 @@ class Judge:
     def update(self, evidence: Evidence) -> Judgement:
         """Judge one sample. The same object comes back as long as nothing changes."""
         self._backfilling = False
-        if self._quiet and self._is_quiet(evidence):
-            if not self._alerter.seasonality.is_within(evidence.timestamp):
-                self._turn(evidence.timestamp)
-            self._last = evidence.timestamp
+        if self._quiet and self._is_quiet(evidence, evidence.timestamp - self._last):
+            self._pass_quietly((evidence.timestamp,))
             return self._judgement
         return self._judge(evidence)
 
     def extend(self, batch: EvidenceBatch) -> Judgements:
-        """Judge N samples: ``update`` on each."""
+        """Judge N samples: ``update`` on each, but for stretches of quiet ones, which are passed at once."""
+        self._backfilling = False
         changes: list[tuple[int, Judgement]] = []
-        told: Judgement | None = None
-        for row, evidence in enumerate(_samples(batch)):
-            judgement = self.update(evidence)
-            if judgement is not told:
-                changes.append((row, judgement))
-                told = judgement
-        rows = len(batch)
+        rows, times = len(batch), batch.timestamps
+        elapsed = np.diff(times, prepend=self._last)
+        turns = np.flatnonzero(np.diff(times // SLOT_SECONDS)) + 1
+        loud: dict[bool, Places] = {}  # where a sample is not quiet, by whether the anomaly is known
+        row, samples = 0, batch.samples(0)
+        while row < rows:
+            end = row
+            if self._quiet:
+                known = self._judgement.anomaly is not None
+                if known not in loud:
+                    loud[known] = np.append(np.flatnonzero(~self._is_quiet(batch.columns, elapsed)), rows)
+                end = int(loud[known][np.searchsorted(loud[known], row)])
+            if end == row:
+                judgement = self._judge(next(samples))
+                row += 1
+                if not changes or judgement is not changes[-1][1]:
+                    changes.append((row - 1, judgement))
+                continue
+            # One by one only where a half hour turns.
+            edges = [row, *turns[np.searchsorted(turns, row, "right") : np.searchsorted(turns, end)].tolist()]
+            for start, stop in pairwise([*edges, end]):
+                self._pass_quietly((float(times[start]), float(times[stop - 1])))
+                if not changes or self._judgement is not changes[-1][1]:
+                    changes.append((start, self._judgement))
+            row, samples = end, batch.samples(end)
         high_load, anomaly = np.zeros((rows, len(self.horizons)), np.int8), np.zeros(rows, np.int8)
         alerts: dict[Verdict, Flags] = {verdict: np.zeros(rows, np.int8) for verdict in VERDICTS}
         ends = [*(row for row, _ in changes), rows][1:]
@@ -186,26 +205,31 @@ class Judge:
             "anomaly": alerter.anomaly.raise_of_bar(self._last, alerter.tokens),
         }
 
-    def _is_quiet(self, evidence: Evidence) -> bool:
-        timestamp, level, probabilities, score, values, maintenance, training = evidence
-        if not (0.0 <= timestamp - self._last <= GAP_SECONDS and level <= 1.0) or maintenance:
-            return False
-        for probability, limit in zip(probabilities, self._limits, strict=True):
-            if not probability < limit:
-                return False
-        if self._judgement.anomaly is None:
-            if not (training or math.isnan(score)):
-                return False
-        elif training or not score < self._anomaly.raise_at:
-            return False
-        return self._limit_checks.is_quiet(values)
+    def _is_quiet(self, evidence: Evidence, elapsed: Any) -> Any:
+        """Whether nothing is near, ``elapsed`` seconds after the last sample, while nothing is up.
 
-    def _turn(self, now: float) -> None:
-        """What a quiet sample at ``now`` changes where it begins a half hour."""
-        self._alerter.seasonality.enter(now, self._last)
-        self._last = now
-        said = self._judgement
-        self._conclude(said.high_load, said.flagged_by, said.anomaly, [], [])
+        A bool for one sample; of evidence with columns (N,) in place of numbers, and ``elapsed`` (N,), (N,)
+        bool. No ``and``, so that it is both.
+        """
+        _, level, probabilities, score, values, maintenance, training = evidence
+        quiet: Any = (elapsed >= 0.0) & (elapsed <= GAP_SECONDS) & (level <= 1.0) & (maintenance ^ True)
+        for probability, limit in zip(probabilities, self._limits, strict=True):
+            quiet = quiet & (probability < limit)
+        if self._judgement.anomaly is None:
+            quiet = quiet & (training | (score != score))  # noqa: PLR0124 - NaN
+        else:
+            quiet = quiet & (training ^ True) & (score < self._anomaly.raise_at)
+        return quiet & self._limit_checks.is_quiet(values)
+
+    def _pass_quietly(self, timestamps: Sequence[float]) -> None:
+        """What quiet samples of one half hour change: the time, and what a half hour changes that turns."""
+        now = timestamps[0]
+        if not self._alerter.seasonality.is_within(now):
+            self._alerter.seasonality.enter(now, self._last)
+            self._last = now
+            said = self._judgement
+            self._conclude(said.high_load, said.flagged_by, said.anomaly, [], [])
+        self._last = timestamps[-1]
 
     def _judge(self, evidence: Evidence) -> Judgement:
         now = evidence.timestamp
@@ -361,23 +385,6 @@ class Judge:
         self._anomaly.restore(state["anomaly"])
         self._limit_checks.restore(state["guard"])
         self._alerter.restore(state["pager"])
-
-
-def _samples(batch: EvidenceBatch) -> Iterator[Evidence]:
-    """The samples of a batch, one by one."""
-    # Plain numbers at once: picked out of the arrays one by one they would cost more than judging them.
-    watched = {name: column.tolist() for name, column in batch.values.items() if name in WATCHED}
-    rows = zip(*watched.values(), strict=True) if watched else repeat(())
-    return map(
-        Evidence,
-        batch.timestamps.tolist(),
-        batch.levels.tolist(),
-        map(tuple, batch.probabilities.tolist()),
-        batch.anomaly_scores.tolist(),
-        (dict(zip(watched, row, strict=True)) for row in rows),
-        repeat(False) if batch.maintenance is None else batch.maintenance.tolist(),
-        repeat(False) if batch.training is None else batch.training.tolist(),
-    )
 
 
 def _flag(value: bool | None) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from loadwatch.judge.flags import Hysteresis
 
@@ -63,13 +63,16 @@ class StaticLimits:
         self._watched = [(line.signal, line.raise_at) for line in lines]
         self.resting = True
 
-    def is_quiet(self, values: Mapping[str, float]) -> bool:
-        """No signal is at its line, so that limits at rest go on resting."""
-        get = values.get
-        for signal, raise_at in self._watched:  # noqa: SIM110 - NaN is quiet; all() takes twice the time
-            if get(signal, 0.0) >= raise_at:
-                return False
-        return True
+    def is_quiet(self, values: Mapping[str, Any]) -> Any:
+        """No signal is at its line, so that limits at rest go on resting.
+
+        A bool for the values of one sample, (N,) bool for those (N,) of many.
+        """
+        loud: Any = False
+        for signal, raise_at in self._watched:  # NaN is quiet
+            if signal in values:
+                loud = loud | (values[signal] >= raise_at)
+        return loud ^ True
 
     def update(self, values: Mapping[str, float], elapsed: float) -> bool:
         """Whether the host is plainly at a limit, after a sample ``elapsed`` seconds after the last."""

@@ -1,15 +1,19 @@
 """What goes into the judge with every sample, and what comes out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from loadwatch.judge.limits import WATCHED
 from loadwatch.records import Alert, FlagSource, Floats, Stage, Verdict
 
 Flags = npt.NDArray[np.int8]
+PIECE: Final = 64
+"""Samples that are taken out of a batch at once, to be judged one by one."""
 
 
 class Evidence(NamedTuple):
@@ -82,3 +86,33 @@ class EvidenceBatch:
 
     def __len__(self) -> int:
         return len(self.timestamps)
+
+    @property
+    def columns(self) -> Evidence:
+        """The evidence of all samples at once: columns (N,) in place of numbers."""
+        watched = {name: column for name, column in self.values.items() if name in WATCHED}
+        never = np.zeros(len(self), bool)
+        columns: Any = (self.timestamps, self.levels, tuple(self.probabilities.T), self.anomaly_scores)
+        columns += (watched, *(never if part is None else part for part in (self.maintenance, self.training)))
+        return Evidence(*columns)
+
+    def samples(self, start: int) -> Iterator[Evidence]:
+        """The samples from ``start`` on, one by one."""
+        columns: Any = self.columns
+        times, levels, chances, scores, values, maintenance, training = columns
+        for first in range(start, len(self), PIECE):
+            # Plain numbers at once: picked out of the arrays one by one they would cost more than judging.
+            rows = slice(first, first + PIECE)
+            watched = [column[rows].tolist() for column in values.values()]
+            yield from map(
+                Evidence,
+                times[rows].tolist(),
+                levels[rows].tolist(),
+                zip(*(column[rows].tolist() for column in chances), strict=True) if chances else repeat(()),
+                scores[rows].tolist(),
+                (dict(zip(values, each, strict=True)) for each in zip(*watched, strict=True))
+                if watched
+                else repeat({}),
+                maintenance[rows].tolist(),
+                training[rows].tolist(),
+            )
