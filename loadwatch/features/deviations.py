@@ -20,8 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loadwatch.features.recurrence import decayed_sums, last_known
+from loadwatch.features.recurrence import Flags, decayed_sums, last_known
 from loadwatch.records import Floats
+
+BLOCK = 128  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +79,55 @@ class ChangeFeatures:
         return np.where(known, np.where(fresh, 0.0, nearer), math.nan)
 
     def _calm_changes(self, x: Floats, rate: Floats, fresh: np.ndarray, elapsed: Floats) -> Floats:
-        """(N, J) x - g; row by row, because whether g moves depends on where it is."""
-        reach, patience = self._reach, self._spec.patience_seconds
-        apart, g, away = np.empty_like(x), self._calm, self._away
-        for row, out in enumerate(apart):
-            np.subtract(x[row], g, out=out)
-            within = (np.abs(out) <= reach) | fresh[row]
-            away = away + elapsed[row]
-            taken = away > patience
-            g = g + np.where(within, rate[row], taken) * out
-            away[within | taken] = 0.0
-        self._calm, self._away = g, away
+        """(N, J) x - g. Whether g moves depends on where it is, but mostly it does."""
+        apart = np.empty_like(x)
+        for start in range(0, len(x), BLOCK):
+            rows = slice(start, start + BLOCK)
+            followed = decayed_sums(1.0 - rate[rows], rate[rows] * x[rows], self._calm)
+            before = _shifted(followed, self._calm)
+            np.subtract(x[rows], before, out=apart[rows])
+            beyond = ~((np.abs(apart[rows]) <= self._reach) | fresh[rows])
+            self._calm = followed[-1].copy()
+            away, self._away = self._away, np.zeros_like(self._away)
+            for j in np.flatnonzero(beyond.any(axis=0)).tolist():
+                first = int(beyond[:, j].argmax())
+                column = slice(start + first, start + BLOCK), j
+                self._calm[j], self._away[j] = self._held_back(
+                    apart[column],
+                    before[first, j],
+                    0.0 if first else away[j],
+                    self._reach[j],
+                    x[column],
+                    rate[column],
+                    fresh[column],
+                    elapsed[column],
+                )
         return apart
+
+    def _held_back(
+        self,
+        apart: Floats,
+        g: float,
+        away: float,
+        reach: float,
+        x: Floats,
+        rate: Floats,
+        fresh: np.ndarray,
+        elapsed: Floats,
+    ) -> tuple[float, float]:
+        """One signal's x - g (N,) into ``apart`` where g does not follow everywhere; its last g and away."""
+        patience, found = self._spec.patience_seconds, []
+        rows = zip(x.tolist(), rate.tolist(), fresh.tolist(), elapsed.tolist(), strict=True)
+        for value, share, is_fresh, seconds in rows:
+            difference = value - g
+            found.append(difference)
+            away += seconds
+            if is_fresh or -reach <= difference <= reach:
+                g, away = g + share * difference, 0.0
+            elif away > patience:
+                g, away = value, 0.0
+        apart[:] = found
+        return g, away
 
 
 class VariabilityFeatures:
@@ -104,7 +143,7 @@ class VariabilityFeatures:
         self._spec, self._floors, self._sizes = spec, floors, sizes
         self._elasticity, self._usual = elasticity, usual
         self._half_lives = np.array(spec.variability_seconds)
-        self._sums = np.zeros(4 * len(floors))
+        self._sums = np.zeros((2, 2 * len(floors)))
         self._last = -math.inf
         self._seen = np.full(len(floors), math.nan)
         self._value = np.full(len(floors), math.nan)
@@ -120,16 +159,24 @@ class VariabilityFeatures:
         steps, sizes = self.logarithms(timestamps, values)
         x = steps - self._elasticity * sizes - self._usual
         gaps = np.maximum(np.diff(timestamps, prepend=self._last), 0.0)
-        keep = np.repeat(np.exp2(-gaps[:, None] / self._half_lives), 2 * x.shape[1], axis=1)
         known = np.isfinite(x)
-        weighed = np.tile(np.hstack([np.where(known, x, 0.0), known]), 2)
-        sums = decayed_sums(keep, (1.0 - keep) * weighed, self._sums)
+        weighed = np.hstack([np.where(known, x, 0.0), known])
+        keeps = np.exp2(-gaps[:, None] / self._half_lives)
+        slow, fast = (
+            self._average(place, keeps[:, place, None], weighed, known) for place in range(len(self._sums))
+        )
         if len(timestamps):
-            self._last, self._sums = float(timestamps[-1]), sums[-1].copy()
+            self._last = float(timestamps[-1])
+        return slow, fast
+
+    def _average(self, place: int, keep: Floats, weighed: Floats, known: Flags) -> Floats:
+        """One of the averages (N, J): of values and, beside them, their weights, (N, 2J)."""
+        sums = decayed_sums(keep, (1.0 - keep) * weighed, self._sums[place])
+        if len(sums):
+            self._sums[place] = sums[-1]
         # The sum of the weights beside an average makes it right from the first step on.
-        slow, slow_weights, fast, fast_weights = np.split(sums, 4, axis=1)
-        known_only = np.where(known, 1.0, math.nan)
-        return slow / (slow_weights * known_only), fast / (fast_weights * known_only)
+        values, weights = np.split(sums, 2, axis=1)
+        return np.where(known, values, math.nan) / weights
 
     def logarithms(self, timestamps: Floats, values: Floats) -> tuple[Floats, Floats]:
         """Logarithms (N, J) of steps and of sizes; NaN where there is no step."""

@@ -31,22 +31,22 @@ def decayed_sums(decay: Floats, x: Floats, start: Floats) -> Floats:
         return _one_by_one(decay, x, start)
     length = math.isqrt(rows - 1) + 1
     blocks = -(-rows // length)
-    missing = blocks * length - rows
-    # (length, blocks, K): step i of every block side by side, so that one numpy call advances all blocks.
-    product = _in_blocks(np.vstack([decay, np.ones((missing, decay.shape[1]))]), blocks)
-    y = _in_blocks(np.vstack([x, np.zeros((missing, columns))]), blocks)
-    for i in range(1, length):
-        y[i] += product[i] * y[i - 1]
-        product[i] *= product[i - 1]
+    product, y = _in_blocks(decay, blocks, length), _in_blocks(x, blocks, length)
+    for i in range(1, length):  # one numpy call advances all blocks by a step
+        y[:, i] += product[:, i] * y[:, i - 1]
+        product[:, i] *= product[:, i - 1]
     carry = start
     for block in range(blocks):
-        y[:, block] += product[:, block] * carry
-        carry = y[-1, block].copy()
-    return y.transpose(1, 0, 2).reshape(-1, columns)[:rows]
+        y[block] += product[block] * carry
+        carry = y[block, -1].copy()
+    return y.reshape(-1, columns)[:rows]
 
 
-def _in_blocks(table: Floats, blocks: int) -> Floats:
-    return np.ascontiguousarray(table.reshape(blocks, -1, table.shape[1]).transpose(1, 0, 2))
+def _in_blocks(table: Floats, blocks: int, length: int) -> Floats:
+    """A copy (blocks, length, K) of a table (N, K), with zeros behind."""
+    padded = np.zeros((blocks * length, table.shape[1]))
+    padded[: len(table)] = table
+    return padded.reshape(blocks, length, -1)
 
 
 def _one_by_one(decay: Floats, x: Floats, start: Floats) -> Floats:

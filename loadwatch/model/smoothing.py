@@ -21,12 +21,18 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from loadwatch.features.recurrence import Flags, decayed_sums
 from loadwatch.records import Floats
 
 Reals = npt.NDArray[np.float32]
 
 CLEARED: Final = 0.33
 """Of the threshold: there a flag clears, at odds of a third; a minute whose surprises are less is calm."""
+
+SMALLEST, LARGEST = 16, 512
+"""Minutes worked on at once: few after something was let go, for more may follow."""
+ENDLESS, MOST_DOWN = 200.0, 600.0
+"""Half-lives after which nothing is left of a peak, and as many as the powers of two of one block span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +66,46 @@ class ScoreSmoother:
         # Nothing is known of before the first minute: after an endless gap only the new value counts.
         gaps = np.diff(timestamps, prepend=self._last)
         gaps = np.where(np.isnan(gaps), math.inf, np.maximum(gaps, 0.0))
-        keeps = np.exp2(-gaps / self._spec.smoothing_seconds).tolist()
-        fades = np.exp2(-gaps / self._spec.hold_seconds).tolist()
-        calm = (c.sum(axis=1) < CLEARED * self._threshold).tolist()
-        y, h, cleared = self._smooth, self._held, CLEARED * self._threshold
-        releases = np.exp2(-gaps / self._spec.release_seconds).tolist()
-        for row, now in enumerate(timestamps.tolist()):
-            y = keeps[row] * y + (1.0 - keeps[row]) * c[row]
-            h = np.maximum(y, fades[row] * h)
-            if not calm[row]:
-                self._loud = now
-            elif now - self._loud >= self._spec.calm_seconds and (total := float(h.sum())) > cleared:
-                y, h = c[row].astype(np.float64), h * max(releases[row], cleared / total)
-            held[row] = h
-        self._last, self._smooth, self._held = float(timestamps[-1]), y, h
+        keeps = np.exp2(-gaps / self._spec.smoothing_seconds)[:, None]
+        falls = np.minimum(gaps / self._spec.hold_seconds, ENDLESS)
+        added, cleared = (1.0 - keeps) * c, CLEARED * self._threshold
+        overdue = self._calm_seconds(timestamps, c.sum(axis=1) < cleared) >= self._spec.calm_seconds
+        row, size, rows = 0, SMALLEST, len(timestamps)
+        while row < rows:
+            # As if nothing were let go, until it is; in so few rows that the powers of two stay numbers.
+            down = np.cumsum(falls[row : row + size])
+            part = slice(row, row + max(1, int(np.searchsorted(down, MOST_DOWN))))
+            y = decayed_sums(keeps[part], added[part], self._smooth)
+            h = _faded_maxima(y, down[: len(y)], self._held)
+            totals = h.sum(axis=1)
+            go = np.flatnonzero(overdue[part] & (totals > cleared))
+            end = int(go[0]) + 1 if len(go) else len(y)
+            self._smooth, self._held = y[end - 1].copy(), h[end - 1].copy()
+            held[row : row + end] = h[:end]
+            size = min(2 * size, LARGEST)
+            row += end
+            if len(go):
+                release = np.exp2(-gaps[row - 1] / self._spec.release_seconds)
+                self._smooth = c[row - 1].astype(np.float64)
+                self._held *= max(release, cleared / totals[end - 1])
+                held[row - 1] = self._held
+                size = SMALLEST
+        self._last = float(timestamps[-1])
         return held
+
+    def _calm_seconds(self, timestamps: Floats, calm: Flags) -> Floats:
+        """(M,) since when the last minute was that was not calm; minus infinity for such a minute."""
+        places = np.maximum.accumulate(np.where(calm, 0, np.arange(1, len(calm) + 1)))
+        since = np.concatenate([[self._loud], timestamps])[places]
+        self._loud = float(since[-1])
+        return np.where(calm, timestamps - since, -math.inf)
+
+
+def _faded_maxima(y: Floats, down: Floats, start: Floats) -> Floats:
+    """H (M, J), ``h[i] = max(y[i], h[i-1] 2^-fall[i])`` from ``start`` (J,); down: (M,) falls summed."""
+    level = np.exp2(down)[:, None]
+    raised = y * level
+    np.maximum(raised[0], start, out=raised[0])
+    np.maximum.accumulate(raised, axis=0, out=raised)
+    raised /= level
+    return raised
