@@ -102,6 +102,13 @@ def test_the_page_loads_whole_and_in_silence(browser: Browser, start: Starter) -
     assert browser.errors == []
 
 
+def test_a_source_that_fails_is_said_beside_what_to_trust(browser: Browser, start: Starter) -> None:
+    """Which one, and why: the verdict is made without its signals."""
+    browser.open(start("anomaly").server.urls[0])
+    assert loaded(browser)
+    assert "journal: journalctl ended with status 1" in browser.text("#model")
+
+
 def test_nothing_is_asked_of_anyone_else(browser: Browser, start: Starter) -> None:
     """A server without a way out shows the same page; nobody else learns that it was opened."""
     daemon = start("calm")

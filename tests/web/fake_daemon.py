@@ -133,6 +133,7 @@ def snapshot_at(clock: SystemClock, scenario: str, rng: np.random.Generator) -> 
         if young
         else {h: (load / 0.9, min(1.5, load * (1.15 + h / 2_000))) for h in (60, 300, 900)},
         culprits={"high_load": culprits_at(now)} if scenario == "busy" else {},
+        failing={"journal": "journalctl ended with status 1"} if scenario == "anomaly" else {},
     )
 
 
