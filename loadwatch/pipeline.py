@@ -135,7 +135,7 @@ class Scorer:
         found: dict[Verdict, tuple[Contribution, ...]] = {}
         if np.isfinite(scores.probabilities[row]).all():
             newest = row in {-1, len(scores.levels) - 1}
-            deciding = self._level.deciding if newest else tuple(sorted(self._rule.signals))
+            deciding = self._level.deciding if newest else self._level.deciding_at(row)
             parts = forecast.contributions(scores.features[row], forecast.horizons[-1], deciding)
             if self._labelled is not None and self._similarity is not None:
                 shares, lifted_to = self._similarity.shares[row], float(scores.probabilities[row, -1])

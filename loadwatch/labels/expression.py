@@ -48,6 +48,7 @@ class Frame:
         self._row: Mapping[str, float] = {}
         self._timestamp = math.nan
         self.newest: dict[Condition, float] = {}
+        self.levels: dict[Condition, Floats] = {}  # of N rows
 
     def load(self, timestamps: Floats, columns: Mapping[str, Floats]) -> None:
         """Take in the next rows: each column (N,)."""
@@ -235,9 +236,9 @@ class Compare:
         yield from self.left.signals()
         yield from self.right.signals()
 
-    def deciding(self, newest: Mapping[Condition, float]) -> Iterator[str]:
-        """The signals that set the newest level."""
-        del newest
+    def deciding(self, levels: Mapping[Condition, float]) -> Iterator[str]:
+        """The signals that set the level, by the levels of all parts at that row."""
+        del levels
         return self.signals()
 
 
@@ -266,9 +267,9 @@ class Not:
         """Names used."""
         return self.part.signals()
 
-    def deciding(self, newest: Mapping[Condition, float]) -> Iterator[str]:
-        """The signals that set the newest level."""
-        return self.part.deciding(newest)
+    def deciding(self, levels: Mapping[Condition, float]) -> Iterator[str]:
+        """The signals that set the level, by the levels of all parts at that row."""
+        return self.part.deciding(levels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -295,9 +296,9 @@ class And:
         for part in self.parts:
             yield from part.signals()
 
-    def deciding(self, newest: Mapping[Condition, float]) -> Iterator[str]:
-        """The signals that set the newest level."""
-        return min(self.parts, key=lambda part: _or_last(newest[part], math.inf)).deciding(newest)
+    def deciding(self, levels: Mapping[Condition, float]) -> Iterator[str]:
+        """The signals that set the level, by the levels of all parts at that row."""
+        return min(self.parts, key=lambda part: _or_last(levels[part], math.inf)).deciding(levels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -324,16 +325,16 @@ class Or:
         for part in self.parts:
             yield from part.signals()
 
-    def deciding(self, newest: Mapping[Condition, float]) -> Iterator[str]:
-        """The signals that set the newest level."""
-        return max(self.parts, key=lambda part: _or_last(newest[part], -math.inf)).deciding(newest)
+    def deciding(self, levels: Mapping[Condition, float]) -> Iterator[str]:
+        """The signals that set the level, by the levels of all parts at that row."""
+        return max(self.parts, key=lambda part: _or_last(levels[part], -math.inf)).deciding(levels)
 
 
 Condition = Compare | Not | And | Or
 
 
 def _remembered(part: Condition, frame: Frame) -> Floats:
-    levels = part.levels(frame)
+    levels = frame.levels[part] = part.levels(frame)
     frame.newest[part] = float(levels[-1])
     return levels
 

@@ -146,7 +146,14 @@ class RuleStream:
     @property
     def deciding(self) -> tuple[str, ...]:
         """The signals of the comparison that set the newest level: the first to blame."""
-        return tuple(dict.fromkeys(self._rule._condition.deciding(self._frame.newest)))  # noqa: SLF001
+        return self._deciding(self._frame.newest)
+
+    def deciding_at(self, row: int) -> tuple[str, ...]:
+        """The same for a row of the newest call of `extend`, of several rows."""
+        return self._deciding({part: float(levels[row]) for part, levels in self._frame.levels.items()})
+
+    def _deciding(self, levels: Mapping[Condition, float]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._rule._condition.deciding(levels)))  # noqa: SLF001
 
 
 def _can_be_known(value: Value) -> bool:

@@ -192,6 +192,14 @@ def test_deciding_names_the_signal_that_set_the_level():
     assert stream.deciding == ("cpu",)
 
 
+def test_deciding_is_told_of_every_row_of_a_replay():
+    """So that an alert of a recorded history names what set the level then, and nothing that is not there."""
+    stream = Rule.parse("cpu > 0.9 or memory > 0.9 and swap > 0.5 or conntrack > 0.9").stream()
+    rows = np.array([[0.2, 0.99, 0.4], [0.95, 0.99, 0.4], [0.2, 0.1, 0.0]])
+    stream.extend(Recording(np.array([0.0, 1.0, 2.0]), ("cpu", "memory", "swap"), rows))
+    assert [stream.deciding_at(row) for row in range(2)] == [("swap",), ("cpu",)]
+
+
 IDLE = {
     "cpu": 0.02, "memory": 0.4, "network": 1.0, "network_receive": 2e4, "network_transmit": 1e4,
     "cpu_pressure": 0.9, "memory_pressure": 0.0, "io_pressure": 0.05, "load_per_cpu": 0.1,
