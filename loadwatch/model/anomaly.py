@@ -178,7 +178,7 @@ class AnomalyStream:
         baseline, threshold = self.model.baseline, self.model.threshold
         times, values = minutes.timestamps, minutes.values
         residuals = values - baseline.expected(times)
-        level = residuals - self._drift.extend(times, residuals)
+        level = self._drift.levels(times, residuals)
         change = self._change.extend(times, residuals)
         features = np.hstack([level, change, self._variability.extend(times, values)])
         S = baseline.oddity(times, features)

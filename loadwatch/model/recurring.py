@@ -10,7 +10,7 @@ import numpy as np
 
 from loadwatch.features.half_hours import SLOTS, WEEK, HalfHourMeans, half_hour_runs
 from loadwatch.features.quantiles import lower_medians, trailing_medians
-from loadwatch.features.recurrence import Integers
+from loadwatch.features.recurrence import Flags, Integers
 from loadwatch.records import Floats
 
 DAYS: Final = 5
@@ -59,12 +59,22 @@ class _Follower(ABC):
 class LevelDrift(_Follower):
     """By how much a level has moved for good: the median of five days, less one width (J,).
 
-    So a new level is ordinary after two and a half days, and an incident of two days is not.
+    So a new level is ordinary after two and a half days, and an incident of two days is not. The level of the
+    training stays ordinary beside it: what goes back to it is over.
     """
 
     def __init__(self, width: Floats) -> None:
         super().__init__(len(width), DAYS * SLOTS)
         self._width = width
+
+    def levels(self, timestamps: Floats, residuals: Floats, learned: Flags | None = None) -> Floats:
+        """How far residuals (N, J) of rows (N,) are from the nearer of both levels, (N, J).
+
+        learned: (N,) the rows from which drift is learned, all of them unless said.
+        """
+        known = residuals if learned is None else np.where(learned[:, None], residuals, np.nan)
+        moved = residuals - self.extend(timestamps, known)
+        return np.where(np.abs(moved) < np.abs(residuals), moved, residuals)
 
     def _renewed(self, means: Floats, count: int) -> Floats:  # noqa: ARG002 - one form for all
         median, known = trailing_medians(means, DAYS * SLOTS)

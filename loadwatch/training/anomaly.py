@@ -149,7 +149,7 @@ def _learn_scale(
     )
     residuals = values - baseline.expected(times)
     drift = LevelDrift(width)
-    level = residuals - drift.extend(times, np.where(taken[:, None], residuals, np.nan))
+    level = drift.levels(times, residuals, taken)
     change = ChangeFeatures(spec, baseline.reach).extend(times, residuals)
     narrow = np.fmax(robust_spread(times[taken], change[taken]), least)
     reach = np.where(np.isfinite(narrow), REACH * narrow, np.inf)

@@ -95,3 +95,16 @@ def test_a_level_is_not_judged_before_a_day_was_seen():
     found = drift(timestamps, np.full(len(timestamps), 12.0))
     assert not found[: at(timestamps, 1, 0.0)].any()
     assert found[-1] == 10.0
+
+
+def test_going_back_to_the_level_of_the_training_is_ordinary_at_once():
+    """However long a host was elsewhere; a level that is neither is as far as it is from the nearer."""
+    timestamps = hours(16)
+    since = (timestamps - timestamps[0]) / 86400.0
+    values = np.where((since >= 6.0) & (since < 12.0), 12.0, 0.0)
+    values[since >= 13.0] = 30.0
+    levels = LevelDrift(np.array([2.0])).levels(timestamps, values[:, None])[:, 0]
+    assert (levels[(since >= 6.0) & (since < 8.45)] == 12.0).all()
+    assert (levels[(since > 8.55) & (since < 12.0)] == 2.0).all()
+    assert not levels[(since >= 12.0) & (since < 13.0)].any()
+    assert levels[at(timestamps, 13, 1.0)] == 20.0
