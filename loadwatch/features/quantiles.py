@@ -33,7 +33,7 @@ def trailing_medians(table: Floats, window: int) -> tuple[Floats, Integers]:
 
     And of how many values each is the median.
     """
-    ordered = np.ascontiguousarray(sliding_window_view(table, window, axis=0))
+    ordered = sliding_window_view(table, window, axis=0).copy()
     ordered.sort(axis=-1)  # NaN comes last
     sums = np.cumsum(np.isfinite(table), axis=0)
     counts = sums[window - 1 :].copy()

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadwatch.features.half_hours import HALF_HOUR, HalfHourMeans, half_hour_runs
-from loadwatch.features.quantiles import column_medians, column_quantiles, lower_medians
+from loadwatch.features.quantiles import (
+    column_medians,
+    column_quantiles,
+    lower_medians,
+    trailing_medians,
+)
 
 
 @settings(max_examples=50, deadline=None)
@@ -73,3 +78,18 @@ def test_quantiles_leave_out_what_is_unknown():
     np.testing.assert_array_equal(column_medians(table), column_quantiles(table, np.array([0.5]))[0])
     assert lower_medians(np.array([[4.0], [1.0], [2.0], [np.nan], [3.0]])).tolist() == [2.0]
     assert np.isnan(column_medians(np.empty((0, 2)))).all()
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("rows", [7, 12])
+def test_trailing_medians_are_those_of_each_stretch(columns, rows):
+    """Of one column and one stretch as of many; the table stays as it was."""
+    table = np.random.default_rng(0).normal(size=(rows, columns))
+    table[2:4] = np.nan
+    before = table.copy()
+    medians, counts = trailing_medians(table, 7)
+    for first in range(rows - 6):
+        part = table[first : first + 7]
+        np.testing.assert_allclose(medians[first], column_medians(part))
+        np.testing.assert_array_equal(counts[first], np.isfinite(part).sum(axis=0))
+    np.testing.assert_array_equal(table, before)
