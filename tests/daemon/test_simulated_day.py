@@ -1,6 +1,7 @@
 """The daemon's parts together, on a clock that a test turns: no sample lost, no verdict missing."""
 
 import math
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,6 +89,24 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.history.close()
 
 
+@pytest.fixture(scope="module")
+def first_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory after the first start: its first model is made once for all that begin with one."""
+    folder = tmp_path_factory.mktemp("first")
+    made = Bench(folder)
+    made.models.learning.bootstrap()
+    made.history.close()
+    return folder
+
+
+@pytest.fixture
+def started(bench: Bench, tmp_path: Path, first_model: Path) -> Bench:
+    """The same with the first model at work."""
+    shutil.copytree(first_model / "models", tmp_path / "models", dirs_exist_ok=True)
+    bench.models.load()
+    return bench
+
+
 def test_no_sample_is_lost_and_the_verdict_never_gaps_while_it_retrains(bench: Bench) -> None:
     """Thirty minutes, a sample a second, with a real training child in between."""
     bench.models.learning.bootstrap()
@@ -109,30 +128,28 @@ def test_no_sample_is_lost_and_the_verdict_never_gaps_while_it_retrains(bench: B
     assert bench.models.learning.state.failures == 0
 
 
-def test_an_idle_machine_is_never_flagged(bench: Bench) -> None:
+def test_an_idle_machine_is_never_flagged(started: Bench) -> None:
     """Ten quiet minutes from the first second on: no flag at any horizon, no alert."""
-    bench.models.learning.bootstrap()
-    for _ in bench.pass_seconds(2):
+    for _ in started.pass_seconds(2):
         pass
-    for _ in bench.pass_seconds(600):
-        assert bench.watch.snapshot is not None
-        assert not any(bench.watch.snapshot.high_load.values())
-        assert not bench.watch.snapshot.anomaly
-    assert bench.history.alerts() == []
+    for _ in started.pass_seconds(600):
+        assert started.watch.snapshot is not None
+        assert not any(started.watch.snapshot.high_load.values())
+        assert not started.watch.snapshot.anomaly
+    assert started.history.alerts() == []
 
 
-def test_the_flag_follows_the_rule(bench: Bench) -> None:
+def test_the_flag_follows_the_rule(started: Bench) -> None:
     """Up within three samples of the rule holding, down within a minute of its end."""
-    bench.models.learning.bootstrap()
-    for _ in bench.pass_seconds(120):
+    for _ in started.pass_seconds(120):
         pass
-    bench.host.extra_cpu = 0.9
+    started.host.extra_cpu = 0.9
     raised = [
-        bool(bench.watch.snapshot and bench.watch.snapshot.high_load[0]) for _ in bench.pass_seconds(60)
+        bool(started.watch.snapshot and started.watch.snapshot.high_load[0]) for _ in started.pass_seconds(60)
     ]
-    bench.host.extra_cpu = 0.0
+    started.host.extra_cpu = 0.0
     cleared = [
-        bool(bench.watch.snapshot and bench.watch.snapshot.high_load[0]) for _ in bench.pass_seconds(90)
+        bool(started.watch.snapshot and started.watch.snapshot.high_load[0]) for _ in started.pass_seconds(90)
     ]
     # The default rule wants 15 seconds of it on average before it holds.
     assert raised.index(True) <= 20
@@ -140,56 +157,53 @@ def test_the_flag_follows_the_rule(bench: Bench) -> None:
     assert not any(cleared[75:])
 
 
-def test_maintenance_silences_everything(bench: Bench) -> None:
+def test_maintenance_silences_everything(started: Bench) -> None:
     """Inside a window no flag is raised, however high the load, and the snapshot says why."""
-    bench.models.learning.bootstrap()
-    for _ in bench.pass_seconds(60):
+    for _ in started.pass_seconds(60):
         pass
-    now = bench.clock.wall()
-    bench.history.add_maintenance(Maintenance(Span(now, now + 300.0), "kernel upgrade"))
-    bench.verdicts.refresh()
-    bench.host.extra_cpu = 0.9
-    for _ in bench.pass_seconds(120):
-        assert bench.watch.snapshot is not None
-        assert bench.watch.snapshot.maintenance
-        assert not any(bench.watch.snapshot.high_load.values())
+    now = started.clock.wall()
+    started.history.add_maintenance(Maintenance(Span(now, now + 300.0), "kernel upgrade"))
+    started.verdicts.refresh()
+    started.host.extra_cpu = 0.9
+    for _ in started.pass_seconds(120):
+        assert started.watch.snapshot is not None
+        assert started.watch.snapshot.maintenance
+        assert not any(started.watch.snapshot.high_load.values())
 
 
-def test_an_hour_asleep_is_no_incident(bench: Bench) -> None:
+def test_an_hour_asleep_is_no_incident(started: Bench) -> None:
     """While it sleeps nothing is claimed; afterwards samples follow each other, unflagged, none made up."""
-    bench.models.learning.bootstrap()
-    for _ in bench.pass_seconds(300):
+    for _ in started.pass_seconds(300):
         pass
-    rows = bench.history.row_count()
-    bench.clock.suspend(3600.0)
-    assert b"loadwatch_high_load_probability{" not in bench.exporter.render()
-    assert b"loadwatch_ready 0.0" in bench.exporter.render()
-    for _ in bench.pass_seconds(120):
-        assert bench.watch.snapshot is not None
-        assert set(bench.watch.snapshot.probabilities) == {0, 60, 300, 900}
-        assert not any(bench.watch.snapshot.high_load.values())
-    assert bench.history.row_count() == rows + 120
-    (gap,) = bench.history.gaps(60.0)
+    rows = started.history.row_count()
+    started.clock.suspend(3600.0)
+    assert b"loadwatch_high_load_probability{" not in started.exporter.render()
+    assert b"loadwatch_ready 0.0" in started.exporter.render()
+    for _ in started.pass_seconds(120):
+        assert started.watch.snapshot is not None
+        assert set(started.watch.snapshot.probabilities) == {0, 60, 300, 900}
+        assert not any(started.watch.snapshot.high_load.values())
+    assert started.history.row_count() == rows + 120
+    (gap,) = started.history.gaps(60.0)
     assert gap.end - gap.start == pytest.approx(3601.0)
-    assert bench.history.alerts() == []
+    assert started.history.alerts() == []
 
 
-def test_a_failing_verdict_does_not_cost_the_sample(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_verdict_does_not_cost_the_sample(started: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever breaks between sample and verdict is counted; the sample is stored, the verdict is absent."""
-    bench.models.learning.bootstrap()
-    for _ in bench.pass_seconds(3):
+    for _ in started.pass_seconds(3):
         pass
-    before = bench.history.row_count()
+    before = started.history.row_count()
 
     def broken(*_: object) -> None:
         raise FloatingPointError("made to fail")
 
-    monkeypatch.setattr(bench.verdicts, "judge", broken)
-    for _ in bench.pass_seconds(3):
+    monkeypatch.setattr(started.verdicts, "judge", broken)
+    for _ in started.pass_seconds(3):
         pass
-    assert bench.history.row_count() == before + 3
-    assert b"loadwatch_inference_failures_total 3.0" in bench.exporter.render()
-    assert b"loadwatch_high_load_probability{" not in bench.exporter.render()
+    assert started.history.row_count() == before + 3
+    assert b"loadwatch_inference_failures_total 3.0" in started.exporter.render()
+    assert b"loadwatch_high_load_probability{" not in started.exporter.render()
 
 
 def test_the_first_model_of_its_own_is_at_work_when_the_minimum_is_over(bench: Bench) -> None:
@@ -235,37 +249,36 @@ def test_an_imported_past_is_learned_and_backfilled_while_the_daemon_runs(tmp_pa
         bench.history.close()
 
 
-def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(bench: Bench, tmp_path: Path) -> None:
+def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(started: Bench, tmp_path: Path) -> None:
     """The metric is 1 exactly while the history holds an open alert; a kill forgets nothing of it.
 
     Whoever tells people hears of each change, with what the history then holds.
     """
     heard: list[Alert] = []
-    bench.verdicts.on_alert = heard.append
+    started.verdicts.on_alert = heard.append
     name = 'loadwatch_alert{stage="present",verdict="high_load"}'
-    bench.models.learning.bootstrap()
-    for _ in bench.pass_seconds(60):
+    for _ in started.pass_seconds(60):
         pass
-    bench.host.extra_cpu = 0.9
+    started.host.extra_cpu = 0.9
 
     def live(host: Bench, seconds: int) -> None:
         for _ in host.pass_seconds(seconds):
             is_open = [alert.end is None for alert in host.history.alerts()]
             assert f"{name} {float(any(is_open))}" in host.exporter.render().decode()
 
-    live(bench, 900)
-    (alert,) = bench.history.alerts()
+    live(started, 900)
+    (alert,) = started.history.alerts()
     assert (heard[0].start, heard[0].end, bool(heard[0].signals)) == (alert.start, None, True)
-    bench.history.add_maintenance(Maintenance(Span(bench.clock.wall(), bench.clock.wall() + 15.0)))
-    bench.verdicts.refresh()
-    live(bench, 14)
-    assert [each.end is None for each in bench.history.alerts()] == [False]
-    live(bench, 60)
-    assert [(each.start, each.end) for each in bench.history.alerts()] == [(alert.start, None)]
+    started.history.add_maintenance(Maintenance(Span(started.clock.wall(), started.clock.wall() + 15.0)))
+    started.verdicts.refresh()
+    live(started, 14)
+    assert [each.end is None for each in started.history.alerts()] == [False]
+    live(started, 60)
+    assert [(each.start, each.end) for each in started.history.alerts()] == [(alert.start, None)]
 
-    bench.history.close()  # and nothing else: as a kill leaves it
+    started.history.close()  # and nothing else: as a kill leaves it
     again = Bench(tmp_path, training__minimum="10m")
-    again.clock.set_wall(bench.clock.wall())
+    again.clock.set_wall(started.clock.wall())
     again.models.load()
     again.verdicts.on_alert = heard.append
     try:
@@ -282,11 +295,11 @@ def test_one_trouble_is_one_alert_through_maintenance_and_a_kill(bench: Bench, t
         again.history.close()
 
 
-def test_an_alert_keeps_who_drove_it_at_its_worst(bench: Bench, tmp_path: Path) -> None:
+def test_an_alert_keeps_who_drove_it_at_its_worst(started: Bench, tmp_path: Path) -> None:
     """Named from its opening on, by what it used when it used most; afterwards the alert still says it."""
     files = FakeHost(tmp_path / "files")
-    faults = FaultLog(bench.clock, UsageMeter.sources)
-    bench.sampler._meter = UsageMeter(bench.clock, files.procfs, files.sysfs, faults)
+    faults = FaultLog(started.clock, UsageMeter.sources)
+    started.sampler._meter = UsageMeter(started.clock, files.procfs, files.sysfs, faults)
     for number, name in ((1, b"systemd"), (10, b"mysqld")):
         files.write_process(number, name)
     files.write_process(2, b"kthreadd", kernel=True, parent=0)
@@ -294,31 +307,30 @@ def test_an_alert_keeps_who_drove_it_at_its_worst(bench: Bench, tmp_path: Path) 
 
     def live(seconds: int, cpus: float) -> None:
         nonlocal used
-        for _ in bench.pass_seconds(seconds):
+        for _ in started.pass_seconds(seconds):
             used += 100 * cpus
             files.write_process(10, b"mysqld", ticks=int(used), unit="/system.slice/mysql.service")
 
-    bench.models.learning.bootstrap()
     live(120, 0.1)
-    assert bench.watch.snapshot is not None
-    assert bench.watch.snapshot.culprits == {}
-    bench.host.extra_cpu = 0.9
+    assert started.watch.snapshot is not None
+    assert started.watch.snapshot.culprits == {}
+    started.host.extra_cpu = 0.9
     live(30, 1.5)
-    assert bench.watch.snapshot.culprits["high_load"].named[0].name == "mysqld"
+    assert started.watch.snapshot.culprits["high_load"].named[0].name == "mysqld"
     live(870, 1.0)
-    (alert,) = bench.history.alerts()
+    (alert,) = started.history.alerts()
     assert alert.culprits is not None
     assert culprit_words(alert.culprits).startswith("mysqld (mysql.service) 1 of 2 CPUs")
-    assert b'loadwatch_culprit{resource="cpu",unit="mysqld"} 0.5' in bench.exporter.render()
+    assert b'loadwatch_culprit{resource="cpu",unit="mysqld"} 0.5' in started.exporter.render()
     live(60, 1.8)
-    bench.host.extra_cpu = 0.0
+    started.host.extra_cpu = 0.0
     live(2000, 0.1)
-    (alert,) = bench.history.alerts()
+    (alert,) = started.history.alerts()
     assert alert.end is not None
     assert alert.culprits is not None
     assert culprit_words(alert.culprits).startswith("mysqld (mysql.service) 1.8 of 2 CPUs")
-    assert b"loadwatch_culprit{" not in bench.exporter.render()
-    assert bench.watch.snapshot.culprits == {}
+    assert b"loadwatch_culprit{" not in started.exporter.render()
+    assert started.watch.snapshot.culprits == {}
 
 
 def test_an_alert_that_nobody_remembers_is_closed_at_the_start(bench: Bench) -> None:
