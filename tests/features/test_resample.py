@@ -85,3 +85,13 @@ def test_a_long_history_gives_the_same_minutes_piece_by_piece():
     times, means = whole_minutes(timestamps, 2, lambda rows: values[rows])
     np.testing.assert_array_equal(times, at_once.timestamps)
     np.testing.assert_allclose(means, at_once.values)
+
+
+@pytest.mark.parametrize(("pause", "mean"), [(590.0, 2.0), (610.0, 4.0)])
+def test_what_came_before_ten_minutes_of_silence_is_in_no_mean(pause, mean):
+    """Two samples after a full minute, a pause, and one more: the minute has all three, or the last alone."""
+    timestamps = np.array([*np.arange(0.0, 65.0, 5.0), 65.0, 70.0, 70.0 + pause])
+    values = np.array([*np.zeros(13), 1.0, 1.0, 4.0])[:, None]
+    rows, means = gather(timestamps, values)
+    assert rows[-1] == 15
+    assert means[-1] == pytest.approx(mean)

@@ -118,3 +118,20 @@ def test_most_fillings_are_told_and_few_in_vain() -> None:
     """Of the benchmark's kinds: over three in four that get full, under one in six that do not."""
     assert share_told(FILLING) > 0.75
     assert share_told(NOT_FILLING) < 1 / 6
+
+
+def test_one_odd_reading_turns_no_trend() -> None:
+    """The newest is too low by as much as was filled in a quarter of an hour: it counts as one of three."""
+    rate = 0.25 / (12.0 * HOUR)
+    shares = [0.75 + rate * number * MINUTE for number in range(600)]
+    (even,), (odd,) = followed(shares)[-1], followed([*shares[:-1], shares[-1] - 0.005])[-1]
+    assert even.full_in_seconds is not None
+    assert odd.full_in_seconds == pytest.approx(even.full_in_seconds, rel=0.35)
+
+
+def test_what_is_emptied_by_a_tenth_each_time_is_full_at_no_height_it_had() -> None:
+    """A log that is rotated from 85 to 75 per cent: the first rise is foretold, the second is nothing new."""
+    rise = [0.75 + 0.1 * minute / 360 for minute in range(361)]
+    said = followed([*rise, *rise])
+    assert any(said[:361])
+    assert not any(said[366:])

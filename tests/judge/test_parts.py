@@ -1,12 +1,14 @@
 """The parts of the judge, each by itself: lines, static limits, seasonality, tokens, history."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadwatch.judge.alerting import Alerter
 from loadwatch.judge.budget import CREDIT, MEMORY_SECONDS, WEEK, SeverityHistory, TokenBucket
 from loadwatch.judge.flags import Hysteresis, clear_line
 from loadwatch.judge.limits import LIMITS, StaticLimits, is_suffering
@@ -120,6 +122,9 @@ def test_the_everyday_hour_is_familiar_and_no_excess() -> None:
     then = MIDNIGHT + 14 * DAY
     assert seasonality.familiarity(then + 9 * 3600, 900) > 2.0
     assert seasonality.familiarity(then + 15 * 3600, 900) == 0.0
+    # A forecast may come ten minutes early.
+    assert seasonality.familiarity(then + 9 * 3600 - 900 - 590, 900) > 2.0
+    assert seasonality.familiarity(then + 9 * 3600 - 900 - 610, 900) == 0.0
     seasonality.enter(then + 9 * 3600, then)
     assert seasonality.spend(1800.0) < 200.0
     seasonality.enter(then + 20 * 3600, then)
@@ -201,3 +206,30 @@ def test_the_severity_history_forgets_after_four_weeks() -> None:
     history.add(MIDNIGHT, 5.0)
     assert history.bar(MIDNIGHT + MEMORY_SECONDS, 0.0) == 5.0
     assert history.bar(MIDNIGHT + MEMORY_SECONDS + 1, 0.0) == -np.inf
+
+
+# --- alerts
+
+
+def test_a_forecast_is_weighed_from_neither_an_unlikely_nor_more_than_an_even_chance() -> None:
+    """Whatever threshold the past of a host led to."""
+    alerter = Alerter(2.0)
+    alerter.adopt({60: 0.05, 300: 0.4, 900: 0.95})
+    assert alerter.lines == (0.2, 0.4, 0.5)
+
+
+def test_each_kind_of_alert_has_its_share_of_the_budget() -> None:
+    """While all is unspent twice the share may pass: of 5 a week 10 forecasts, 4 anomalies, 2.5 of high load.
+
+    After four weeks with 200 troubles of each kind; one less, for the next makes it so many. An anomaly has
+    to be twice as odd as these.
+    """
+    alerter = Alerter(5.0)
+    alerter.begin(MIDNIGHT)
+    now = MIDNIGHT + 4 * WEEK
+    for number in range(200):
+        for kind in (alerter.forecast, alerter.present, alerter.anomaly):
+            kind.severities.add(now - number, 1000.0 + number)
+    assert alerter.forecast.bar(now, alerter.tokens) == 1199.0 - 39
+    assert alerter.present.bar(now, alerter.tokens) == 1199.0 - 9
+    assert alerter.anomaly.bar(now, alerter.tokens) == pytest.approx(1199.0 - 15 + math.log(2.0))

@@ -36,6 +36,8 @@ def test_nothing_is_claimed_of_little() -> None:
     assert figures.false_per_week is None
     assert figures.hit_rate is None
     assert figures.median_lead_seconds is None
+    assert summarise([alert(100.0)], Span(0.0, 0.99 * WEEK)).per_week is None
+    assert summarise([alert(100.0)], Span(0.0, WEEK)).per_week == 1.0
 
 
 def test_an_open_alert_is_not_yet_false() -> None:

@@ -85,7 +85,8 @@ def test_outside_its_reach_not_a_bit_changes(model: Model, plain: Model) -> None
 def test_a_nearly_certain_forecast_is_lifted_at_every_horizon_alike(model: Model) -> None:
     """What is high now is high within any time: the order of the horizons stays, none falls."""
     during = scores(model, recording())[230:300]
-    assert (during >= TOP).all()
+    assert (during > 0.95).all()  # the highest threshold that training chooses
+    assert (during[:, 0] < 0.98).all()  # what the rule itself is worth
     p = np.array([[0.1, 0.2, 0.9], [math.nan, 0.5, 0.5]])
     answer = lifted(p, np.array([0.5, 0.5]))
     assert (np.diff(answer[0]) > 0).all()

@@ -46,7 +46,7 @@ def test_what_is_hardly_above_the_rest_of_the_day_does_not_come_back():
 
 @pytest.mark.slow
 def test_a_weekly_job_is_ordinary_the_third_time():
-    """Two weeks that had it; of four, half."""
+    """Two weeks that had it are enough, one is not; of four, one may have missed it."""
     timestamps = hours(36)
     since = (timestamps - FIRST * 1800.0) % (WEEK * 1800.0)
     found = recurring(timestamps, (since >= 7200.0) & (since < 3 * 3600.0))
@@ -55,6 +55,9 @@ def test_a_weekly_job_is_ordinary_the_third_time():
         timestamps, (timestamps >= timestamps[0] + 7200.0) & (timestamps < timestamps[0] + 10800.0)
     )
     assert [one[at(timestamps, 7 * week, 2.5)] for week in range(1, 5)] == [0.0, 1.0, 1.0, 1.0]
+    week = (timestamps - FIRST * 1800.0) // (WEEK * 1800.0)
+    missed = recurring(timestamps, (since >= 7200.0) & (since < 3 * 3600.0) & (week != 3))
+    assert missed[at(timestamps, 28, 2.5)] == 50.0
 
 
 def test_what_is_left_out_is_unknown_and_not_calm():
