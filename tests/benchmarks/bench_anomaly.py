@@ -34,7 +34,7 @@ from sklearn.metrics import average_precision_score
 
 from loadwatch.features.half_hours import HALF_HOUR, SLOTS
 from loadwatch.judge.flags import anomaly_flag
-from loadwatch.model.anomaly import WARM_UP_SECONDS
+from loadwatch.model.anomaly import WARM_UP_SECONDS, AnomalyScores
 from loadwatch.records import Floats, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
 from loadwatch.training.thresholds import BLOCK, MERGED_BLOCKS
@@ -123,10 +123,15 @@ def cases(folder: str) -> list[Case]:
     return [load(path) for path in sorted((SHARED / "data" / folder).glob("*.csv.gz"))]
 
 
+def judged(case: Case) -> AnomalyScores:
+    """Scores (N,) and contributions (N, J) of a model of the training part."""
+    model, _ = train_anomaly(case.recording.rows(0, case.split))
+    return model.score(case.recording)
+
+
 def frozen(case: Case) -> Floats:
     """Scores (N,) of a model of the training part."""
-    model, _ = train_anomaly(case.recording.rows(0, case.split))
-    return model.score(case.recording).scores
+    return judged(case).scores
 
 
 def walk(case: Case, *, every: float = DAY, window: float = WINDOW) -> Floats:
@@ -295,13 +300,13 @@ def _false_a_day(timestamps: Floats, label: np.ndarray, alarm: np.ndarray) -> tu
     return len(set(alarmed.tolist()) - touched) / days, false / days
 
 
-def attributions(case: Case, named: dict[int, set[str]]) -> tuple[float, float, int]:
+def attributions(case: Case, contributions: Floats, named: dict[int, set[str]]) -> tuple[float, float, int]:
     """How often the top three signals hold a named one: our contributions, plain |z|; over the first 5 rows.
 
-    named: first row of an incident (in the test part) to the metrics that the publishers name.
+    contributions: (N, J) as of `judged`; named: first row of an incident (in the test part) to the metrics
+    that the publishers name.
     """
-    model, _ = train_anomaly(case.recording.rows(0, case.split))
-    ours = model.score(case.recording).contributions[case.split :]
+    ours = contributions[case.split :]
     plain = np.abs(_standard(case))[case.split :]
     signals = np.array(case.recording.signals)
     hits = []
@@ -370,7 +375,11 @@ def bench(folder: str, *, every: float) -> None:
             inject.line(name, inject.judge(laid, found))
     if folder == "smd":
         named = named_metrics()
-        found_named = [attributions(case, named[case.name]) for case in hosts if case.name in named]
+        found_named = [
+            attributions(case, judged(case).contributions, named[case.name])
+            for case in hosts
+            if case.name in named
+        ]
         total = sum(count for _, _, count in found_named)
         ours_share, plain_share = (sum(f[k] * f[2] for f in found_named) / total for k in (0, 1))
         print(
