@@ -3,7 +3,6 @@
 import re
 import shlex
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import documents
@@ -11,10 +10,9 @@ import pytest
 from cli import hosts
 from cli.conftest import Invoke, daemon, invoke  # noqa: F401 - fixtures
 from documents import README, ROOT
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import Starter
 
 TEXT = documents.text()
-Start = Callable[..., FakeDaemon]
 
 # What no test can run as it stands, and the words by which CI or a machine of its own really runs it.
 MACHINE = "tests/e2e/systemd_machine.py"
@@ -62,7 +60,7 @@ def is_ours(line: str) -> bool:
 def test_every_command_works(
     line: str,
     invoke: Invoke,  # noqa: F811
-    daemon: Start,  # noqa: F811
+    daemon: Starter,  # noqa: F811
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -17,7 +17,7 @@ from cli import hosts
 from cli.conftest import Invoke, daemon, invoke  # noqa: F401 - fixtures
 from processes import free_port
 from web.certificates import make_authority
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import Starter
 
 from loadwatch.errors import LoadwatchError
 from loadwatch.history.lock import StateLock
@@ -31,7 +31,7 @@ class Operator:
     """Somebody at the terminal of a host on which something is wrong."""
 
     invoke: Invoke
-    daemon: Callable[..., FakeDaemon]
+    daemon: Starter
     folder: Path
     monkeypatch: pytest.MonkeyPatch
 
@@ -190,7 +190,7 @@ def test_the_table_and_this_list_are_one() -> None:
 def test_the_trouble_says_these_words(
     words: str,
     invoke: Invoke,  # noqa: F811
-    daemon: Callable[..., FakeDaemon],  # noqa: F811
+    daemon: Starter,  # noqa: F811
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

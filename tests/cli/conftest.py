@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from click.testing import CliRunner, Result
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import Starter, fake_daemons
 
 from loadwatch.cli.main import cli
 
@@ -42,16 +42,7 @@ def program(*arguments: object, **environment: str) -> "subprocess.CompletedProc
 
 
 @pytest.fixture
-def daemon() -> Iterator[Callable[..., FakeDaemon]]:
+def daemon() -> Iterator[Starter]:
     """Start web servers that show a made-up host; all are closed afterwards."""
-    started: list[FakeDaemon] = []
-
-    def begin(scenario: str = "calm", **options: object) -> FakeDaemon:
-        fake = FakeDaemon(scenario=scenario, **options)
-        fake.start()
-        started.append(fake)
-        return fake
-
-    yield begin
-    for fake in started:
-        fake.close()
+    with fake_daemons() as begin:
+        yield begin

@@ -4,18 +4,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import documents
 import pytest
 from conftest import eventually
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import FakeDaemon, Starter
 
 from cli.conftest import Invoke, program
 from loadwatch.cli import check
-
-Start = Callable[..., FakeDaemon]
 
 # After the guidelines: 'label'=value[UOM];[warn];[crit];[min];[max]
 FIGURE = re.compile(r"\w{1,19}=(U|-?\d+(\.\d+)?s?)(;[-\d.:~]*){0,4}")
@@ -37,7 +34,7 @@ def url(fake: FakeDaemon) -> str:
     ],
 )
 def test_every_state_has_its_exit_code(
-    invoke: Invoke, daemon: Start, scenario: str, code: int, words: str
+    invoke: Invoke, daemon: Starter, scenario: str, code: int, words: str
 ) -> None:
     """The status, what it is, and why, in one line; maintenance is said to be one."""
     end = invoke("check", "--url", url(daemon(scenario)))
@@ -46,7 +43,7 @@ def test_every_state_has_its_exit_code(
 
 
 @pytest.mark.slow
-def test_a_stale_verdict_is_unknown(invoke: Invoke, daemon: Start) -> None:
+def test_a_stale_verdict_is_unknown(invoke: Invoke, daemon: Starter) -> None:
     """What was fine before the sampler hung says nothing of now."""
     fake = daemon("calm")
     fake.scenario = "stale"
@@ -75,7 +72,7 @@ def test_whatever_goes_wrong_is_unknown(arguments: list[str], words: str) -> Non
     assert end.stdout.count("\n") == 1
 
 
-def test_a_stranger_s_answer_is_unknown(invoke: Invoke, daemon: Start) -> None:
+def test_a_stranger_s_answer_is_unknown(invoke: Invoke, daemon: Starter) -> None:
     """JSON or not: what is no loadwatch has no verdict."""
     end = invoke("check", "--url", f"{url(daemon())}metrics")
     assert (end.exit_code, "not as a loadwatch does" in end.output) == (3, True)
@@ -90,7 +87,7 @@ def test_every_state_of_the_daemon_is_known() -> None:
     assert check.EXIT_CODES.keys() == set(get_args(State))
 
 
-def test_performance_data_are_those_of_the_guidelines(invoke: Invoke, daemon: Start) -> None:
+def test_performance_data_are_those_of_the_guidelines(invoke: Invoke, daemon: Starter) -> None:
     """Labels without quotes in 19 characters, units known to all, no exponents; one bar in the line."""
     line = invoke("check", "--url", url(daemon("busy"))).output.strip()
     _, figures = line.split("|")
@@ -114,7 +111,7 @@ def test_figures_are_digits(value: float | None, figure: str) -> None:
 
 
 def test_a_bar_in_the_text_begins_no_performance_data(
-    invoke: Invoke, daemon: Start, monkeypatch: pytest.MonkeyPatch
+    invoke: Invoke, daemon: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file system may be mounted on ``/a|b``, and break nobody's graphs."""
     fake = daemon("calm")
@@ -137,7 +134,7 @@ def shown(name: str, pattern: str) -> str:
 @pytest.mark.parametrize(
     ("scenario", "words"), [("calm", ""), ("busy", "LOADWATCH CRITICAL: Under high load.")]
 )
-def test_cron_mails_only_what_is_not_ok(daemon: Start, scenario: str, words: str) -> None:
+def test_cron_mails_only_what_is_not_ok(daemon: Starter, scenario: str, words: str) -> None:
     """The line of the manual, as cron hands it to a shell: silence while all is well."""
     line = shown("cron", r"^\*/5 \* \* \* \* (.*)$")
     environment = {**os.environ, "LOADWATCH_URL": url(daemon(scenario))}
@@ -147,7 +144,7 @@ def test_cron_mails_only_what_is_not_ok(daemon: Start, scenario: str, words: str
     assert (end.stdout[: len(words) or None], end.stderr) == (words, "")
 
 
-def test_icinga_s_command_is_the_check(daemon: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_icinga_s_command_is_the_check(daemon: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     """The words of the manual's CheckCommand run."""
     monkeypatch.setenv("LOADWATCH_URL", url(daemon("expected")))
     words = re.findall(r'"([^"]+)"', shown("icinga", r"command = \[(.*)\]"))

@@ -4,10 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import Starter
 
 HEAVY = {
     "numpy",
@@ -73,7 +72,7 @@ def test_what_needs_nothing_loads_nothing(
 
 
 @pytest.mark.slow
-def test_a_question_to_the_daemon_loads_no_daemon(daemon: Callable[..., FakeDaemon]) -> None:
+def test_a_question_to_the_daemon_loads_no_daemon(daemon: Starter) -> None:
     """``status`` needs HTTP and, to draw, a terminal library; as JSON or an exit code not even that."""
     address = daemon().server.urls[0].removeprefix("http://").rstrip("/")
     here = f"--set=web.listen_address={address}"

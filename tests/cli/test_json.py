@@ -3,13 +3,13 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from documents import commands
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import Starter
 
 from cli import hosts
 from cli.conftest import Invoke
@@ -31,7 +31,6 @@ ALERT = Alert(
     culprits=CULPRITS,
 )
 PAGE = "# TYPE app_lag_seconds gauge\napp_lag_seconds 3\n"
-Start = Callable[..., FakeDaemon]
 
 with_json = [name for name, command in commands() if any("--json" in each.opts for each in command.params)]
 
@@ -63,7 +62,7 @@ def lists_and_fields(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", with_json)
 def test_every_command_writes_the_same_form(
-    name: str, invoke: Invoke, daemon: Start, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, invoke: Invoke, daemon: Starter, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One object with its schema; moments and horizons are named as such; lists are of one kind."""
     (tmp_path / "app.prom").write_text(PAGE, encoding="utf-8")
@@ -103,7 +102,7 @@ def test_all_commands_with_json_are_tried() -> None:
     assert len(with_json) >= 11
 
 
-def test_an_alert_is_the_same_everywhere(invoke: Invoke, daemon: Start, state: Path) -> None:
+def test_an_alert_is_the_same_everywhere(invoke: Invoke, daemon: Starter, state: Path) -> None:
     """What reads the alerts of the status document reads those of ``alerts``."""
     listed = json.loads(invoke("alerts", "--json", "--state-directory", state).output)["alerts"]
     shown = json.loads(invoke("status", "--json", "--url", daemon("busy").server.urls[0]).output)["alerts"]

@@ -1,18 +1,15 @@
 """Who is told of alerts, at the terminal: how it goes with each, and refusals that say what to do."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import Starter
 
 from cli.conftest import Invoke
 
-Start = Callable[..., FakeDaemon]
-
 
 @pytest.mark.parametrize("command", ["notify", "status"])
-def test_each_recipient_is_shown_with_its_trouble(invoke: Invoke, daemon: Start, command: str) -> None:
+def test_each_recipient_is_shown_with_its_trouble(invoke: Invoke, daemon: Starter, command: str) -> None:
     """When it was last told, what waits for it, and why the last message did not arrive."""
     output = " ".join(invoke(command, "--url", daemon("busy").server.urls[0]).output.split())
     assert "1 mailto: last told 2 d ago" in output
@@ -20,7 +17,7 @@ def test_each_recipient_is_shown_with_its_trouble(invoke: Invoke, daemon: Start,
     assert "ago: Connection refused" in output
 
 
-def test_where_nobody_is_told_that_is_said(invoke: Invoke, daemon: Start) -> None:
+def test_where_nobody_is_told_that_is_said(invoke: Invoke, daemon: Starter) -> None:
     """With the settings that change it."""
     assert "set alerts.notify" in invoke("notify", "--url", daemon("calm").server.urls[0]).output
 

@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import bcrypt
 import pytest
 from conftest import eventually
 from processes import Daemon
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import Starter
 
 from cli.conftest import Invoke
 from loadwatch.errors import LoadwatchError, ServiceError
@@ -114,7 +114,7 @@ def test_without_a_daemon_nobody_is_asked(invoke: Invoke, home: Path) -> None:
 def test_who_cannot_know_does_not_write(
     invoke: Invoke,
     home: Path,
-    daemon: Callable[..., FakeDaemon],
+    daemon: Starter,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -132,9 +132,7 @@ def test_who_cannot_know_does_not_write(
     assert isinstance(end.exception, LoadwatchError | None), end.exception
 
 
-def test_an_older_daemon_is_no_obstacle(
-    invoke: Invoke, home: Path, daemon: Callable[..., FakeDaemon]
-) -> None:
+def test_an_older_daemon_is_no_obstacle(invoke: Invoke, home: Path, daemon: Starter) -> None:
     """One that does not say where its state is forbids nothing."""
     address = daemon().server.urls[0].removeprefix("http://").rstrip("/")
     end = invoke("label", "--from", "1h ago", "normal", "--set", f"web.listen_address={address}")

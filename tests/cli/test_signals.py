@@ -1,13 +1,12 @@
 """``loadwatch signals``: the values of now, and exporters shown so that one can take from them."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sampling.exporters import exporting, page
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import Starter
 
 from cli import hosts
 from cli.conftest import Invoke, program
@@ -29,9 +28,7 @@ memory_used_bytes 65536
 """
 
 
-def test_all_signals_are_listed_with_value_and_meaning(
-    invoke: Invoke, daemon: Callable[..., FakeDaemon]
-) -> None:
+def test_all_signals_are_listed_with_value_and_meaning(invoke: Invoke, daemon: Starter) -> None:
     """In the units that people use; as JSON with the numbers."""
     url = daemon().server.urls[0]
     lines = invoke("signals", "list", "--url", url).output.splitlines()

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,18 @@ import bcrypt
 import pytest
 from conftest import eventually
 from web.certificates import make_authority
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import FakeDaemon, Starter
 
 from cli.conftest import Invoke, program
 from loadwatch.cli.screen import since_the_first
 from loadwatch.cli.status_text import facts
-
-Start = Callable[..., FakeDaemon]
 
 
 def url(fake: FakeDaemon) -> str:
     return fake.server.urls[0]
 
 
-def test_the_screen_answers_the_three_questions(invoke: Invoke, daemon: Start) -> None:
+def test_the_screen_answers_the_three_questions(invoke: Invoke, daemon: Starter) -> None:
     """Verdict by horizon, what moves it, and model, training, alerts and history; within 24 lines of 80."""
     shown = invoke("status", "--url", url(daemon("busy"))).output
     assert max(map(len, shown.splitlines())) <= 80
@@ -76,7 +73,7 @@ def test_the_rule_is_explained(rule: dict[str, Any], words: str) -> None:
         ("calm", "All is well"),
     ],
 )
-def test_every_state_has_its_screen(invoke: Invoke, daemon: Start, scenario: str, words: str) -> None:
+def test_every_state_has_its_screen(invoke: Invoke, daemon: Starter, scenario: str, words: str) -> None:
     """Also where there is nothing to say yet."""
     end = invoke("status", "--url", url(daemon(scenario)))
     assert end.exit_code == 0
@@ -84,7 +81,7 @@ def test_every_state_has_its_screen(invoke: Invoke, daemon: Start, scenario: str
 
 
 @pytest.mark.slow
-def test_without_a_fresh_verdict_nothing_is_called_unlikely(invoke: Invoke, daemon: Start) -> None:
+def test_without_a_fresh_verdict_nothing_is_called_unlikely(invoke: Invoke, daemon: Starter) -> None:
     """The line for high load stays and says that it is unknown."""
     fake = daemon("calm")
     fake.scenario = "stale"
@@ -92,26 +89,26 @@ def test_without_a_fresh_verdict_nothing_is_called_unlikely(invoke: Invoke, daem
     assert re.search(r"high load +now +unknown", invoke("status", "--url", url(fake)).output)
 
 
-def test_json_is_the_whole_document(invoke: Invoke, daemon: Start) -> None:
+def test_json_is_the_whole_document(invoke: Invoke, daemon: Starter) -> None:
     """What a program needs, in the schema of the API."""
     document = json.loads(invoke("status", "--json", "--url", url(daemon())).output)
     assert (document["schema"], document["host"]) == (2, "web-03.example.net")
 
 
-def test_check_is_an_exit_code(invoke: Invoke, daemon: Start) -> None:
+def test_check_is_an_exit_code(invoke: Invoke, daemon: Starter) -> None:
     """For health checks: silent, 0 with a fresh verdict, 1 without."""
     ends = [invoke("status", "--check", "--url", url(daemon(scenario))) for scenario in ("calm", "starting")]
     assert [(end.exit_code, end.output) for end in ends] == [(0, ""), (1, "")]
 
 
-def test_a_pipe_gets_plain_text(daemon: Start) -> None:
+def test_a_pipe_gets_plain_text(daemon: Starter) -> None:
     """No colours, no control characters, no spaces at the ends of lines."""
     end = program("status", "--url", url(daemon("busy")), FORCE_COLOR="", TERM="xterm-256color")
     assert "\x1b" not in end.stdout
     assert [line for line in end.stdout.splitlines() if line != line.rstrip()] == []
 
 
-def test_a_terminal_without_unicode_gets_ascii(daemon: Start) -> None:
+def test_a_terminal_without_unicode_gets_ascii(daemon: Starter) -> None:
     """A serial console shows the same bars in characters it has."""
     end = program("status", "--url", url(daemon("busy")), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert end.stdout.isascii(), end.stdout
@@ -119,7 +116,7 @@ def test_a_terminal_without_unicode_gets_ascii(daemon: Start) -> None:
 
 
 @pytest.mark.slow
-def test_a_password_goes_into_the_url(invoke: Invoke, daemon: Start, tmp_path: Path) -> None:
+def test_a_password_goes_into_the_url(invoke: Invoke, daemon: Starter, tmp_path: Path) -> None:
     """Without one, or with a wrong one, the message says so and how to give it; it is never shown."""
     users = tmp_path / "web.yml"
     users.write_text(f"basic_auth_users:\n  me: {bcrypt.hashpw(b's:cret', bcrypt.gensalt(4)).decode()}\n")
@@ -133,7 +130,7 @@ def test_a_password_goes_into_the_url(invoke: Invoke, daemon: Start, tmp_path: P
     assert "guess" not in wrong.stderr
 
 
-def test_tls_is_checked_unless_told_otherwise(invoke: Invoke, daemon: Start, tmp_path: Path) -> None:
+def test_tls_is_checked_unless_told_otherwise(invoke: Invoke, daemon: Starter, tmp_path: Path) -> None:
     """A private authority is named with --cacert; --insecure accepts any; else the refusal says both."""
     authority = make_authority(tmp_path / "authority")
     certificate, key = authority.issue("daemon")
@@ -147,21 +144,21 @@ def test_tls_is_checked_unless_told_otherwise(invoke: Invoke, daemon: Start, tmp
     assert (refused.returncode, "--cacert, or accept any with --insecure" in refused.stderr) == (1, True)
 
 
-def test_the_configured_daemon_is_asked(invoke: Invoke, daemon: Start) -> None:
+def test_the_configured_daemon_is_asked(invoke: Invoke, daemon: Starter) -> None:
     """Without --url it is the one of this host's configuration, under its prefix."""
     address = url(daemon(route_prefix="/lw")).removeprefix("http://").split("/")[0]
     end = invoke("status", "--set", f"web.listen_address={address}", "--set", "web.route_prefix=/lw")
     assert "web-03.example.net" in end.output
 
 
-def test_something_else_there_is_told_apart(invoke: Invoke, daemon: Start) -> None:
+def test_something_else_there_is_told_apart(invoke: Invoke, daemon: Starter) -> None:
     """A page that is no loadwatch is not shown as one."""
     end = program("status", "--url", f"{url(daemon())}metrics")
     assert (end.returncode, "not as a loadwatch does" in end.stderr) == (1, True)
 
 
 @pytest.mark.slow
-def test_waiting_for_a_start_needs_no_loop_of_one_s_own(daemon: Start) -> None:
+def test_waiting_for_a_start_needs_no_loop_of_one_s_own(daemon: Starter) -> None:
     """A stopped daemon is an error that a script can retry on."""
     fake = daemon()
     address = url(fake)
@@ -170,7 +167,7 @@ def test_waiting_for_a_start_needs_no_loop_of_one_s_own(daemon: Start) -> None:
     )
 
 
-def test_sixty_columns_keep_every_reason_whole(daemon: Start) -> None:
+def test_sixty_columns_keep_every_reason_whole(daemon: Starter) -> None:
     """A narrow window loses the bars and not what drives the verdict."""
     shown = program("status", "--url", url(daemon("anomaly")), COLUMNS="60").stdout
     assert "anomaly 46 %" in shown

@@ -10,15 +10,13 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from web.fake_daemon import FakeDaemon
+from web.fake_daemon import FakeDaemon, Starter
 
 from cli.conftest import Invoke, program
-
-Start = Callable[..., FakeDaemon]
 
 
 class Terminal:
@@ -77,7 +75,7 @@ def terminal(
 
 
 @pytest.mark.slow
-def test_top_lives_and_leaves_the_terminal_as_it_was(daemon: Start) -> None:
+def test_top_lives_and_leaves_the_terminal_as_it_was(daemon: Starter) -> None:
     """Verdict, lines of history and keys; after q the terminal is itself again."""
     with terminal(daemon("busy")) as it:
         shown = it.until("look back")
@@ -96,7 +94,7 @@ def test_top_lives_and_leaves_the_terminal_as_it_was(daemon: Start) -> None:
         assert it.settings() == it.before
 
 
-def test_eighty_columns_show_history_with_its_scale(invoke: Invoke, daemon: Start) -> None:
+def test_eighty_columns_show_history_with_its_scale(invoke: Invoke, daemon: Starter) -> None:
     """The narrowest usual terminal: each line with the highest value in it, none longer than the terminal."""
     end = invoke("top", "--once", "--url", daemon("busy").server.urls[0], env={"COLUMNS": "80"})
     lines = end.output.splitlines()
@@ -108,7 +106,7 @@ def test_eighty_columns_show_history_with_its_scale(invoke: Invoke, daemon: Star
 
 
 @pytest.mark.slow
-def test_the_arrows_look_back(daemon: Start) -> None:
+def test_the_arrows_look_back(daemon: Starter) -> None:
     """The values of a moment, and when that was; to the right until now again. An arrow does not end it."""
     with terminal(daemon("busy"), columns=80) as it:
         it.until("look back")
@@ -123,7 +121,7 @@ def test_the_arrows_look_back(daemon: Start) -> None:
 
 
 @pytest.mark.slow
-def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
+def test_top_follows_the_size_of_the_terminal(daemon: Starter) -> None:
     """Drawn anew within moments, wider or narrower, without being told."""
     with terminal(daemon("busy"), columns=110) as it:
         it.until("q quit")
@@ -131,7 +129,7 @@ def test_top_follows_the_size_of_the_terminal(daemon: Start) -> None:
         it.until("udp_out_datagrams")  # there is room for every signal now
 
 
-def test_a_low_window_keeps_verdict_signals_and_keys(daemon: Start) -> None:
+def test_a_low_window_keeps_verdict_signals_and_keys(daemon: Starter) -> None:
     """Where there is no room for what the verdict rests on, no line is wasted on it."""
     with terminal(daemon("busy"), rows=15, columns=80) as it:
         shown = it.until("q quit")
@@ -141,20 +139,20 @@ def test_a_low_window_keeps_verdict_signals_and_keys(daemon: Start) -> None:
     assert "model" not in shown
 
 
-def test_top_shows_where_it_cuts(daemon: Start) -> None:
+def test_top_shows_where_it_cuts(daemon: Starter) -> None:
     """In a narrow window a fact that is too long for its line ends with a sign that there is more."""
     with terminal(daemon("busy"), columns=60) as it:
         shown = it.until("q quit")
     assert "…" in shown.partition("(trained), 5 h")[2].partition("training")[0]
 
 
-def test_top_names_every_signal_whole_where_there_is_room(daemon: Start) -> None:
+def test_top_names_every_signal_whole_where_there_is_room(daemon: Starter) -> None:
     """Names that begin alike are told apart."""
     with terminal(daemon("busy"), rows=60, columns=110) as it:
         it.until("tcp_retransmit_timeouts")
 
 
-def test_top_outlives_the_daemon(daemon: Start) -> None:
+def test_top_outlives_the_daemon(daemon: Starter) -> None:
     """Where nobody answers, the last screen stays and says so; no traceback, no end."""
     fake = daemon("calm")
     with terminal(fake) as it:
@@ -167,7 +165,7 @@ def test_top_outlives_the_daemon(daemon: Start) -> None:
 
 
 @pytest.mark.slow
-def test_colours_respect_no_color(daemon: Start) -> None:
+def test_colours_respect_no_color(daemon: Starter) -> None:
     """https://no-color.org: bold and dim stay, colours go."""
     with terminal(daemon("busy"), NO_COLOR="1") as it:
         shown = it.until("q quit")
@@ -176,7 +174,7 @@ def test_colours_respect_no_color(daemon: Start) -> None:
 
 
 @pytest.mark.slow
-def test_a_pipe_gets_a_line_for_each_sample(daemon: Start) -> None:
+def test_a_pipe_gets_a_line_for_each_sample(daemon: Starter) -> None:
     """Time, state, probability by horizon with flags, anomaly score, and why."""
     end = program("top", "--url", daemon("busy").server.urls[0], "--interval", "200ms", "--count", "2")
     lines = end.stdout.splitlines()
@@ -186,7 +184,7 @@ def test_a_pipe_gets_a_line_for_each_sample(daemon: Start) -> None:
     assert "cpu_pressure +0.41" in lines[0]
 
 
-def test_once_prints_one_screen(invoke: Invoke, daemon: Start) -> None:
+def test_once_prints_one_screen(invoke: Invoke, daemon: Starter) -> None:
     """With its lines of history, for a report or a first look."""
     end = invoke("top", "--once", "--url", daemon().server.urls[0], env={"COLUMNS": "120"})
     assert end.exit_code == 0

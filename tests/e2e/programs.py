@@ -243,6 +243,11 @@ def start_prometheus(
         "scrape_configs": [{"job_name": "loadwatch", "static_configs": static}],
         **more,
     }
+    return running_prometheus(servers, folder, config)
+
+
+def running_prometheus(servers: ExitStack, folder: Path, config: Mapping[str, object]) -> Database:
+    """A Prometheus of this configuration, until ``servers`` end."""
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     address = f"127.0.0.1:{free_port()}"
     servers.enter_context(

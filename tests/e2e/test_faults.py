@@ -55,6 +55,19 @@ def samples_go_on(daemon: Daemon, more: int = 5) -> None:
     )
 
 
+def ends_with_all_stored(daemon: Daemon, state: Path) -> int:
+    """What waited is stored and nothing was lost, and it ends when told to; answers the samples taken."""
+    eventually(
+        lambda: daemon.value("loadwatch_history_unsaved_samples") == 0, seconds=30, what="all is stored"
+    )
+    seen = int(daemon.value("loadwatch_samples_total") or 0)
+    assert stored(state) >= seen
+    assert not daemon.value("loadwatch_history_lost_samples_total")
+    assert "Traceback" not in daemon.output()
+    assert daemon.terminate(seconds=5) == 0
+    return seen
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 4 MiB of its own."""
@@ -151,14 +164,7 @@ def test_a_full_disk_and_back(small_disk: Path) -> None:
         assert len(probabilities(daemon)) == 4
         assert daemon.output().count("samples cannot be stored") == 1
         filler.unlink()
-        eventually(
-            lambda: daemon.value("loadwatch_history_unsaved_samples") == 0, seconds=30, what="all is stored"
-        )
-        seen = int(daemon.value("loadwatch_samples_total") or 0)
-        assert stored(state) >= seen
-        assert not daemon.value("loadwatch_history_lost_samples_total")
-        assert "Traceback" not in daemon.output()
-        assert daemon.terminate(seconds=5) == 0
+        ends_with_all_stored(daemon, state)
 
 
 @pytest.mark.parametrize("past", [False, True], ids=["first start", "with a past"])
@@ -234,14 +240,7 @@ def test_a_disk_that_turns_read_only_while_running(failing_disk: Path) -> None:
         assert stored(state) >= before, "what was stored can be read"
         # Such a disk never comes back by itself: another one is mounted over it.
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(failing_disk)], check=True)
-        eventually(
-            lambda: daemon.value("loadwatch_history_unsaved_samples") == 0, seconds=30, what="all is stored"
-        )
-        seen = int(daemon.value("loadwatch_samples_total") or 0)
-        assert stored(state) >= seen
-        assert not daemon.value("loadwatch_history_lost_samples_total")
-        assert "Traceback" not in daemon.output()
-        assert daemon.terminate(seconds=5) == 0
+        seen = ends_with_all_stored(daemon, state)
     with Daemon(state, *FAST).until_ready():
         assert stored(state) >= seen
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from loadwatch.clock import SystemClock
 from loadwatch.interchange.prometheus import LocalDevices, PrometheusHistory
@@ -22,7 +21,7 @@ from loadwatch.records import Recording, Span
 from loadwatch.sampling import Sampler
 from loadwatch.signals import BY_NAME
 
-from .programs import Database, free_port, running, wait_for
+from .programs import free_port, running, running_prometheus, wait_for
 
 PROGRAMS = ("prometheus", "prometheus-node-exporter")
 
@@ -58,19 +57,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Re
             "global": {"scrape_interval": "1s"},
             "scrape_configs": [{"job_name": "node", "static_configs": static}],
         }
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        address = f"127.0.0.1:{free_port()}"
-        servers.enter_context(
-            running(
-                "prometheus",
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address={address}",
-                ready_url=f"http://{address}/-/ready",
-                log=folder / "prometheus.log",
-            )
-        )
-        database = Database(f"http://{address}")
+        database = running_prometheus(servers, folder, config)
         wait_for("the first scrapes", lambda: database.query("rate(node_load1[5s])"))
         recording = _sample()
         wait_for(

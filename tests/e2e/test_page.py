@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from cli import hosts
 from cli.conftest import program
 from processes import Daemon, Program
 from web.certificates import make_authority
-from web.fake_daemon import SCENARIOS, FakeDaemon
+from web.fake_daemon import SCENARIOS, Starter, fake_daemons
 
 from e2e.browser import Browser
 from loadwatch.clock import SystemClock
@@ -35,8 +35,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium of Debian's package of that name"),
 ]
 
-Starter = Callable[..., FakeDaemon]
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -46,17 +44,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def start() -> Iterator[Starter]:
-    started: list[FakeDaemon] = []
-
-    def begin(scenario: str = "calm", **options: Any) -> FakeDaemon:
-        daemon = FakeDaemon(scenario=scenario, **options)
-        daemon.start()
-        started.append(daemon)
-        return daemon
-
-    yield begin
-    for daemon in started:
-        daemon.close()
+    with fake_daemons() as begin:
+        yield begin
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ import argparse
 import math
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -271,6 +273,23 @@ class FakeDaemon:
                     level_forecast={900: (load, 1.3 * load)},
                 )
             )
+
+
+Starter = Callable[..., FakeDaemon]
+
+
+@contextmanager
+def fake_daemons() -> Iterator[Starter]:
+    """What starts one of a scenario and with any options of a `WebServer`; all are closed at the end."""
+    with ExitStack() as started:
+
+        def begin(scenario: str = "calm", **options: object) -> FakeDaemon:
+            daemon = FakeDaemon(scenario=scenario, **options)
+            daemon.start()
+            started.callback(daemon.close)
+            return daemon
+
+        yield begin
 
 
 def main() -> None:
