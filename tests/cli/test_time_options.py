@@ -16,7 +16,7 @@ from loadwatch.cli.time_options import MOMENT_AHEAD, SINCE, Duration, Moment, Si
 
 # Options whose value is free text: everything else that takes one is checked while the command is parsed.
 FREE_TEXT = {
-    *("--why", "--set", "--url", "--prometheus", "--instance", "--username", "--job", "--label"),
+    *("--header", "--set", "--url", "--prometheus", "--instance", "--username", "--job", "--label"),
     *("--grafana-url", "--project-url", "--web.listen-address", "--web.config.file", "--write-textfile"),
 }
 ARGUMENTS = {"--for": "1h", "--from": "1h ago", "--to": "now", "-o": "page.html"}
