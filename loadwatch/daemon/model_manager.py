@@ -114,10 +114,11 @@ class ModelManager:
         if self.card is not None and self._unstored is None:
             self._put_to_work(self._store.load(self.card.version))
 
-    def follow(self) -> None:
+    def follow(self, *, written: bool = True) -> None:
         """Do what other processes ask for: a training, as ``history import`` does, or another model.
 
-        ``train`` and ``model rollback`` change which model is current; it is taken up here.
+        ``train`` and ``model rollback`` change which model is current; it is taken up here. With ``written``
+        false nobody has written into the history since the last time.
 
         Raises:
             ModelError: its file is damaged; the model at work goes on.
@@ -129,7 +130,7 @@ class ModelManager:
                 self._unstored = None
         version = self._store.current()
         learning = self.learning.state.running
-        if not learning and self.card is not None and self.learning.is_asked_for():
+        if written and not learning and self.card is not None and self.learning.is_asked_for():
             log.info("training now: another process asked for it, as an import does")
             self._schedule.once(JOB, JOB, 0.0, self._train)
         if self.card is not None and version not in {None, self.card.version} and not learning:

@@ -18,7 +18,7 @@ from loadwatch.daemon.malloc import spare_memory, trim_memory
 from loadwatch.daemon.messenger import Messenger
 from loadwatch.daemon.model_manager import ModelManager
 from loadwatch.daemon.outbox import Outbox
-from loadwatch.daemon.reporting import collect_facts
+from loadwatch.daemon.reporting import Reporter
 from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.schedule import Schedule
 from loadwatch.daemon.textfile import Textfile
@@ -41,6 +41,8 @@ VERIFY_SECONDS: Final = 86400.0
 """How often the whole history is read for damage; the check at the start looks only for two seconds."""
 REFRESH_SECONDS: Final = 10.0
 """How soon what an operator typed (a label, a maintenance window) takes effect."""
+REFRESHES_A_LOOK: Final = 6
+"""Where nobody wrote anything the history is read again after so many, for what time alone changes."""
 REFRESHES_A_CHECKPOINT: Final = 3
 """So a power cut costs half a minute of samples at most; a checkpoint waits for the disk, and is not free."""
 OUTBOX_SECONDS: Final = 5.0
@@ -88,10 +90,10 @@ class Daemon:
         self._manager = manager or ServiceManager()
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._wall_offset = self._clock.wall() - self._clock.boottime()
-        self._started = self._clock.wall()
         self._hung = False
         self.hangs = False
         self._refreshes = 0
+        self._looked_at: object = None
         self._restored = 0
         self._told: dict[str, str] = {}
 
@@ -150,6 +152,7 @@ class Daemon:
             route_prefix=config.web.route_prefix,
             allowed_hosts=config.web.allowed_hosts,
         )
+        self._reporter = Reporter(self._clock, self._history, self._models, self._verdicts, self._outbox)
         self._attached = AttachedSources(self._sampler, self._history, self._exporter, self._board)
         self._attached.follow(config)
         rate = self._history.state(LARGEST_RATE)
@@ -302,10 +305,16 @@ class Daemon:
             self._models.restore()
             self._outbox.restore()
         self._verdicts.is_training = self._models.learning.state.running
-        with self._history.at_once():
-            self._verdicts.refresh()
-            self._models.follow()
-            self._tell()
+        seen = self._history.version(), self._config, self._wall_offset, self._learning_stands()
+        if seen != self._looked_at or self._refreshes % REFRESHES_A_LOOK == 0:
+            self._looked_at = None
+            with self._history.at_once():
+                self._verdicts.refresh()
+                self._models.follow()
+                self._looked_at = seen if self._tell() else None
+        else:
+            self._models.follow(written=False)
+            self._board.facts = self._reporter.renew(self._board.facts)
         if self._refreshes % REFRESHES_A_CHECKPOINT == 0 and not self._history.trouble:
             self._history.checkpoint()
         self._refreshes += 1
@@ -315,14 +324,14 @@ class Daemon:
         state = self._models.learning.state
         return self._models.card, state.running, state.waiting, state.last
 
-    def _tell(self) -> None:
+    def _tell(self) -> bool:
         self._learning_told = self._learning_stands()
         try:
-            self._board.facts = collect_facts(
-                self._clock, self._started, self._history, self._models, self._verdicts, self._outbox
-            )
+            self._board.facts = self._reporter.collect()
         except HistoryError as error:
             self._say_once("facts", f"what is told of the daemon is not renewed: {error}")
+            return False
+        return True
 
     def _draw_week(self) -> None:
         with self._history.at_once():

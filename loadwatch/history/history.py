@@ -39,15 +39,16 @@ class History(Annotations):
     Any thread may call any method: writes take turns on one connection, each read opens a short-lived
     connection of its own, so that reading weeks of history never makes a sample wait.
 
-    ``failures`` counts writes of samples that failed, ``lost`` the samples given up, ``unsaved`` those
-    waiting in memory; ``salvage`` tells of the last damaged file found since the start, ``salvages`` counts
-    them.
+    ``appended`` has how many samples were written and the time of the last; ``failures`` counts writes of
+    samples that failed, ``lost`` the samples given up, ``unsaved`` those waiting in memory; ``salvage`` tells
+    of the last damaged file found since the start, ``salvages`` counts them.
     """
 
     def __init__(self, path: Path, *, clock: Clock, writer: Writer | None, repair: bool) -> None:
         self.path = path
         self.failures = 0
         self.lost = 0
+        self.appended = (0, -math.inf)
         self.salvage: SalvageReport | None = None
         self.salvages = 0
         self._clock = clock
@@ -57,6 +58,7 @@ class History(Annotations):
         self._shared = threading.local()
         self._unsaved: deque[Sample] = deque()
         self._storing_fails = False
+        self._written = 0
         self._counted: tuple[float, int] | None = None  # how many rows lie before a time
         self._believed = BelievedClock(clock)
 
@@ -102,6 +104,15 @@ class History(Annotations):
     def unsaved(self) -> int:
         """Samples waiting in memory because they could not be written."""
         return len(self._unsaved)
+
+    def version(self) -> object:
+        """What equals its earlier value as long as nobody wrote anything but samples by ``append`` here.
+
+        Costs less than any reading: for one who asks every few seconds whether to read again what other
+        processes may have written. It may change where nothing did, never the other way.
+        """
+        with self._lock:  # what is being written now is written when this returns
+            return (*self._writable().version(), self._written, self.salvages)
 
     def append(self, sample: Sample) -> bool:
         """Commit a sample; False where that failed and it waits in memory.
@@ -327,6 +338,7 @@ class History(Annotations):
     def _writing(self, attempt: str) -> Iterator[sqlite3.Connection]:
         with self._lock:
             connection = self._writable().connection()
+            self._written += 1
             with self._mending(attempt), translated(self.path, attempt):
                 yield connection
 
@@ -365,6 +377,7 @@ class History(Annotations):
                     writer.insert(connection, sample)
             for _ in batch:
                 self._unsaved.popleft()
+            self.appended = self.appended[0] + len(batch), batch[-1].timestamp
 
     def _prune_batch(self, before: float) -> int:
         with self._writing("prune") as connection:

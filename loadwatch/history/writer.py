@@ -40,12 +40,23 @@ class Writer:
         self._file: tuple[int, int] | None = None
         self._log_file: tuple[int, int] | None = None
         self._newest_moved = -math.inf
+        self._opened = 0
         self.columns: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
         """Whether there is a connection."""
         return self._connection is not None
+
+    def version(self) -> tuple[object, ...]:
+        """What stays equal while nobody else commits anything to this file, see ``History.version``."""
+        try:
+            if self._connection is not None:
+                (others,) = self._connection.execute("PRAGMA data_version").fetchone()
+                return self._opened, others, self.columns, _identity(self._path)
+        except sqlite3.Error:
+            pass  # whoever reads next will say so
+        return (object(),)
 
     def connection(self) -> sqlite3.Connection:
         """The connection, opened if need be, and brought back if the file was removed or replaced under it.
@@ -154,6 +165,7 @@ class Writer:
                 connection.close()
                 raise
         self._connection = connection
+        self._opened += 1
         self._file, self._log_file = _identity(self._path), _identity(self._log)
         return connection
 

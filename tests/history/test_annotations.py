@@ -1,8 +1,10 @@
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from loadwatch.clock import ManualClock
 from loadwatch.errors import HistoryError
 from loadwatch.history import History
 from loadwatch.records import Alert, Contribution, Label, Maintenance, Sample, Span
@@ -171,3 +173,32 @@ def test_reads_at_once_fail_as_single_ones_do(history: History, path: Path) -> N
     aside.rename(path)
     with history.at_once():
         assert history.labels() == []
+
+
+def test_the_version_tells_whether_there_is_anything_to_read_again(
+    history: History, path: Path, clock: ManualClock
+) -> None:
+    """Samples appended here leave it as it is; marks, another process and another file do not."""
+    history.append(Sample(1.0, 1.0, {"cpu": 0.5}))
+    seen = [history.version()]
+    history.append(Sample(2.0, 2.0, {"cpu": 0.5}))
+    assert history.version() == seen[0]
+
+    def is_new() -> bool:
+        new = history.version() not in seen
+        seen.append(history.version())
+        return new
+
+    history.set_state("judge", 1)
+    assert is_new(), "a mark of our own"
+    with contextlib.closing(History.open(path, clock=clock, repair=False)) as other:
+        other.add_label(Label(Span(0.0, 1.0), "high"))
+        assert is_new(), "a label of another process"
+        other.append(Sample(3.0, 3.0, {"cpu": 0.5}))
+        assert is_new(), "a sample of another process"
+    history.append(Sample(4.0, 4.0, {"cpu": 0.5, "visitors": 7.0}))
+    assert is_new(), "a signal that was not there before"
+    path.rename(path.with_name("moved.db"))
+    assert is_new(), "the file is gone"
+    history.append(Sample(5.0, 5.0, {"cpu": 0.5}))
+    assert is_new(), "the file was written anew"
