@@ -39,7 +39,8 @@ class Scores:
     horizon, which is what is learned, judged and scored; shown: (N, H) the same with now included, which is
     what people are told; anomaly: (N,) 0 to 1. NaN while unknown.
     features: (N, F) what the forecast saw; anomaly_shares: (N, J) what each signal adds to the anomaly score;
-    level_forecast: (N, A, 2) quantiles of the highest level now or within each horizon ahead.
+    level_forecast: (N, A, 2) quantiles of the highest level now or within each horizon ahead; logits: (N, H)
+    of the forecast alone.
     """
 
     levels: Floats
@@ -49,6 +50,7 @@ class Scores:
     features: Floats
     anomaly_shares: Floats
     level_forecast: Floats
+    logits: Floats
 
 
 class Scorer:
@@ -88,7 +90,7 @@ class Scorer:
         levels = self._level.extend(recording)
         values = recording.with_signals(forecast.spec.signals).values
         features = self._features.extend(times, values, levels)
-        probabilities, peaks = forecast.look_ahead(features)
+        probabilities, peaks, logits = forecast.look_ahead(features)
         if self._labelled is not None:
             self._similarity = self._labelled.extend(recording)
             probabilities = lifted(probabilities, self._similarity.chances)
@@ -100,7 +102,7 @@ class Scorer:
             scored = self._anomaly.extend(recording)
             anomaly, shares = scored.scores, scored.contributions
         shown = self._with_now(probabilities, levels)
-        self._newest = Scores(levels, probabilities, shown, anomaly, features, shares, peaks)
+        self._newest = Scores(levels, probabilities, shown, anomaly, features, shares, peaks, logits)
         return self._newest
 
     def _is_blind(self, times: Floats, levels: Floats) -> npt.NDArray[np.bool_]:
@@ -136,7 +138,9 @@ class Scorer:
         if np.isfinite(scores.probabilities[row]).all():
             newest = row in {-1, len(scores.levels) - 1}
             deciding = self._level.deciding if newest else self._level.deciding_at(row)
-            parts = forecast.contributions(scores.features[row], forecast.horizons[-1], deciding)
+            parts = forecast.contributions(
+                scores.features[row], scores.logits[row], forecast.horizons[-1], deciding
+            )
             if self._labelled is not None and self._similarity is not None:
                 shares, lifted_to = self._similarity.shares[row], float(scores.probabilities[row, -1])
                 parts = explained(parts, self._labelled.signals, shares, lifted_to)

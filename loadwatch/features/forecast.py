@@ -9,6 +9,7 @@ single days; profiles that keep learning carry the season.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -80,26 +81,31 @@ class ForecastSpec:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the F features; the part before the colon is the signal it is made of, or ``level``."""
-        all_signals = ("level", *self.signals)
-        per_signal = (
-            ["now"],
-            *([f"average_{constant:.0f}s"] for constant in self.constants),
-            ["maximum"],
-            ["deviation"],
-            *([f"change_{cells}"] for cells in lookback.DIFFERENCES),
-        )
-        names = [f"{signal}:{kind}" for (kind,) in per_signal for signal in all_signals]
-        level = ["high", "near", *(f"lag_{cells}" for cells in lookback.LEVEL_LAGS), "minimum"]
-        level += ["maximum_3", "maximum_6h", "maximum_24h"]
-        level += [f"high_average_{constant:.0f}s" for constant in HIGH_AVERAGES]
-        level += list(time_since.NAMES)
-        level += [f"ahead_{days}d" for days in lookback.DAYS_BACK] + ["ahead_mean"]
-        level += [f"back_{days}d" for days in lookback.DAYS_BACK]
-        level += ["usual_peak", "usual_peak_fast", "usual_high", "usual_high_fast", "usual_onset"]
-        level += ["hour_high", "week_peak", "week_high"]
-        level += [f"shape_{offset}" for offset in lookback.SHAPE]
-        level += list(lookback.REPEATS)
-        return (*names, *(f"level:{name}" for name in level))
+        return _names(self)
+
+
+@lru_cache(maxsize=16)
+def _names(spec: ForecastSpec) -> tuple[str, ...]:
+    all_signals = ("level", *spec.signals)
+    per_signal = (
+        "now",
+        *(f"average_{constant:.0f}s" for constant in spec.constants),
+        "maximum",
+        "deviation",
+        *(f"change_{cells}" for cells in lookback.DIFFERENCES),
+    )
+    names = [f"{signal}:{kind}" for kind in per_signal for signal in all_signals]
+    level = ["high", "near", *(f"lag_{cells}" for cells in lookback.LEVEL_LAGS), "minimum"]
+    level += ["maximum_3", "maximum_6h", "maximum_24h"]
+    level += [f"high_average_{constant:.0f}s" for constant in HIGH_AVERAGES]
+    level += list(time_since.NAMES)
+    level += [f"ahead_{days}d" for days in lookback.DAYS_BACK] + ["ahead_mean"]
+    level += [f"back_{days}d" for days in lookback.DAYS_BACK]
+    level += ["usual_peak", "usual_peak_fast", "usual_high", "usual_high_fast", "usual_onset"]
+    level += ["hour_high", "week_peak", "week_high"]
+    level += [f"shape_{offset}" for offset in lookback.SHAPE]
+    level += list(lookback.REPEATS)
+    return (*names, *(f"level:{name}" for name in level))
 
 
 class ForecastFeatures:
@@ -136,16 +142,19 @@ class ForecastFeatures:
     def _extend(self, timestamps: Floats, values: Floats, levels: Floats) -> Floats:
         before = timestamps[0] - self.spec.step if self._time is None else self._time
         times = np.maximum.accumulate(np.concatenate([[before], timestamps]))
-        dt, timestamps, self._time = np.diff(times), times[1:], float(times[-1])
-        x = last_known(np.column_stack([levels, signed_log(values)]), self._last)
+        timestamps, self._time = times[1:], float(times[-1])
+        dt = timestamps - times[:-1]
+        x = last_known(np.concatenate([levels[:, None], signed_log(values)], axis=1), self._last)
         self._last = x[-1]
         high = x[:, 0] > 1.0
         past, onset = self._episodes.extend(timestamps, high)
         averages = self._averages.extend(dt, x)
         high_averages = self._high_averages.extend(dt, high[:, None].astype(np.float64))
         cells = self._cells.extend(timestamps, x, onset.astype(np.float64))
-        views = np.vstack([self._view, self._memory.extend(cells.closed)])
-        self._view = views[-1:]
+        views = self._view
+        if len(cells.closed.number):
+            views = np.concatenate([views, self._memory.extend(cells.closed)])
+            self._view = views[-1:]
         return _assemble(x, averages, high_averages, past, cells, views[cells.view], self._memory.view)
 
 
@@ -163,13 +172,12 @@ def _assemble(
     count = at[:, view.count] + 1.0
     sums, squares = at[:, view.sums] + x, at[:, view.squares] + x**2
     variance = (squares - sums**2 / count) / np.maximum(count - 1.0, 1.0)
-    lags = at[:, view.lags]
-    changes = np.tile(x, len(lookback.DIFFERENCES)) - lags
-    level_lags = at[:, view.level_lags]
-    ahead = np.where(np.isfinite(at[:, view.ahead]), at[:, view.ahead], level)
-    days_back = at[:, view.level]
-    shape = at[:, view.shape]
-    return np.hstack(
+    changes = (x[:, None] - at[:, view.lags].reshape(len(x), -1, x.shape[1])).reshape(len(x), -1)
+    # Level where it is not known: what was then, what came after, what is usual.
+    told = at[:, view.of_level]
+    told = np.where(np.isfinite(told), told, level)
+    lags, ahead, days_back, shape = (told[:, place] for place in view.within_level)
+    return np.concatenate(
         [
             x,
             averages,
@@ -177,17 +185,18 @@ def _assemble(
             np.sqrt(np.maximum(variance, 0.0)),
             np.where(np.isfinite(changes), changes, 0.0),
             level > 1.0,
-            np.clip((level - 1.0) * 10.0, -1.0, 1.0),
-            np.where(np.isfinite(level_lags), level_lags, level),
+            np.minimum(np.maximum((level - 1.0) * 10.0, -1.0), 1.0),
+            lags,
             np.fmin(cells.minimum, at[:, view.minimum]),
             np.fmax(cells.maximum[:, :1], at[:, view.long_maximum]),
             high_averages,
             past,
             ahead,
-            ahead.mean(axis=1, keepdims=True),
-            np.where(np.isfinite(days_back), days_back, level),
+            np.add.reduce(ahead, axis=1, keepdims=True) / ahead.shape[1],
+            days_back,
             at[:, view.profiles],
-            np.where(np.isfinite(shape), shape, level),
+            shape,
             at[:, view.repeats],
-        ]
+        ],
+        axis=1,
     )

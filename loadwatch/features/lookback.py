@@ -30,7 +30,6 @@ class LookbackView:
 
     def __init__(self, columns: int) -> None:
         self.width = 0
-        self.level_lags = self._take(len(LEVEL_LAGS))
         self.lags = self._take(len(DIFFERENCES) * columns)
         self.count = self._take(1)
         self.sums = self._take(columns)
@@ -38,11 +37,19 @@ class LookbackView:
         self.maximum = self._take(columns)
         self.minimum = self._take(1)
         self.long_maximum = self._take(LONG_WINDOWS)
+        self.profiles = self._take(8)
+        self.repeats = self._take(len(REPEATS))
+        # What is a level stands together, for one who fills in what is not known.
+        self.level_lags = self._take(len(LEVEL_LAGS))
         self.ahead = self._take(len(DAYS_BACK))  # highest level in the cells after this one, days ago
         self.level = self._take(len(DAYS_BACK))  # mean level in this cell, days ago
-        self.profiles = self._take(8)
         self.shape = self._take(len(SHAPE))
-        self.repeats = self._take(len(REPEATS))
+        first = self.level_lags.start
+        self.of_level = slice(first, self.width)
+        self.within_level = tuple(
+            slice(place.start - first, place.stop - first)
+            for place in (self.level_lags, self.ahead, self.level, self.shape)
+        )
 
     def unknown(self) -> Floats:
         """(1, V) the answers before any cell has closed."""

@@ -60,8 +60,10 @@ def _one_by_one(decay: Floats, x: Floats, start: Floats) -> Floats:
 def running_maximum(x: Floats, segments: Integers) -> Floats:
     """The largest value so far within the row's own segment: x (N, K), segments (N,) ascending."""
     y = x.copy()
+    if len(x) < 2:
+        return y
     step = 1
-    longest = int(np.bincount(segments - segments[0]).max()) if len(x) else 0
+    longest = int(np.bincount(segments - segments[0]).max())
     while step < longest:
         same = segments[step:] == segments[:-step]
         later = np.maximum(y[step:], y[:-step])

@@ -48,6 +48,8 @@ class Minutes:
 
         before: (...) what stands until the first.
         """
+        if not len(self):
+            return np.repeat(before[None], self.samples, axis=0)
         lengths = np.diff(np.concatenate([[0], self.rows, [self.samples]]))
         return np.repeat(np.concatenate([before[None], judged]), lengths, axis=0)
 
@@ -88,6 +90,8 @@ class MinuteResampler:
         sums = np.concatenate([self._sum[None], np.where(known, values, 0.0)])
         counts = np.concatenate([self._count[None], known])
         self._sum, self._count = sums[rest:].sum(axis=0), counts[rest:].sum(axis=0)
+        if not len(ends):  # as after most single samples
+            return Minutes(ends, timestamps[:0], values[:0], len(timestamps))
         with np.errstate(invalid="ignore"):
             means = _sum_pieces(sums, starts, ends) / _sum_pieces(counts, starts, ends)
         rows = ends - 1
@@ -113,4 +117,4 @@ def _sum_pieces(table: Floats, starts: Integers, ends: Integers) -> Floats:
     """(M, J) sums of rows starts..ends of a table (N, J), ends included; pieces ascend, none overlap."""
     # reduceat sums from each edge to the next: every second of these sums is a piece, the others lie between.
     edges = np.column_stack([starts, ends + 1]).ravel()
-    return np.add.reduceat(table, edges[edges < len(table)], axis=0)[::2] if len(starts) else table[:0]
+    return np.add.reduceat(table, edges[edges < len(table)], axis=0)[::2]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,20 @@ from loadwatch.records import Contribution, Floats
 BATCH: Final = 4096
 SURE: Final = 0.98
 """Probability of high load now where the rule says so, at least: the rule is what high load means."""
+LEVEL: Final = "level"
 STEPS: Final = 32  # parts of the way from the ordinary to now, for the contributions
+
+
+class Outlook(NamedTuple):
+    """What is ahead of N moments.
+
+    chances: (N, H) of high load; peaks: (N, A, 2) quantiles of the highest level now or within each of the A
+    horizons ahead, NaN where the model says none; logits: (N, H) of the chances.
+    """
+
+    chances: Floats
+    peaks: Floats
+    logits: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +80,16 @@ class ForecastModel:
         np.maximum.accumulate(ahead, axis=1, out=ahead)
         return logits
 
-    def look_ahead(self, features: Floats) -> tuple[Floats, Floats]:
-        """Of features (N, F): the probabilities (N, H), and quantiles (N, A, 2) of the highest level.
-
-        The latter now or within each of the A horizons ahead; NaN where this model says none.
-        """
+    def look_ahead(self, features: Floats) -> Outlook:
+        """What is ahead of the moments with features (N, F)."""
         outputs = self._separate(features)
-        chances = sigmoid(self._rising(outputs[:, : len(self.horizons)]))
+        logits = self._rising(outputs[:, : len(self.horizons)])
+        chances = sigmoid(logits)
         if self.level is None:
-            return chances, np.full((len(features), len(self.ahead), len(QUANTILES)), np.nan)
-        exceedances = self.exceedances(self.level, outputs)
-        return chances, self.level.quantiles(exceedances, self.levels(features))
+            peaks = np.full((len(features), len(self.ahead), len(QUANTILES)), np.nan)
+        else:
+            peaks = self.level.quantiles(self.exceedances(self.level, outputs), self.levels(features))
+        return Outlook(chances, peaks, logits)
 
     def levels(self, features: Floats) -> Floats:
         """The load level (N,) last known in features (N, F)."""
@@ -86,7 +98,7 @@ class ForecastModel:
     def exceedances(self, level: LevelDistribution, outputs: Floats) -> Floats:
         """(N, A, L) as ``level`` reads them, of logits (N, O), those of the horizons calibrated."""
         chances = sigmoid(outputs)
-        said, others = np.split(chances, [len(self.horizons)], axis=1)
+        said, others = chances[:, : len(self.horizons)], chances[:, len(self.horizons) :]
         shape = (len(outputs), len(self.ahead), level.others)
         return level.exceedances(said[:, self._first_ahead :], others.reshape(shape))
 
@@ -110,8 +122,8 @@ class ForecastModel:
 
     def calibrated(self, logits: Floats) -> Floats:
         """Logits (N, O) with those of the horizons calibrated."""
-        said, others = np.split(logits, [len(self.horizons)], axis=1)
-        return np.hstack([said * self.calibration[:, 0] + self.calibration[:, 1], others])
+        said, others = logits[:, : len(self.horizons)], logits[:, len(self.horizons) :]
+        return np.concatenate([said * self.calibration[:, 0] + self.calibration[:, 1], others], axis=1)
 
     def probabilities(self, features: Floats) -> Floats:
         """Probabilities (N, H) of high load within each horizon, for features (N, F)."""
@@ -131,36 +143,38 @@ class ForecastModel:
         return {str(horizon): threshold for horizon, threshold in self.by_horizon().items()}
 
     def contributions(
-        self, features: Floats, horizon: int, deciding: Sequence[str] = ()
+        self, features: Floats, logits: Floats, horizon: int, deciding: Sequence[str] = ()
     ) -> tuple[Contribution, ...]:
         """What moved the logit of ``horizon`` away from that of an ordinary moment, by signal, largest first.
 
-        features: (F,). The contributions add up to the difference of the two logits (integrated gradients);
-        where a shorter horizon ahead is likelier and speaks for this one, to that of the shorter one.
-        What came from the load level is shared among ``deciding``, the signals that set it; where none are
-        given it stands under the name ``level``.
+        features: (F,) and their logits (H,) as `look_ahead` gave them. The contributions add up to the
+        difference of the two logits (integrated gradients); where a shorter horizon ahead is likelier and
+        speaks for this one, to that of the shorter one. What came from the load level is shared among
+        ``deciding``, the signals that set it; where none are given it stands under the name ``level``.
         """
-        place = self._speaking(features, self.horizons.index(horizon))
+        place = self.horizons.index(horizon)
+        if place >= self._first_ahead:  # the first that is as likely is the one that speaks
+            place = self._first_ahead + int(np.argmax(logits[self._first_ahead : place + 1]))
         now = self.normaliser.apply(features[None])
         network = self._attribution(now, np.zeros_like(now), place)[0]
         share = float(self.shares[place])
         parts = (1.0 - share) * network + share * self.linear[:-1, place] * now[0]
         parts = parts * self.calibration[place, 0]
-        totals: dict[str, float] = {}
-        for name, part in zip(self.spec.names, parts.tolist(), strict=True):
-            signal = name.partition(":")[0]
-            owners = tuple(deciding) if signal == "level" and deciding else (signal,)
-            for owner in owners:
-                totals[owner] = totals.get(owner, 0.0) + part / len(owners)
+        names, owners = self._signals
+        totals = dict(zip(names, np.bincount(owners, weights=parts).tolist(), strict=True))
+        if deciding:
+            of_level = totals.pop(LEVEL) / len(deciding)
+            for signal in deciding:
+                totals[signal] = totals.get(signal, 0.0) + of_level
         ordered = sorted(totals.items(), key=lambda item: -abs(item[1]))
         return tuple(Contribution(signal, value) for signal, value in ordered)
 
-    def _speaking(self, features: Floats, place: int) -> int:
-        """The place of the horizon whose logit is the one of ``place``."""
-        first = self._first_ahead
-        if place < first:
-            return place
-        return first + int(np.argmax(self._separate(features[None])[0, first : place + 1]))
+    @cached_property
+    def _signals(self) -> tuple[tuple[str, ...], npt.NDArray[np.intp]]:
+        """What the features are made of, and (F,) which of these each is."""
+        made_of = [name.partition(":")[0] for name in self.spec.names]
+        places = {signal: place for place, signal in enumerate(dict.fromkeys(made_of))}
+        return tuple(places), np.array([places[signal] for signal in made_of], np.intp)
 
     @cached_property
     def _attribution(self) -> Attribution:

@@ -87,7 +87,7 @@ def forecast(model: ForecastModel, recording: Recording, levels: np.ndarray) -> 
     features = model.features().extend(
         recording.timestamps, recording.with_signals(model.spec.signals).values, levels
     )
-    return model.look_ahead(features)
+    return model.look_ahead(features)[:2]
 
 
 def coverage(recording: Recording, rule: Rule, horizon: int, quantiles: np.ndarray) -> dict[str, float]:

@@ -54,7 +54,7 @@ def test_the_level_to_come_stays_below_its_quantiles_as_often_as_they_say(record
     model, _ = train_forecast(recording.rows(0, half), RULE, HORIZONS, seed=1)
     levels = RULE.levels(recording)
     values = recording.with_signals(model.spec.signals).values
-    _, quantiles = model.look_ahead(model.features().extend(recording.timestamps, values, levels))
+    _, quantiles, _ = model.look_ahead(model.features().extend(recording.timestamps, values, levels))
     came = np.fmax(peaks(recording.timestamps, levels, model.ahead), levels[:, None])
     known = np.isfinite(came) & (np.arange(len(recording)) >= half)[:, None]
     for place in range(len(model.ahead)):
@@ -71,7 +71,7 @@ def test_a_short_history_says_nothing_of_the_level_to_come():
     features = model.features().extend(
         young.timestamps, young.with_signals(model.spec.signals).values, RULE.levels(young)
     )
-    chances, quantiles = model.look_ahead(features)
+    chances, quantiles, _ = model.look_ahead(features)
     assert np.isfinite(chances).all()
     assert np.isnan(quantiles).all()
 
@@ -88,12 +88,11 @@ def test_one_row_says_what_many_say(recording, model):
 def test_contributions_add_up_to_what_changed(recording, model):
     """Their sum is the logit less that of an ordinary moment; the level's share goes to who set it."""
     features = forecast_row(model, recording, 4_000)
-    parts = model.contributions(features, 900, deciding=("cpu",))
+    logits = model.logits(features[None])[0]
+    parts = model.contributions(features, logits, 900, deciding=("cpu",))
     ordinary = model.logits(model.normaliser.mean[None])[0, 3]
     # Integrated gradients in 32 steps: exact but for the kinks between them.
-    assert sum(part.value for part in parts) == pytest.approx(
-        model.logits(features[None])[0, 3] - ordinary, abs=0.1
-    )
+    assert sum(part.value for part in parts) == pytest.approx(logits[3] - ordinary, abs=0.1)
     assert {part.signal for part in parts} == {"cpu", *model.spec.signals}
 
 
@@ -106,7 +105,8 @@ def test_a_longer_time_is_never_less_likely_than_a_shorter_one(recording, model)
     spoken_for = np.flatnonzero(ahead[:, 1] == ahead[:, 2])
     assert len(spoken_for), "no shorter horizon ever spoke for the longest"
     row = features[spoken_for[-1]]
-    longest, shorter = (model.contributions(row, horizon) for horizon in (900, 300))
+    logits = model.logits(row[None])[0]
+    longest, shorter = (model.contributions(row, logits, horizon) for horizon in (900, 300))
     assert longest == shorter
 
 
