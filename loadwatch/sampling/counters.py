@@ -4,6 +4,10 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
+import numpy as np
+
+from loadwatch.records import Floats
+
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -50,3 +54,35 @@ class Counters(Generic[Key]):
         """Drop the previous readings; the next call gives no rates."""
         self._readings = {}
         self._then = math.nan
+
+
+class CounterTable:
+    """The same for a table, a row a device, of which there may be hundreds: (N, C) counts in, rates out.
+
+    Which devices these are is for the caller to know, who forgets when they change.
+
+    >>> table = CounterTable()
+    >>> table.rates(10.0, np.array([[1_000.0, 5.0]]))
+    array([[nan, nan]])
+    >>> table.rates(12.0, np.array([[4_000.0, 2.0]]))
+    array([[1500.,   nan]])
+    """
+
+    def __init__(self) -> None:
+        self._counts: Floats | None = None
+        self._then = math.nan
+
+    def rates(self, now: float, counts: Floats) -> Floats:
+        """The rates (N, C) per second since the previous call."""
+        elapsed, before = now - self._then, self._counts
+        self._then, self._counts = now, counts
+        if before is None or not elapsed > 0.0:
+            return np.full(counts.shape, math.nan)
+        rates: Floats = (counts - before) / elapsed
+        if rates.min() < 0.0:
+            rates[rates < 0.0] = math.nan
+        return rates
+
+    def forget(self) -> None:
+        """Drop the previous counts; the next call gives no rates."""
+        self._counts = None

@@ -8,9 +8,13 @@ first time. Here the kernel's own lines are read, and each CPU is compared with 
 import math
 import os
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from loadwatch.errors import SamplingError
+from loadwatch.records import Floats
 from loadwatch.sampling.plausibility import MOST_OF_TIME
 from loadwatch.sampling.procfile import OddLines, ProcFile
 
@@ -20,6 +24,10 @@ _STATES: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", 
 _IDLE: Final = _STATES.index("idle")
 _IOWAIT: Final = _STATES.index("iowait")
 _STEAL: Final = _STATES.index("steal")
+_BUSY: Final = [place for place in range(len(_STATES)) if place not in {_IDLE, _IOWAIT}]
+_NOTHING: Final = np.zeros((0, 1 + len(_STATES)), np.int64)
+_OF_NUMBERS: Final = b"\ncpu 0123456789"
+_MOST_TICKS: Final = 2**63 - 1
 _FEWEST_STATES: Final = _IDLE + 1  # what the oldest kernels have, and some that are only imitated
 
 # The kernel's times wobble: they may step back a little when another CPU does the accounting (for iowait,
@@ -29,7 +37,7 @@ _WOBBLE_SECONDS: Final = 3.0
 # Ticks that were counted late, beside what ``MOST_OF_TIME`` allows.
 _LATE_SECONDS: Final = 1.0
 
-Ticks = tuple[int, ...]
+Integers = npt.NDArray[np.int64]
 
 
 class CpuSource:
@@ -43,7 +51,7 @@ class CpuSource:
         self._file = ProcFile(procfs / "stat")
         self._odd = OddLines(procfs / "stat")
         self._hertz = os.sysconf("SC_CLK_TCK")
-        self._before: dict[bytes, Ticks] = {}
+        self._before = _NOTHING
         self._then = math.nan
 
     def read(self, now: float) -> dict[str, float]:
@@ -61,19 +69,38 @@ class CpuSource:
         after = self._parse(self._file.read())
         before, self._before = self._before, after
         elapsed, self._then = now - self._then, now
-        accounts = [
-            _account(_spent(ticks, before[cpu], self._hertz, elapsed), elapsed)
-            for cpu, ticks in after.items()
-            if cpu in before
-        ]
-        return _shares([account for account in accounts if account is not None])
+        if after[:, 0].tobytes() != before[:, 0].tobytes():
+            _, here, there = np.intersect1d(after[:, 0], before[:, 0], return_indices=True)
+            after, before = after[here], before[there]
+        if not len(after):
+            return dict.fromkeys(self.signals, math.nan)
+        seconds = (after - before)[:, 1:] / self._hertz
+        if seconds.min() >= 0.0 and seconds.max() <= elapsed:
+            idle = seconds[:, _IDLE] + seconds[:, _IOWAIT]
+            return _shares(seconds, np.add.reduce(seconds, axis=1) - idle, idle)
+        return _shares(*_known(seconds, elapsed))
 
     def forget(self) -> None:
         """Drop the previous reading."""
-        self._before = {}
+        self._before = _NOTHING
 
-    def _parse(self, content: bytes) -> dict[bytes, Ticks]:
-        cpus: dict[bytes, Ticks] = {}
+    def _parse(self, content: bytes) -> Integers:
+        """(C, 1 + S): the number of each CPU, and the ticks that it spent in each state."""
+        first, end = content.find(b"\ncpu"), content.find(b"\nintr")
+        lines = content[first:end]
+        if content.startswith(b"cpu ") and 0 <= first < end and not lines.translate(None, _OF_NUMBERS):
+            count = lines.count(b"\n")
+            numbers = np.fromstring(lines.replace(b"\ncpu", b"\n"), np.int64, sep=" ")
+            width = len(numbers) // count
+            if width * count == len(numbers) and width > len(_STATES):
+                table = numbers.reshape(count, width)[:, : 1 + len(_STATES)]
+                if (table[1:, 0] > table[:-1, 0]).all():
+                    return table
+        return self._parse_lines(content)
+
+    def _parse_lines(self, content: bytes) -> Integers:
+        """The same where not all lines are as today's kernels write them: each by itself."""
+        cpus: dict[int, tuple[int, ...]] = {}
         for line in content.split(b"\n"):
             if not line.startswith(b"cpu"):
                 break  # all of them come first
@@ -81,65 +108,49 @@ class CpuSource:
             if name == b"cpu":
                 continue
             try:
-                ticks = tuple(map(int, counts[: len(_STATES)]))
+                number, ticks = int(name[3:]), tuple(map(int, counts[: len(_STATES)]))
             except ValueError:
-                ticks = ()
-            if len(ticks) < _FEWEST_STATES:
+                number, ticks = -1, ()
+            if len(ticks) < _FEWEST_STATES or max(ticks) > _MOST_TICKS:
                 self._odd.skip(line)
             else:
-                cpus[name] = ticks + (0,) * (len(_STATES) - len(ticks))
+                cpus[number] = ticks + (0,) * (len(_STATES) - len(ticks))
         if not cpus:
             raise SamplingError(
                 f"cannot read {self._file.path}: expected lines such as 'cpu0 1 2 3 4', "
                 f"found {content[:40]!r}"
             )
-        return cpus
+        return np.array([(number, *ticks) for number, ticks in cpus.items()], np.int64)
 
 
-class _Account(NamedTuple):
-    """Seconds of one CPU; iowait and steal are NaN where they are not known."""
+def _known(seconds: Floats, elapsed: float) -> tuple[Floats, Floats, Floats]:
+    """What can be of ``seconds`` (C, S) in each state, else NaN; and the seconds (C,) busy, and idle.
 
-    busy: float
-    idle: float
-    iowait: float
-    steal: float
-
-
-def _spent(after: Ticks, before: Ticks, hertz: int, elapsed: float) -> list[float]:
-    """The seconds one CPU spent in each state, NaN where that cannot be."""
-    most = MOST_OF_TIME * elapsed + _LATE_SECONDS
-    spent = []
-    for now, then in zip(after, before, strict=True):
-        seconds = (now - then) / hertz
-        spent.append(max(seconds, 0.0) if -_WOBBLE_SECONDS < seconds <= most else math.nan)
-    return spent
-
-
-def _account(spent: list[float], elapsed: float) -> _Account | None:
-    """What one CPU did; None where nothing it did is known."""
-    idle = spent[_IDLE] + spent[_IOWAIT]
-    busy = math.fsum(time for state, time in enumerate(spent) if state not in {_IDLE, _IOWAIT})
-    if math.isnan(idle) and not busy > 0.0:
-        return None
+    Without the CPUs of which nothing is known.
+    """
+    can_be = (seconds > -_WOBBLE_SECONDS) & (seconds <= MOST_OF_TIME * elapsed + _LATE_SECONDS)
+    spent = np.where(can_be, np.maximum(seconds, 0.0), math.nan)
+    idle, busy = spent[:, _IDLE] + spent[:, _IOWAIT], np.add.reduce(spent[:, _BUSY], axis=1)
+    known = ~np.isnan(idle) | (busy > 0.0)
+    spent, idle, busy = spent[known], idle[known], busy[known]
     # What one of them must have been follows from the other and the time that passed.
-    if math.isnan(busy):
-        busy = max(elapsed - idle, 0.0)
-    elif math.isnan(idle):
-        idle = max(elapsed - busy, 0.0)
-    return _Account(busy, idle, spent[_IOWAIT], spent[_STEAL])
+    at_work = np.where(np.isnan(busy), np.maximum(elapsed - idle, 0.0), busy)
+    return spent, at_work, np.where(np.isnan(idle), np.maximum(elapsed - busy, 0.0), idle)
 
 
-def _shares(cpus: list[_Account]) -> dict[str, float]:
-    """The signals from what each CPU did."""
-    busy, idle, iowait, steal = map(math.fsum, zip(*cpus, strict=True)) if cpus else (0.0,) * 4
-    total = busy + idle
-    if total <= 0.0:
+def _shares(spent: Floats, busy: Floats, idle: Floats) -> dict[str, float]:
+    """The signals from what C CPUs did: seconds in each state (C, S), busy (C,), and idle (C,)."""
+    whole = busy + idle
+    ran = whole > 0.0
+    if not ran.any():
         return dict.fromkeys(CpuSource.signals, math.nan)
+    each = busy / whole if ran.all() else busy[ran] / whole[ran]
+    total, states = float(np.add.reduce(whole)), np.add.reduce(spent, axis=0).tolist()
     return {
-        "cpu": _ratio(busy, total),
-        "cpu_max_core": max(_ratio(cpu.busy, cpu.busy + cpu.idle) for cpu in cpus if cpu.busy + cpu.idle > 0),
-        "iowait": _ratio(iowait, total),
-        "steal": _ratio(steal, total),
+        "cpu": _ratio(float(np.add.reduce(busy)), total),
+        "cpu_max_core": _ratio(float(each.max()), 1.0),
+        "iowait": _ratio(states[_IOWAIT], total),
+        "steal": _ratio(states[_STEAL], total),
     }
 
 

@@ -2,13 +2,15 @@
 
 import math
 import re
-from collections.abc import Mapping
 from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from loadwatch.errors import SamplingError
-from loadwatch.sampling.counters import Counters
+from loadwatch.records import Floats
+from loadwatch.sampling.counters import CounterTable
 from loadwatch.sampling.devices import disks
 from loadwatch.sampling.plausibility import FASTEST_DISK, MOST_OF_TIME
 from loadwatch.sampling.procfile import OddLines, ProcFile
@@ -26,13 +28,12 @@ _COLUMNS: Final = {
 }
 _FEWEST_COLUMNS: Final = 3 + 11
 _columns_of = itemgetter(*(3 + place for place in _COLUMNS.values()))
+_READS, _SECTORS_READ, _READING, _WRITES, _SECTORS_WRITTEN, _WRITING, _BUSY = range(len(_COLUMNS))
 _SECTOR_BYTES: Final = 512
-_REQUESTS: Final = ("reads", "writes")
-_WAITS: Final = ("reading_milliseconds", "writing_milliseconds")
 # A path to a namespace of an NVMe disk that has several, and what the disk itself is called.
 _PATH: Final = re.compile(r"(nvme\d+)c\d+(n\d+)")
 
-Counts = dict[str, int]
+Columns = tuple[bytes, ...]
 
 
 class DiskSource:
@@ -49,8 +50,11 @@ class DiskSource:
         self._file = ProcFile(procfs / "diskstats", in_pieces=True)
         self._odd = OddLines(procfs / "diskstats")
         self._selection = disks(sysfs)
+        self._names: list[bytes] = []
         self._counted: tuple[str, ...] = ()
-        self._counters: Counters[tuple[str, str]] = Counters()
+        self._rows: list[int] = []
+        self._paths: list[tuple[int, list[int]]] = []
+        self._counters = CounterTable()
 
     @property
     def note(self) -> str:
@@ -70,76 +74,77 @@ class DiskSource:
 
         """
         try:
-            table = self._parse(self._file.read())
+            names, table = self._parse(self._file.read())
         except FileNotFoundError:
             return {}
-        counted = self._selection.choose(table)
-        if counted != self._counted:
-            self._counters.forget()
-            self._counted = counted
-        if not counted:
+        if names != self._names:
+            self._choose(names)
+        if not self._rows:
             return {}
-        counts = {name: self._counts(name, table) for name in counted}
-        rates = self._counters.rates(
-            now, {(disk, column): counts[disk][column] for disk in counted for column in _COLUMNS}
+        rates = self._counters.rates(now, self._counts(table))
+        # If one counter of a disk jumped, the others cannot be believed.
+        fastest = FASTEST_DISK / _SECTOR_BYTES
+        jumped = (rates[:, _BUSY] > 1000.0 * MOST_OF_TIME) | (
+            (rates[:, _SECTORS_READ] > fastest) | (rates[:, _SECTORS_WRITTEN] > fastest)
         )
-        for disk in counted:
-            if not _can_be({column: rates[disk, column] for column in _COLUMNS}):
-                rates.update({(disk, column): math.nan for column in _COLUMNS})
+        if jumped.any():
+            rates[jumped] = math.nan
+        total = np.add.reduce(rates, axis=0).tolist()
+        requests, waited = total[_READS] + total[_WRITES], total[_READING] + total[_WRITING]
         return {
-            "disk_read": _SECTOR_BYTES * math.fsum(rates[disk, "sectors_read"] for disk in counted),
-            "disk_write": _SECTOR_BYTES * math.fsum(rates[disk, "sectors_written"] for disk in counted),
-            "disk": self._busiest(rates),
-            "disk_wait": self._wait(rates),
+            "disk_read": _SECTOR_BYTES * total[_SECTORS_READ],
+            "disk_write": _SECTOR_BYTES * total[_SECTORS_WRITTEN],
+            # The kernel rounds to its clock tick, so it may pass 1 by a hair; the largest of any NaN is NaN.
+            "disk": min(float(rates[:, _BUSY].max()) / 1000.0, 1.0) if total[_BUSY] >= 0.0 else math.nan,
+            # From asking to answer, over all that ended: what iostat calls await.
+            "disk_wait": waited / 1000.0 / requests if requests else 0.0,
         }
 
-    def _parse(self, content: bytes) -> dict[str, list[bytes]]:
-        """The columns of each device as they stand."""
-        table = {}
+    def _parse(self, content: bytes) -> tuple[list[bytes], list[Columns]]:
+        """The name of each device, and its columns as they stand."""
+        names, table = [], []
         for line in content.split(b"\n"):
-            words = line.split()
-            if len(words) >= _FEWEST_COLUMNS and b"".join(_columns_of(words)).isdigit():
-                table[words[2].decode("utf-8", "surrogateescape")] = words[3:]
+            words = line.split(None, _FEWEST_COLUMNS - 1)
+            if len(words) == _FEWEST_COLUMNS and b"".join(columns := _columns_of(words)).isdigit():
+                names.append(words[2])
+                table.append(columns)
             elif words:
                 self._odd.skip(line)
         if not table and content.strip():
             raise SamplingError(
                 f"cannot read {self._file.path}: expected a line a disk, found {content[:40]!r}"
             )
-        return table
+        return names, table
 
-    def _counts(self, name: str, table: Mapping[str, list[bytes]]) -> Counts:
-        """What a disk has counted; the sum over its paths, where only they count (NVMe before Linux 6.1)."""
-        counts = _numbers(table[name])
-        if any(counts.values()):
-            return counts
-        paths = [path for path in table if (found := _PATH.fullmatch(path)) and found[1] + found[2] == name]
-        for path in paths:
-            numbers = _numbers(table[path])
-            counts = {column: counts[column] + numbers[column] for column in _COLUMNS}
+    def _choose(self, names: list[bytes]) -> None:
+        """Find out which devices count, where they are other ones than before, or in another order."""
+        self._names = names
+        places = {name.decode("utf-8", "surrogateescape"): place for place, name in enumerate(names)}
+        counted = self._selection.choose(places)
+        if counted != self._counted:
+            self._counters.forget()
+            self._counted = counted
+        self._rows = [places[name] for name in counted]
+        found = [(_PATH.fullmatch(name), place) for name, place in places.items()]
+        paths = [
+            (row, [place for path, place in found if path and path[1] + path[2] == name])
+            for row, name in enumerate(counted)
+        ]
+        self._paths = [(row, mine) for row, mine in paths if mine]
+
+    def _counts(self, table: list[Columns]) -> Floats:
+        """(N, C) what the disks have counted; the sum over the paths of one, where only they count.
+
+        So it is with NVMe before Linux 6.1.
+        """
+        counts = np.array([list(map(int, table[row])) for row in self._rows], np.float64)
+        for row, paths in self._paths:
+            if not counts[row].any():
+                counts[row] = np.array([list(map(int, table[path])) for path in paths], np.float64).sum(
+                    axis=0
+                )
         return counts
-
-    def _busiest(self, rates: Mapping[tuple[str, str], float]) -> float:
-        """The largest share of time; the kernel rounds to its clock tick, so it may pass 1 by a hair."""
-        busy = [rates[disk, "busy_milliseconds"] / 1000.0 for disk in self._counted]
-        return math.nan if any(map(math.isnan, busy)) else min(max(busy), 1.0)
-
-    def _wait(self, rates: Mapping[tuple[str, str], float]) -> float:
-        """Seconds a request took, from asking to answer, over all that ended (what iostat calls await)."""
-        requests = math.fsum(rates[disk, field] for disk in self._counted for field in _REQUESTS)
-        waited = math.fsum(rates[disk, field] for disk in self._counted for field in _WAITS)
-        return waited / 1000.0 / requests if requests else 0.0
 
     def forget(self) -> None:
         """Drop the previous counters."""
         self._counters.forget()
-
-
-def _numbers(words: list[bytes]) -> Counts:
-    return {column: int(words[place]) for column, place in _COLUMNS.items()}
-
-
-def _can_be(rates: Mapping[str, float]) -> bool:
-    """Whether a disk may have done this; if one of its counters jumped, the others cannot be believed."""
-    moved = _SECTOR_BYTES * max(rates["sectors_read"], rates["sectors_written"])
-    return not (rates["busy_milliseconds"] > 1000.0 * MOST_OF_TIME or moved > FASTEST_DISK)

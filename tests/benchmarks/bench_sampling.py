@@ -8,13 +8,14 @@ picture of who uses what is taken once a minute, in less than 10 ms with 300 pro
 import argparse
 import math
 import os
+import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sampling.host import FakeHost
+from sampling.host import FakeHost, turn_large
 
 from loadwatch.clock import ManualClock, SystemClock
 from loadwatch.history import History
@@ -80,6 +81,25 @@ def bench_usage(processes: int, units: int, pictures: int) -> None:
     print(f"\na picture of who uses what, {running} processes\n")
     for name, each in cost.items():
         print(f"{name:<24}{each / 1e3:>8.1f} ms")
+
+
+def bench_large_host(samples: int) -> None:
+    """Print what a sample costs on an ordinary and a large host of files, the kernel's own work left out."""
+    sizes = {"an ordinary host": (4, 2, 2), "a large host": (256, 500, 200)}
+    print("\nsampling, CPUs, interfaces and disks of files\n")
+    for name, (cpus, interfaces, disks) in sizes.items():
+        with tempfile.TemporaryDirectory() as folder:
+            host = FakeHost(Path(folder))
+            sources = default_sources(host.procfs)
+            spent = []
+            for second in range(samples):
+                turn_large(host, second, cpus=cpus, interfaces=interfaces, disks=disks)
+                before = time.process_time()
+                for source in sources:
+                    source.read(float(second))
+                spent.append((time.process_time() - before) * 1e3)
+            middle = statistics.median(spent[2:])
+            print(f"{name:<20}{cpus:>4}{interfaces:>4}{disks:>4}{middle:>8.2f} ms")
 
 
 def bench_many_devices(devices: int) -> None:
@@ -149,6 +169,7 @@ def main() -> None:
     options = parser.parse_args()
     bench_sources(options.samples)
     bench_usage(options.processes, 60, 50)
+    bench_large_host(40)
     bench_many_devices(2_000)
     bench_history(options.rows)
 

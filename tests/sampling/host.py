@@ -184,3 +184,15 @@ class FakeHost:
         )
         self.write_stack(10 * step)
         self.write("proc/vmstat", f"pswpin 0\noom_kill {step}\n")
+
+
+def turn_large(host: FakeHost, second: int, *, cpus: int, interfaces: int, disks: int) -> None:
+    """Let a host of any size do a second's worth of work; all its devices are physical and counted."""
+    if second == 0:
+        for number in range(interfaces):
+            host.add_interface(f"net{number}", 1000)
+        for number in range(disks):
+            host.add_disk(f"disk{number}x")
+    host.write_cpus(*[{"user": 10**6 + 50 * second, "idle": 10**7 + 50 * second + n} for n in range(cpus)])
+    host.write_interfaces(**{f"net{n}": (10**9 + 1_000 * second * n, 10**8) for n in range(interfaces)})
+    host.write_disks(**{f"disk{n}x": (10**6 + second * n, 10**5, 10**5 + second) for n in range(disks)})
