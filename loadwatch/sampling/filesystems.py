@@ -38,6 +38,8 @@ class FilesystemSource:
         self._mounts = ProcFile(procfs / "self" / "mountinfo", in_pieces=True)
         self._odd = OddLines(procfs / "self" / "mountinfo")
         self._read = -math.inf
+        self._table = b""
+        self._asked: list[str] = []
         self._values: dict[str, float] = {}
         self.levels: dict[str, float] = {}
 
@@ -89,9 +91,15 @@ class FilesystemSource:
     def _local_mounts(self) -> list[str]:
         """Where to ask: the shortest way to each local, writable file system."""
         try:
-            lines = self._mounts.read().decode("utf-8", "surrogateescape").splitlines()
+            table = self._mounts.read()
         except FileNotFoundError:
             return []
+        if table != self._table:  # hosts with containers have hundreds of mounts
+            self._asked = self._chosen(table.decode("utf-8", "surrogateescape").splitlines())
+            self._table = table
+        return self._asked
+
+    def _chosen(self, lines: list[str]) -> list[str]:
         on_top: dict[str, tuple[str, str]] = {}
         for line in lines:
             before, _, after = line.partition(" - ")

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -178,7 +179,7 @@ class Sampler:
         self._known |= {source.name: source.signals for source in coming}
         self._faults.exchange(gone, {source.name: source.kind for source in coming})
 
-    def _ask(self, source: Source) -> dict[str, float]:
+    def _ask(self, source: Source) -> Mapping[str, float]:
         """The values of one source; NaN for what it is known to have and fails."""
         fault: Exception | None = None
         try:
@@ -193,9 +194,16 @@ class Sampler:
             fault = SamplingError(f"what it read cannot be: {words}")
         self._faults.note(source.name, fault)
         self._known[source.name] = tuple(values)
-        return {**values, **dict.fromkeys(impossible, math.nan)}
+        return {**values, **dict.fromkeys(impossible, math.nan)} if impossible else values
 
 
 def _can_be(signal: str, value: float) -> bool:
+    least, most = _bounds(signal)
+    return least <= value <= most or math.isnan(value)
+
+
+@lru_cache(maxsize=512)
+def _bounds(signal: str) -> tuple[float, float]:
     """Of our own signals none is negative; of others nothing but the size is known."""
-    return math.isnan(value) or (0.0 if signal in BY_NAME else -largest(signal)) <= value <= largest(signal)
+    most = largest(signal)
+    return 0.0 if signal in BY_NAME else -most, most
