@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadwatch.judge.alerting import Alerter
+from loadwatch.judge.alerting import Alerter, AlertInput
 from loadwatch.judge.budget import CREDIT, MEMORY_SECONDS, WEEK, SeverityHistory, TokenBucket
 from loadwatch.judge.flags import Hysteresis, clear_line
 from loadwatch.judge.limits import LIMITS, StaticLimits, is_suffering
@@ -233,3 +233,19 @@ def test_each_kind_of_alert_has_its_share_of_the_budget() -> None:
     assert alerter.forecast.bar(now, alerter.tokens) == 1199.0 - 39
     assert alerter.present.bar(now, alerter.tokens) == 1199.0 - 9
     assert alerter.anomaly.bar(now, alerter.tokens) == pytest.approx(1199.0 - 15 + math.log(2.0))
+
+
+def test_a_forecast_that_grows_surer_is_no_more_severe() -> None:
+    """From 98 per cent on; below that a likelier one is."""
+    alerter = Alerter(2.0)
+    alerter.adopt({60: 0.5})
+    alerter.begin(MIDNIGHT)
+    nearly, sure, surer = (
+        alerter.foretold(
+            MIDNIGHT, AlertInput(0.3, (chance,), 0.1, anomaly_flag=False, origin=None, values={})
+        )
+        for chance in (0.97, 0.98, 0.9999)
+    )
+    assert nearly is not None
+    assert sure is not None
+    assert nearly < sure == surer
