@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import loadwatch
@@ -42,8 +43,13 @@ HOMES: dict[str, set[str]] = {
 }
 
 
-def modules() -> Iterator[tuple[str, Path, list[str]]]:
+@cache
+def modules() -> tuple[tuple[str, Path, list[str]], ...]:
     """Every module with its room and the absolute names it imports."""
+    return tuple(_read())
+
+
+def _read() -> Iterator[tuple[str, Path, list[str]]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         if parts == ("__init__",):

@@ -58,6 +58,7 @@ def test_importing_the_module_does_not_import_matplotlib() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_replay_is_drawn_by_horizon(tmp_path: Path) -> None:
     """A panel for each horizon; unknown values and an open alert are no obstacle."""
     pytest.importorskip("matplotlib").rcParams["svg.fonttype"] = "none"

@@ -14,12 +14,14 @@ def found() -> list[selftest.Finding]:
     return selftest.run()
 
 
+@pytest.mark.slow
 def test_every_finding_passes(found: list[selftest.Finding]) -> None:
     """On a sound machine the self-test is green, and each finding says what was expected."""
     assert [finding for finding in found if not finding.passed] == []
     assert all(finding.name and finding.expected for finding in found)
 
 
+@pytest.mark.slow
 def test_it_covers_what_it_promises(found: list[selftest.Finding]) -> None:
     """Gradients, XOR, the server-load task, files and speed."""
     names = " ".join(finding.name for finding in found)

@@ -132,6 +132,7 @@ def test_who_cannot_know_does_not_write(
     assert isinstance(end.exception, LoadwatchError | None), end.exception
 
 
+@pytest.mark.slow
 def test_an_older_daemon_is_no_obstacle(invoke: Invoke, home: Path, daemon: Starter) -> None:
     """One that does not say where its state is forbids nothing."""
     address = daemon().server.urls[0].removeprefix("http://").rstrip("/")

@@ -94,6 +94,7 @@ def test_the_page_needs_nothing_but_itself(invoke: Invoke, state: Path, tmp_path
     assert len(text) < 500_000
 
 
+@pytest.mark.slow
 def test_the_page_says_what_happened(invoke: Invoke, state: Path, tmp_path: Path) -> None:  # noqa: F811
     """Alerts with outcome and reasons, curves, forecasts by horizon, the model; foreign text is escaped."""
     text = report(invoke, state, tmp_path / "report.html")
@@ -115,6 +116,7 @@ def test_the_page_says_what_happened(invoke: Invoke, state: Path, tmp_path: Path
     assert "&lt;backup&gt;.service: 78 % of the I/O" in text
 
 
+@pytest.mark.slow
 def test_it_says_when_figures_flatter(invoke: Invoke, state: Path, tmp_path: Path) -> None:  # noqa: F811
     """Figures on what the model has learned from are marked as such."""
     assert "so this table flatters it" in report(invoke, state, tmp_path / "report.html")

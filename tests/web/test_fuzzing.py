@@ -159,6 +159,7 @@ def _verdict(path: Path, content: bytes) -> str:
     return "refused" if refusal else "read"
 
 
+@pytest.mark.slow
 def test_no_web_file_is_a_traceback(tmp_path: Path) -> None:
     """Right or refused in words of bounded length, of whatever the file is made."""
     seen: Counter[str] = Counter()
