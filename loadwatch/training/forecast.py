@@ -42,6 +42,7 @@ from loadwatch.training.linear import fit_linear
 from loadwatch.training.table import (
     OTHERS,
     TrainingTable,
+    idle_table,
     learning_table,
     moved_table,
     synthetic_table,
@@ -124,7 +125,8 @@ def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usua
     part = max(SYNTHETIC_SHARE, SYNTHETIC_SECONDS / max(recording.measured_seconds, own.spec.step))
     share = max(SYNTHETIC_ROWS, part * len(own)) / len(synthetic_prior)
     moved = moved_table(own, recording, levels, rng)
-    learner = Learner(own, synthetic_prior, share, rng, moved, stop, progress)
+    idle = idle_table(own, recording, levels)
+    learner = Learner(own, synthetic_prior, share, rng, moved, idle, stop, progress)
     unseen = learner.forecast_unseen()
     model, losses = learner.learn()
     model = adjusted(model, own, unseen, budget_per_week)
@@ -138,7 +140,7 @@ class Learner:
     """Fits networks and linear models to a table of a host's own rows, with the synthetic ones as a prior.
 
     ``moved``: the same rows with their jobs moved, for the networks only, for a linear model knows no clock
-    but what came back.
+    but what came back. ``idle``: rows of a host that turned idle.
     """
 
     def __init__(
@@ -148,6 +150,7 @@ class Learner:
         share: float,
         rng: np.random.Generator,
         moved: TrainingTable | None = None,
+        idle: TrainingTable | None = None,
         stop: Stop | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -162,6 +165,7 @@ class Learner:
         # Normalised once; the tables go on without the features, which would be copied for every fold.
         self._Z, self._Z_prior = (self._normaliser.apply(each.features) for each in (own, synthetic_prior))
         self._own, self._synthetic_prior = _bare(own), _bare(synthetic_prior)
+        self._idle = None if idle is None else (_bare(idle), self._normaliser.apply(idle.features))
         self._moved = None if moved is None else (_bare(moved), self._normaliser.apply(moved.features))
 
     def learn(self) -> tuple[ForecastModel, tuple[float, ...]]:
@@ -194,6 +198,9 @@ class Learner:
         """A network and a linear model of these own rows, and the network's losses."""
         table = self._own.take(rows).joined(self._synthetic_prior, self._share)
         Z = np.vstack([self._Z[rows], self._Z_prior])
+        if self._idle is not None:
+            idle, idle_Z = self._idle
+            table, Z = table.joined(idle, 1.0), np.vstack([Z, idle_Z])
         linear = fit_linear(Z, table)
         if self._moved is not None:
             moved, moved_Z = self._moved

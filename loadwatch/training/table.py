@@ -11,6 +11,7 @@ import numpy as np
 
 from loadwatch.errors import TrainingError
 from loadwatch.features.forecast import CHUNK, ForecastFeatures, ForecastSpec
+from loadwatch.features.quantiles import column_quantiles
 from loadwatch.features.recurrence import Flags, Integers
 from loadwatch.labels.horizons import exceedances, inside, labelled_levels, peaks
 from loadwatch.labels.rule import Rule
@@ -23,6 +24,11 @@ from loadwatch.training.synthetic import synthetic_recording
 OTHERS: Final = tuple(limit for limit in LIMITS if limit != SAID)
 MOST_ROWS: Final = 16_000
 """Learned from at most; on minutes, 15 minutes ahead, 40 000 gave the same Brier score to a hundredth."""
+LONG_CALM_SECONDS: Final = 12 * 3600.0
+IDLE_SECONDS: Final = 86400.0
+IDLE_ROWS: Final = 200
+IDLE_SHARE: Final = 0.5  # of the lowest hundredth of a signal
+IDLE_WEIGHT: Final = 0.02  # of all own rows
 MOVE_EVERY_SECONDS: Final = 8 * 86400.0
 
 SYNTHETIC_HOSTS: Final = 5
@@ -142,6 +148,44 @@ def moved_table(
     rows = np.searchsorted(times, own.timestamps)
     late = Recording(times + moved, recording.signals, recording.values)
     return replace(own, features=features_of(own.spec, late, levels, rows))
+
+
+def idle_table(own: TrainingTable, recording: Recording, levels: Floats) -> TrainingTable | None:
+    """Rows of a calm longer than any that the host has seen, as if it turned idle at the end of its history.
+
+    What such a calm brings is more of it; a network that never saw one goes on as before for a day. None
+    where nothing was high, or where the host was once calm for ``LONG_CALM_SECONDS``.
+    """
+    times = recording.timestamps
+    busy = times[levels > 1.0]
+    if not len(busy):
+        return None
+    longest = float(np.diff(np.concatenate([times[:1], busy, times[-1:]])).max())
+    if longest > LONG_CALM_SECONDS:
+        return None
+    step = own.spec.step
+    after = np.arange(step, longest + IDLE_SECONDS, step)
+    seen = recording.with_signals(own.spec.signals).values
+    low = IDLE_SHARE * column_quantiles(seen, np.array([0.01]))[0]
+    late = Recording(
+        np.concatenate([times, times[-1] + after]),
+        own.spec.signals,
+        np.vstack([seen, np.tile(low, (len(after), 1))]),
+    )
+    quiet = np.full(len(after), IDLE_SHARE * float(np.nanquantile(levels, 0.01)))
+    # Close to each other at first: how soon a calm is told from an ordinary one matters most.
+    moments = np.geomspace(max(longest, step), longest + IDLE_SECONDS, IDLE_ROWS)
+    rows = len(times) - 1 + np.unique(np.clip(moments // step, 1, len(after))).astype(np.intp)
+    features = features_of(own.spec, late, np.concatenate([levels, quiet]), rows)
+    return replace(
+        own,
+        timestamps=late.timestamps[rows],
+        features=features,
+        targets=np.zeros((len(rows), own.targets.shape[1])),
+        weights=np.full(len(rows), IDLE_WEIGHT * own.weights.sum() / len(rows)),
+        labelled=np.zeros(len(rows), bool),
+        peaks=np.full((len(rows), own.peaks.shape[1]), np.nan),
+    )
 
 
 def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:

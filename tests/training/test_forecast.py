@@ -12,7 +12,7 @@ from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Label, Maintenance, Recording, Span
 from loadwatch.training.forecast import train_forecast
 from loadwatch.training.synthetic import synthetic_recording
-from loadwatch.training.table import learning_table, moved_table
+from loadwatch.training.table import idle_table, learning_table, moved_table
 
 RULE = Rule.parse("cpu > 0.8")
 HORIZONS = (0, 60, 300, 900)
@@ -74,6 +74,42 @@ def test_a_short_history_says_nothing_of_the_level_to_come():
     chances, quantiles, _ = model.look_ahead(features)
     assert np.isfinite(chances).all()
     assert np.isnan(quantiles).all()
+
+
+def bursts(days: float, step: float = 60.0) -> Recording:
+    """High for a quarter of an hour each half hour or so."""
+    rng = np.random.default_rng(2)
+    times = step * np.arange(days * 86_400.0 / step)
+    edges = np.cumsum(rng.exponential(900.0, int(days * 86_400.0 / 900.0) + 100))
+    high = np.searchsorted(edges, times) % 2 == 1
+    cpu = np.where(high, 0.95, 0.4) + 0.02 * rng.standard_normal(len(times))
+    return Recording(1_741_564_800.0 + times, ("cpu",), cpu[:, None])
+
+
+def test_a_busy_host_that_turned_idle_is_believed_within_hours():
+    """Though it was never calm for so long before; while it is busy, high load stays likely."""
+    past = bursts(2.0)
+    model, _ = train_forecast(past, RULE, HORIZONS, seed=1)
+    times = past.timestamps[-1] + 60.0 * np.arange(1, 16 * 60)
+    later = Recording(times, ("cpu",), np.full((len(times), 1), 0.03))
+    both = Recording(np.r_[past.timestamps, times], ("cpu",), np.vstack([past.values, later.values]))
+    chances = forecast(model, both)
+    assert chances[: len(past), -1].mean() > 0.5
+    assert (chances[len(past) + 120 :, HORIZONS.index(300)] < 0.1).all()
+    assert (chances[len(past) + 120 :, -1] < 0.25).all()
+
+
+def test_a_host_that_was_calm_for_half_a_day_needs_not_be_told_what_calm_is():
+    """Nor does one that never was high."""
+    rng = np.random.default_rng(0)
+    past = bursts(2.0)
+    assert idle_table(learning_table(past, RULE.levels(past), HORIZONS, rng), past, RULE.levels(past))
+    calm = Recording(
+        past.timestamps, ("cpu",), np.where(past.timestamps[:, None] < 1_741_650_000.0, 0.1, past.values)
+    )
+    for known in (calm, Recording(past.timestamps, ("cpu",), np.full_like(past.values, 0.1))):
+        levels = RULE.levels(known)
+        assert idle_table(learning_table(known, levels, HORIZONS, rng), known, levels) is None
 
 
 def test_one_row_says_what_many_say(recording, model):
