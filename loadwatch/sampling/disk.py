@@ -125,12 +125,11 @@ class DiskSource:
             self._counters.forget()
             self._counted = counted
         self._rows = [places[name] for name in counted]
-        found = [(_PATH.fullmatch(name), place) for name, place in places.items()]
-        paths = [
-            (row, [place for path, place in found if path and path[1] + path[2] == name])
-            for row, name in enumerate(counted)
-        ]
-        self._paths = [(row, mine) for row, mine in paths if mine]
+        paths: dict[str, list[int]] = {}
+        for name, place in places.items():
+            if path := _PATH.fullmatch(name):
+                paths.setdefault(path[1] + path[2], []).append(place)
+        self._paths = [(row, paths[name]) for row, name in enumerate(counted) if name in paths]
 
     def _counts(self, table: list[Columns]) -> Floats:
         """(N, C) what the disks have counted; the sum over the paths of one, where only they count.
