@@ -370,7 +370,7 @@ class History(Annotations):
             batch = list(itertools.islice(self._unsaved, _BATCH_ROWS))
             connection = writer.connection()
             for sample in batch:
-                if any(signal not in writer.columns for signal in sample.values):
+                if not writer.known.issuperset(sample.values):
                     writer.add_columns(sample.values)
             with translated(self.path, "append to"), transaction(connection):
                 for sample in batch:

@@ -42,6 +42,7 @@ class Writer:
         self._newest_moved = -math.inf
         self._opened = 0
         self.columns: tuple[str, ...] = ()
+        self.known: frozenset[str] = frozenset()
 
     @property
     def is_open(self) -> bool:
@@ -89,7 +90,7 @@ class Writer:
         connection = self.connection()
         with translated(self._path, "add a signal to"):
             schema.add_columns(connection, signals)
-            self.columns = schema.columns(connection)
+            self._know(connection)
 
     def insert(self, connection: sqlite3.Connection, sample: Sample) -> None:
         """Add a sample; where a row of its moment exists, it moves on by milliseconds."""
@@ -148,6 +149,10 @@ class Writer:
             self._connection.close()
             self._connection = None
 
+    def _know(self, connection: sqlite3.Connection) -> None:
+        self.columns = schema.columns(connection)
+        self.known = frozenset(self.columns)
+
     def _open(self) -> sqlite3.Connection:
         with translated(self._path, "open"):
             connection = database.connect_writer(
@@ -160,7 +165,7 @@ class Writer:
                 schema.prepare(connection, self._signals)
                 if self._owner:
                     database.check(connection, budget_seconds=_CHECK_SECONDS)
-                self.columns = schema.columns(connection)
+                self._know(connection)
             except BaseException:
                 connection.close()
                 raise

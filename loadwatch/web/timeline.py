@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from loadwatch.model.level import QUANTILES
 from loadwatch.records import Floats, Recording, Snapshot
@@ -24,6 +25,7 @@ from loadwatch.records import Floats, Recording, Snapshot
 RINGS: Final = {"hour": (10.0, 360), "six_hours": (60.0, 360), "day": (300.0, 288), "week": (1800.0, 336)}
 """Of each span the length of a slot in seconds, and how many there are."""
 _DIGITS: Final = 4
+Flags = npt.NDArray[np.bool_]
 _NOTHING: Final = 1e-12
 
 
@@ -35,20 +37,22 @@ class _Ring:
         self.slots = slots
         self._columns: dict[str, int] = {}
         self._names: tuple[str, ...] = ()
-        self._places = np.zeros(0, np.intp)
+        self._places: slice | npt.NDArray[np.intp] = slice(0, 0)
         self._newest: int | None = None
         self._totals = np.zeros((slots, 0))
         self._counts = np.zeros((slots, 0), np.int32)
 
-    def add(self, timestamp: float, names: tuple[str, ...], values: Floats) -> None:
-        """Take one row into the mean of its slot."""
+    def add(self, timestamp: float, names: tuple[str, ...], values: Floats, known: Flags) -> None:
+        """Take one row into the mean of its slot: what is not ``known`` is 0."""
         if names != self._names:
             # Once, as long as the host and the model stay the same: this runs at every sample.
             self._know(names)
-            self._names, self._places = names, np.array([self._columns[name] for name in names], np.intp)
+            places = [self._columns[name] for name in names]
+            span = slice(min(places, default=0), max(places, default=-1) + 1)
+            is_span = places == list(range(span.start, span.stop))
+            self._names, self._places = names, span if is_span else np.array(places, np.intp)
         slot = self._turn_to(int(timestamp // self.resolution))
-        known = np.isfinite(values)
-        self._totals[slot, self._places] += np.where(known, values, 0.0)
+        self._totals[slot, self._places] += values
         self._counts[slot, self._places] += known
 
     def load(self, recording: Recording) -> None:
@@ -128,9 +132,11 @@ class Timeline:
                 *([f"level_forecast/{quantile}" for quantile in QUANTILES] if ahead else []),
             )
         row = np.array([*signals.values(), *probabilities.values(), *score, *level, *ahead])
+        known = np.isfinite(row)
+        row[~known] = 0.0
         with self._lock:
             for ring in self._rings.values():
-                ring.add(snapshot.sample.timestamp, self._names, row)
+                ring.add(snapshot.sample.timestamp, self._names, row, known)
 
     def load(self, recording: Recording) -> None:
         """Refill the signals' curves from the history, at a start; what was judged then has ``restore``."""

@@ -189,7 +189,7 @@ def test_a_ring_keeps_its_size_whatever_the_clock_does() -> None:
     """Jumps in both directions, longer than the ring."""
     ring = _Ring(10.0, 6)
     for timestamp in (1e9, 2e9, 5.0, 1e9, 1e9 + 30, 1e9 + 10):
-        ring.add(timestamp, ("a",), np.array([1.0]))
+        ring.add(timestamp, ("a",), np.ones(1), np.ones(1, np.bool_))
         _, curves = ring.curves()
         assert len(curves["a"]) == 6
         assert curves["a"][-1] == 1.0
