@@ -76,7 +76,7 @@ class Program:
         finally:
             self.process.wait()
 
-    def terminate(self, *, seconds: float = 10.0) -> int:
+    def terminate(self, *, seconds: float = 30.0) -> int:
         """Ask it to stop; answer its exit status."""
         self.process.terminate()
         return self.process.wait(timeout=seconds)

@@ -56,7 +56,7 @@ def test_the_status_follows_the_first_model_at_once(tmp_path: Path) -> None:
             status = json.loads(daemon.get("/api/v1/status"))
             return status["model"]["rows"] is not None and status["training"]["state"] == "idle"
 
-        eventually(told, seconds=5, what="the status tells of the model, and of no training any more")
+        eventually(told, seconds=20, what="the status tells of the model, and of no training any more")
     assert first["host"] == socket.gethostname()
     assert first["training"]["state"] == "running"
 
@@ -77,7 +77,7 @@ def test_a_running_daemon_has_at_most_a_hundred_series(tmp_path: Path) -> None:
             what="the training on its own history has ended",
         )
         eventually(
-            lambda: daemon.value("loadwatch_training_runs_total") == 2, seconds=5, what="it is reported"
+            lambda: daemon.value("loadwatch_training_runs_total") == 2, seconds=20, what="it is reported"
         )
         series = daemon.metrics()
         sampled = {signal["name"] for signal in json.loads(daemon.get("/api/v1/status"))["signals"]}
@@ -320,4 +320,4 @@ def test_a_scrape_that_comes_before_the_daemon_is_answered(tmp_path: Path) -> No
             finally:
                 early.close()
                 daemon.terminate()
-            assert daemon.wait(timeout=5) == 0
+            assert daemon.wait(timeout=30) == 0

@@ -64,7 +64,7 @@ def ends_with_all_stored(daemon: Daemon, state: Path) -> int:
     assert stored(state) >= seen
     assert not daemon.value("loadwatch_history_lost_samples_total")
     assert "Traceback" not in daemon.output()
-    assert daemon.terminate(seconds=5) == 0
+    assert daemon.terminate() == 0
     return seen
 
 
@@ -174,7 +174,7 @@ def test_a_full_disk_does_not_stop_the_start(small_disk: Path, *, past: bool) ->
     if past:
         with Daemon(state, *FAST).until_ready() as daemon:
             samples_go_on(daemon, 20)
-            assert daemon.terminate(seconds=5) == 0
+            assert daemon.terminate() == 0
     fill(filler)
     with Daemon(state, *FAST).until_ready(seconds=60) as daemon:
         samples_go_on(daemon, 20)
@@ -193,7 +193,7 @@ def test_a_full_disk_does_not_stop_the_start(small_disk: Path, *, past: bool) ->
         )
         assert stored(state) >= int(daemon.value("loadwatch_samples_total") or 0) - 5
         assert "Traceback" not in daemon.output()
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def test_a_removed_state_directory_is_made_again(tmp_path: Path) -> None:
         assert len(probabilities(daemon)) == 4
         assert "history file was removed" in daemon.output()
         assert "Traceback" not in daemon.output()
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
     with Daemon(state, *FAST).until_ready():
         assert stored(state) >= seen
 
@@ -290,14 +290,14 @@ def test_an_unusable_model_is_set_aside_for_the_one_before(tmp_path: Path, damag
     """The older version judges, one line says what was wrong with the newer, a metric counts it."""
     state = tmp_path / "state"
     with Daemon(state, *FAST).until_ready() as daemon:
-        daemon.terminate(seconds=5)
+        daemon.terminate()
     (good,) = models(state)
     newer = good.with_name("20990101T000000Z.model")
     newer.write_bytes(damage(good.read_bytes()))
     (state / "models" / "current").write_text(json.dumps({"version": "20990101T000000Z"}))
     with Daemon(state, *FAST).until_ready(seconds=20) as daemon:
         eventually(
-            lambda: daemon.value("loadwatch_models_set_aside_total") == 1, seconds=5, what="it is counted"
+            lambda: daemon.value("loadwatch_models_set_aside_total") == 1, seconds=20, what="it is counted"
         )
         versions = {
             dict(labels)["version"] for name, labels in daemon.metrics() if name.endswith("model_info")
@@ -343,7 +343,7 @@ def test_the_wall_clock_jumps(tmp_path: Path, turned_clock: dict[str, str], jump
         assert daemon.output().count("wall clock was set") == 1
         seen = int(daemon.value("loadwatch_samples_total") or 0)
         assert stored(state) >= seen
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
 
 
 # --------------------------------------------------------------------------------------- resources
@@ -405,7 +405,7 @@ def test_a_hung_sampler_shows_no_verdict_and_starves_the_watchdog(tmp_path: Path
         assert any("READY=1" in message for message in manager.heard())
         # Opening a named pipe that nobody writes to waits for ever.
         os.mkfifo(proc / "pressure" / "cpu")
-        eventually(lambda: not probabilities(daemon), seconds=5, what="the verdict disappears")
+        eventually(lambda: not probabilities(daemon), seconds=20, what="the verdict disappears")
         assert daemon.value("loadwatch_ready") == 0
         assert daemon.value("loadwatch_last_sample_timestamp_seconds") is not None
         eventually(lambda: "the sampler hangs" in daemon.output(), seconds=30, what="one line says so")

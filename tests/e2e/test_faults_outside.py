@@ -27,7 +27,7 @@ def lived(state: Path) -> int:
     """A state directory in which a daemon has stored something; answers how many samples."""
     with Daemon(state, *FAST).until_ready() as daemon:
         samples_go_on(daemon, 20)
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
     return stored(state)
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_database_is_set_aside_and_salvaged(tmp_path: Path, damage: st
     path.write_bytes(content)
     with Daemon(state, *FAST).until_ready(seconds=20) as daemon:
         eventually(
-            lambda: daemon.value("loadwatch_history_salvages_total") == 1, seconds=5, what="it is counted"
+            lambda: daemon.value("loadwatch_history_salvages_total") == 1, seconds=20, what="it is counted"
         )
         (aside,) = state.glob("history-damaged-*.db")
         assert aside.read_bytes() == bytes(content)
@@ -130,7 +130,7 @@ def test_a_host_without_any_network_interface(tmp_path: Path) -> None:
 
     with Program(command, tmp_path / "log") as daemon:
         series = parse(str(eventually(judged, seconds=40, what="a verdict")))
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
     signals = {dict(labels)["signal"] for name, labels in series if name == "loadwatch_signal"}
     assert {"cpu", "memory"} <= signals
     assert not signals & {"network", "network_receive", "network_transmit"}
@@ -157,7 +157,7 @@ def test_a_read_that_never_returns_holds_neither_the_gauges_nor_the_end(tmp_path
                 what=f"the gauge is {expected}",
             )
         assert daemon.value("loadwatch_last_sample_timestamp_seconds") is None
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
         assert "the last sample did not end" in daemon.output()
 
 

@@ -52,7 +52,7 @@ def test_a_state_directory_mounted_read_only_over_itself_and_back(tmp_path: Path
         assert stored(state) >= seen
         assert daemon.value("loadwatch_history_lost_samples_total") == 0.0
         assert "Traceback" not in daemon.output()
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
 
 
 def test_a_database_locked_by_another_process_and_released(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_database_damaged_under_the_running_daemon(tmp_path: Path, damage: Cal
         assert len(probabilities(daemon)) == 4
         assert list(state.glob("history-damaged-*.db"))
         assert "Traceback" not in daemon.output()
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
     assert stored(state) >= 20
 
 
@@ -157,7 +157,7 @@ def test_devices_that_vanish_and_return_and_counters_that_wrap(tmp_path: Path) -
             assert len(probabilities(daemon)) == 4
         assert daemon.value("loadwatch_sample_failures_total", source="network") == 0.0
         assert daemon.value("loadwatch_sample_failures_total", source="disk") == 0.0
-        assert daemon.terminate(seconds=5) == 0
+        assert daemon.terminate() == 0
     with contextlib.closing(sqlite3.connect(state / "history.db")) as history:
         for signal in ("network_receive", "network_transmit", "disk_read", "disk_write"):
             rates = [row[0] for row in history.execute(f"SELECT {signal} FROM samples")]
