@@ -25,10 +25,11 @@ OTHERS: Final = tuple(limit for limit in LIMITS if limit != SAID)
 MOST_ROWS: Final = 16_000
 """Learned from at most; on minutes, 15 minutes ahead, 40 000 gave the same Brier score to a hundredth."""
 LONG_CALM_SECONDS: Final = 12 * 3600.0
+LONGER: Final = 1.2  # than the longest calm, at whose end a job may be due
 IDLE_SECONDS: Final = 86400.0
 IDLE_ROWS: Final = 200
-IDLE_SHARE: Final = 0.5  # of the lowest hundredth of a signal
-IDLE_WEIGHT: Final = 0.02  # of all own rows
+IDLE_LEVEL: Final = 0.5  # at most: a host that was always busy has no calm of its own
+IDLE_WEIGHT: Final = 0.05  # of all own rows
 MOVE_EVERY_SECONDS: Final = 8 * 86400.0
 
 SYNTHETIC_HOSTS: Final = 5
@@ -166,15 +167,15 @@ def idle_table(own: TrainingTable, recording: Recording, levels: Floats) -> Trai
     step = own.spec.step
     after = np.arange(step, longest + IDLE_SECONDS, step)
     seen = recording.with_signals(own.spec.signals).values
-    low = IDLE_SHARE * column_quantiles(seen, np.array([0.01]))[0]
+    low = column_quantiles(seen, np.array([0.01]))[0]
     late = Recording(
         np.concatenate([times, times[-1] + after]),
         own.spec.signals,
         np.vstack([seen, np.tile(low, (len(after), 1))]),
     )
-    quiet = np.full(len(after), IDLE_SHARE * float(np.nanquantile(levels, 0.01)))
+    quiet = np.full(len(after), min(float(np.nanquantile(levels, 0.01)), IDLE_LEVEL))
     # Close to each other at first: how soon a calm is told from an ordinary one matters most.
-    moments = np.geomspace(max(longest, step), longest + IDLE_SECONDS, IDLE_ROWS)
+    moments = np.geomspace(max(LONGER * longest, step), longest + IDLE_SECONDS, IDLE_ROWS)
     rows = len(times) - 1 + np.unique(np.clip(moments // step, 1, len(after))).astype(np.intp)
     features = features_of(own.spec, late, np.concatenate([levels, quiet]), rows)
     return replace(
