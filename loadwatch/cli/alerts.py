@@ -46,10 +46,10 @@ def alert_line(alert: Alert) -> str:
     """One alert in one line."""
     length = "open" if alert.end is None else show_age(alert.end - alert.start)
     ahead = f"in {alert.horizon / 60:.0f} min" if alert.foretold else "now"
-    lead = "" if alert.lead_seconds is None else f", came true after {alert.lead_seconds / 60:.0f} min"
+    lead = "" if alert.lead_seconds is None else f"came true after {alert.lead_seconds / 60:.0f} min"
     truth = "" if alert.end is None else "false alarm" if is_false(alert) else "confirmed"
-    reasons = ", ".join(f"{part.signal} {part.value:+.2f}" for part in alert.signals[:3])
+    reasons = [f"{part.signal} {part.value:+.2f}" for part in alert.signals[:3]]
     what = f"{alert.verdict.replace('_', ' ')} {ahead}"
     span = f"{show_moment(alert.start)} to {show_moment(alert.end):<{len(show_moment(alert.start))}}"
-    line = f"{span}  {length:<10}  {what:<19}  {truth:<11}  {reasons}{lead}"
+    line = f"{span}  {length:<10}  {what:<19}  {truth:<11}  {', '.join(filter(None, [*reasons, lead]))}"
     return line.rstrip()

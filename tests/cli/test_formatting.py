@@ -1,12 +1,15 @@
 """Bars and lines are as wide as asked for and never say more than is known."""
 
 import doctest
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loadwatch.cli import formatting
+from loadwatch.cli.alerts import alert_line
 from loadwatch.cli.formatting import ASCII, BLOCKS, Palette, palette_for, show_share
+from loadwatch.records import Alert, Contribution
 
 INKS = st.sampled_from([BLOCKS, ASCII])
 
@@ -50,6 +53,14 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
         BLOCKS, BLOCKS, ASCII, ASCII, ASCII
     ]  # fmt: skip
     assert (ASCII.bar(0.5, 4)[0] + ASCII.line([0.5], 1)).isascii()
+
+
+def test_an_alert_without_reasons_is_still_a_line() -> None:
+    """What came true is said after the reasons, or alone."""
+    alert = Alert(1, "high_load", 0.0, 600.0, horizon=900, lead_seconds=60.0, confirmed_by="rule")
+    assert alert_line(alert).endswith("confirmed    came true after 1 min")
+    alert = replace(alert, signals=(Contribution("cpu", 0.5),))
+    assert alert_line(alert).endswith("confirmed    cpu +0.50, came true after 1 min")
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
