@@ -31,7 +31,7 @@ from loadwatch.model.smoothing import ScoreSmoother
 from loadwatch.records import Floats, Recording, Span
 from loadwatch.signals import FILLING, Unit
 from loadwatch.training.course import TOP, course, day_table, spread_factors
-from loadwatch.training.robust import labelled_normal_spread, least_spreads, robust_spread
+from loadwatch.training.robust import column_parts, labelled_normal_spread, least_spreads, robust_spread
 from loadwatch.training.thresholds import threshold_for_budget
 
 LEAST_HALF_HOURS: Final = 47  # of usable history: a day, but for what its ends lose
@@ -156,6 +156,7 @@ def _learn_scale(
     change = ChangeFeatures(spec, reach).extend(times, residuals)
     steps, sizes = baseline.variability_features().logarithms(times, values)
     baseline = replace(baseline, reach=reach, elasticity=_elasticity(steps[normal], sizes[normal]))
+    del steps, sizes  # of a long history what is held here is the most that a training needs
     usual_step = column_medians(baseline.variability_features().averages(times, values)[0][normal])
     baseline = replace(baseline, usual_step=usual_step)
     features = np.hstack([level, change, baseline.variability_features().extend(times, values)])
@@ -163,8 +164,12 @@ def _learn_scale(
     centre = column_medians(features[normal])
     spread = np.fmax(robust_spread(times[taken], features[taken]), lowest)
     spread = np.fmax(spread, labelled_normal_spread(features[labelled] - centre))
-    squares = np.where(normal[:, None], ((features - centre) / spread) ** 2, np.nan)
-    squares = np.minimum(squares, column_quantiles(squares, np.array([TOP])))
+    squares = features - centre
+    squares /= spread
+    squares *= squares
+    squares[~normal] = np.nan
+    for part in column_parts(squares.shape[1]):
+        squares[:, part] = np.minimum(squares[:, part], column_quantiles(squares[:, part], np.array([TOP])))
     baseline = replace(
         baseline,
         centre=centre,
