@@ -113,12 +113,16 @@ class ForecastModel:
 
     def _separate(self, features: Floats) -> Floats:
         """(N, O) the same, each horizon by itself, and the logits of the other limits."""
+        return self.calibrated(self.uncalibrated(features))
+
+    def uncalibrated(self, features: Floats) -> Floats:
+        """(N, O) the logits of network and linear model as they are, for features (N, F)."""
         answer = np.empty((len(features), self.network.outputs))
         for start in range(0, len(features), BATCH):
             part = slice(start, start + BATCH)
             Z = self.normaliser.apply(features[part])
             answer[part] = mixed_logits(self.network, self.linear, self.shares, Z)
-        return self.calibrated(answer)
+        return answer
 
     def calibrated(self, logits: Floats) -> Floats:
         """Logits (N, O) with those of the horizons calibrated."""

@@ -9,7 +9,8 @@ from loadwatch.features.forecast import ForecastSpec
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
 from loadwatch.model.forecast import ForecastModel
-from loadwatch.training.forecast import ForecastReport, Learner
+from loadwatch.training.forecast import ForecastReport
+from loadwatch.training.learner import Learner
 from loadwatch.training.table import synthetic_table
 
 

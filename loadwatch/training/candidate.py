@@ -19,7 +19,7 @@ from loadwatch.records import Alert, Floats, Label, Recording, Span
 from loadwatch.signals import Unit
 from loadwatch.training.anomaly import train_anomaly
 from loadwatch.training.evaluation import KEPT, Decision, held_out_start, judge_forecast
-from loadwatch.training.forecast import ForecastReport, train_forecast
+from loadwatch.training.forecast import ForecastReport, Lesson
 from loadwatch.training.patterns import learn_patterns
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Progress(Protocol):
         """Take note."""
 
 
-LEARNING, JUDGING, LEARNING_ALL, LEARNING_USUAL = 0.0, 0.4, 0.45, 0.85
+LEARNING, JUDGING, LEARNING_ALL, LEARNING_USUAL = 0.0, 0.65, 0.7, 0.88
 """At which share of the whole each stage begins, roughly as long as it takes."""
 GROWTH = 6.0
 NOTICES_PER_DAY = 1.0
@@ -139,39 +139,19 @@ def make_candidate(
 
     """
     recording, card = material.recording, incumbent.card
-    learned = Span(card.start_timestamp, card.end_timestamp) if card.origin == "trained" else None
-    start = held_out_start(recording.timestamps, learned)
     levels = rule.levels(recording)
-    try:
-        tell = _part(progress, "learning to forecast", LEARNING, JUDGING)
-        challenger, _ = _forecast(material, rule, levels, horizons, seed, tell, until=start)
-        progress("judging against the incumbent", JUDGING)
-        decision = judge_forecast(
-            challenger,
-            incumbent.forecast,
-            recording,
-            levels,
-            start,
-            learned=learned,
-            labels=material.labels,
-            masks=material.masks,
-        )
-        if decision.published:
-            # The comparison was about the recipe on this history; what it won is learned from all of it.
-            tell = _part(progress, "learning from the newest span too", LEARNING_ALL, LEARNING_USUAL)
-            forecast, report = _forecast(material, rule, levels, horizons, seed, tell)
-    except TrainingError as error:
-        decision = Decision(False, f"{KEPT}{error}")
+    decision, made = _forecast(material, rule, levels, horizons, incumbent, seed, progress)
     progress("learning what is usual", LEARNING_USUAL)
     anomaly = _usual(material, levels, incumbent.anomaly)
     labelled, notes = learn_patterns(recording, levels, material.labels, material.masks, incumbent.labelled)
     words = {"taught": list(notes)} if notes else {}
-    if not decision.published:
+    if made is None:
         if anomaly is None and not decision.figures:
             raise TrainingError(f"nothing was learned, {decision.why}")
         kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
         figures = {**decision.figures, "winner": "incumbent", **words}
         return Candidate(*kept, why=decision.why, refusal=decision.why, figures=figures, labelled=labelled)
+    forecast, report = made
     figures = {
         **decision.figures,
         "winner": "candidate",
@@ -187,33 +167,51 @@ def make_candidate(
     )
 
 
-def _part(progress: Progress, stage: str, start: float, end: float) -> Callable[[float, float], None]:
-    """A progress of one part of the whole, which begins and ends at these shares."""
-    progress(stage, start)
-    return lambda share, loss: progress(stage, start + share * (end - start), loss)
-
-
 def _forecast(
     material: TrainingInput,
     rule: Rule,
     levels: Floats,
     horizons: Sequence[int],
+    incumbent: Model,
     seed: int,
-    tell: Callable[[float, float], None],
-    *,
-    until: float = math.inf,
-) -> tuple[ForecastModel, ForecastReport]:
-    recording = material.recording.between(-math.inf, until)
-    return train_forecast(
-        recording,
-        rule,
-        horizons,
-        levels=levels[: len(recording)],
-        labels=material.labels,
-        masks=material.masks,
-        seed=seed,
-        progress=tell,
-    )
+    progress: Progress,
+) -> tuple[Decision, tuple[ForecastModel, ForecastReport] | None]:
+    """Whether a forecast learned up to the newest span wins on it, and if so one that learned all."""
+    recording, card = material.recording, incumbent.card
+    learned = Span(card.start_timestamp, card.end_timestamp) if card.origin == "trained" else None
+    start = held_out_start(recording.timestamps, learned)
+    labels, masks = material.labels, material.masks
+    try:
+        tell = _part(progress, "learning to forecast", LEARNING, JUDGING)
+        lesson = Lesson(
+            recording, rule, horizons, levels=levels, labels=labels, masks=masks, seed=seed, until=start
+        )
+        challenger, _ = lesson.earlier(tell)
+        progress("judging against the incumbent", JUDGING)
+        decision = judge_forecast(
+            challenger,
+            incumbent.forecast,
+            recording,
+            levels,
+            start,
+            learned=learned,
+            labels=labels,
+            masks=masks,
+            features=lesson.features,
+        )
+        if not decision.published:
+            return decision, None
+        # The comparison was about the recipe on this history; what it won is learned from all of it.
+        tell = _part(progress, "learning from the newest span too", LEARNING_ALL, LEARNING_USUAL)
+        return decision, lesson.whole(tell)
+    except TrainingError as error:
+        return Decision(False, f"{KEPT}{error}"), None
+
+
+def _part(progress: Progress, stage: str, start: float, end: float) -> Callable[[float, float], None]:
+    """A progress of one part of the whole, which begins and ends at these shares."""
+    progress(stage, start)
+    return lambda share, loss: progress(stage, start + share * (end - start), loss)
 
 
 def _usual(material: TrainingInput, levels: Floats, before: AnomalyModel | None) -> AnomalyModel | None:

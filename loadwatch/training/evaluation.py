@@ -21,7 +21,7 @@ from loadwatch.features.recurrence import Integers
 from loadwatch.labels.horizons import exceedances, inside, labelled_levels
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Floats, Label, Recording, Span, measured_steps
-from loadwatch.training.table import features_of
+from loadwatch.training.table import HistoryFeatures
 
 HELD_OUT: Final = 0.2  # of the history, at most
 LEAST_SECONDS: Final = 3 * 3600.0
@@ -78,7 +78,7 @@ def held_out_start(timestamps: Floats, learned: Span | None) -> float:
     return float(timestamps[first] - (closed_up[first] - start))
 
 
-def judge_forecast(
+def judge_forecast(  # noqa: PLR0913 - all but five are refinements with a usual value
     candidate: ForecastModel,
     incumbent: ForecastModel | None,
     recording: Recording,
@@ -88,12 +88,12 @@ def judge_forecast(
     learned: Span | None = None,
     labels: Iterable[Label] = (),
     masks: Iterable[Span] = (),
+    features: HistoryFeatures | None = None,
 ) -> Decision:
     """Compare on the rows of ``recording`` from ``start`` (epoch seconds) on; those before warm up.
 
-    levels: (N,) of the rule.
-
-    ``learned``: rows that the incumbent has learned, on which it is not compared.
+    levels: (N,) of the rule; ``learned``: rows that the incumbent has learned, on which it is not compared;
+    ``features``: of all rows from ``start`` on, where they are at hand.
     """
     rows = np.flatnonzero((recording.timestamps >= start) & ~inside(recording.timestamps, masks))
     truth = labelled_levels(recording.timestamps, levels, labels)
@@ -105,17 +105,14 @@ def judge_forecast(
         few = f"only {len(rows)} rows of the newest span have a known future"
         return Decision(False, f"{KEPT}{few}, too few to judge by")
     times = recording.timestamps[rows]
-    names: dict[str, Floats] = {"candidate": _forecast(candidate, recording, levels, rows)}
+    features = features or HistoryFeatures(recording, levels, candidate.spec, rows)
+    names = {"candidate": candidate.probabilities(features.of(candidate.spec, rows))}
     if incumbent is not None and incumbent.horizons == candidate.horizons:
-        names["incumbent"] = _forecast(incumbent, recording, levels, rows)
+        names["incumbent"] = incumbent.probabilities(features.of(incumbent.spec, rows))
         if learned is not None:
             names["incumbent"][(times >= learned.start) & (times <= learned.end)] = np.nan
     names |= _plain(targets, levels, rows)
     return _decide(names, targets[rows], times, candidate.horizons)
-
-
-def _forecast(model: ForecastModel, recording: Recording, levels: Floats, rows: Integers) -> Floats:
-    return model.probabilities(features_of(model.spec, recording, levels, rows))
 
 
 def _plain(targets: Floats, levels: Floats, rows: Integers) -> dict[str, Floats]:

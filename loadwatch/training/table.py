@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -58,7 +59,7 @@ class TrainingTable:
     def __len__(self) -> int:
         return len(self.timestamps)
 
-    def take(self, rows: Integers) -> Self:
+    def take(self, rows: Integers | slice) -> Self:
         """Some of the rows."""
         parts = (self.timestamps[rows], self.features[rows], self.targets[rows], self.weights[rows])
         return type(self)(
@@ -88,46 +89,73 @@ def learning_table(
     *,
     labels: Sequence[Label] = (),
     masks: Iterable[Span] = (),
-) -> TrainingTable:
+    until: float = math.inf,
+) -> tuple[TrainingTable, TrainingTable, HistoryFeatures]:
     """The rows of a host's own history to learn from; levels (N,) are those of its rule.
 
+    All of them; those before ``until`` with what was known of them then; and the features of both, and of
+    every row after it. The signals, too, are chosen by what was known at ``until``, so that what learns up to
+    there can be judged on the rest.
+
     Raises:
-        TrainingError: not one row has a known future.
+        TrainingError: not one row before ``until`` has a known future.
 
     """
-    masked = inside(recording.timestamps, masks)
-    truth = labelled_levels(recording.timestamps, levels, labels)
+    times = recording.timestamps
+    masked = inside(times, masks)
+    truth = labelled_levels(times, levels, labels)
     truth[masked] = np.nan
-    said = exceedances(recording.timestamps, truth, horizons)[:, :, 0]
+    said = exceedances(times, truth, horizons)[:, :, 0]
     labelled = np.zeros(len(recording), bool)
     if any(label.kind == "high" for label in labels):
-        by_rule = exceedances(recording.timestamps, levels, horizons)[:, :, 0]
+        by_rule = exceedances(times, levels, horizons)[:, :, 0]
         labelled = ((said == 1.0) & (by_rule != 1.0)).any(axis=1)
     usable: Flags = np.logical_or.reduce(np.isfinite(said), axis=1) & ~masked
-    if not usable.any():
+    reach, end = float(max(horizons)), int(np.searchsorted(times, until))
+    known = exceedances(times[:end], truth[:end], horizons)[:, :, 0]
+    if not (usable[:end] & np.isfinite(known).any(axis=1)).any():
         raise TrainingError(
-            f"cannot train the forecast: none of {len(recording)} rows has a known load level and future; "
+            f"cannot train the forecast: none of {end} rows has a known load level and future; "
             "check that the high-load rule uses signals of this host"
         )
-    reach = float(max(horizons))
-    chosen, weights = choose_rows(recording.timestamps, truth, usable, 2 * reach, MOST_ROWS, rng)
-    signals = choose_signals(recording, levels, said[:, int(np.argmax(horizons))])
-    spec = ForecastSpec.fitting(recording.timestamps, signals, reach)
-    features = features_of(spec, recording, levels, chosen)
-    times = recording.timestamps[chosen]
-    onsets = count_onsets(truth)
-    highest = peaks(recording.timestamps, truth, [horizon for horizon in horizons if horizon > 0])
-    return TrainingTable(
-        spec,
-        tuple(horizons),
-        times,
-        features,
-        _targets(recording.timestamps, truth, horizons, chosen),
-        weights,
-        onsets,
-        labelled[chosen],
-        highest[chosen],
-    )
+    chosen, weights = choose_rows(times, truth, usable, 2 * reach, MOST_ROWS, rng)
+    signals = choose_signals(recording.rows(0, end), levels[:end], known[:, int(np.argmax(horizons))])
+    spec = ForecastSpec.fitting(times[:end], signals, reach)
+    features = HistoryFeatures(recording, levels, spec, np.union1d(chosen, np.arange(end, len(recording))))
+    table_features = features.of(spec, chosen)
+
+    def table(rows: Integers, last: int) -> TrainingTable:
+        """The first of the chosen rows, with what was known of them at row ``last``."""
+        seen, so_far = times[:last], truth[:last]
+        highest = peaks(seen, so_far, [horizon for horizon in horizons if horizon > 0])
+        return TrainingTable(
+            spec,
+            tuple(horizons),
+            times[rows],
+            table_features[: len(rows)],
+            _targets(seen, so_far, horizons, rows),
+            weights[: len(rows)],
+            count_onsets(so_far),
+            labelled[rows],
+            highest[rows],
+        )
+
+    whole = table(chosen, len(times))
+    return whole, whole if end == len(times) else table(chosen[chosen < end], end), features
+
+
+class HistoryFeatures:
+    """The features of one history; those of one spec are kept, of all rows (R,) that will be asked for."""
+
+    def __init__(self, recording: Recording, levels: Floats, spec: ForecastSpec, rows: Integers) -> None:
+        self._recording, self._levels, self._spec, self._rows = recording, levels, spec, rows
+        self._kept = features_of(spec, recording, levels, rows)
+
+    def of(self, spec: ForecastSpec, rows: Integers) -> Floats:
+        """The features (r, F) at some of the rows, given as places in the history."""
+        if spec != self._spec:
+            return features_of(spec, self._recording, self._levels, rows)
+        return self._kept[np.searchsorted(self._rows, rows)]
 
 
 def moved_table(
@@ -195,14 +223,15 @@ def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], see
     The load level means the same on every host, so this is what is known before a host has shown anything.
     Where ``rule`` is never (or mostly) true of a synthetic server, a plain limit on its CPU stands in for it.
     """
-    level_only = replace(spec, signals=())
+    # Cells where those of a synthetic server lie: the same for every history of this host.
+    level_only = ForecastSpec.fitting(spec.step * np.arange(3.0), (), spec.reach)
     table = _level_table(level_only, rule, tuple(horizons), seed)
     everything = np.full((len(table), len(spec.names)), np.nan)
     everything[:, [spec.names.index(name) for name in level_only.names]] = table.features
     return replace(table, spec=spec, features=everything)
 
 
-@lru_cache(maxsize=1)  # a training asks twice for the same, and a replay at each of its trainings
+@lru_cache(maxsize=1)  # a replay asks at each of its trainings
 def _level_table(spec: ForecastSpec, rule: Rule, horizons: tuple[int, ...], seed: int) -> TrainingTable:
     """The same without chosen signals."""
     least, most = SYNTHETIC_SAMPLES

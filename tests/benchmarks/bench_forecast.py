@@ -125,7 +125,7 @@ def others(recording: Recording, rule: Rule, horizon: int) -> dict[str, np.ndarr
     """Persistence, and two of scikit-learn's on the features that loadwatch itself sees."""
     levels = rule.levels(recording)
     half = recording.rows(0, len(recording) // 2)
-    table = learning_table(half, levels[: len(half)], (horizon,), np.random.default_rng(0))
+    table, _, _ = learning_table(half, levels[: len(half)], (horizon,), np.random.default_rng(0))
     values = recording.with_signals(table.spec.signals).values
     features = ForecastFeatures(table.spec).extend(recording.timestamps, values, levels)
     y = table.targets[:, 0]

@@ -1,8 +1,7 @@
 """How many rows a second a replay judges between its trainings: ``python tests/benchmarks/bench_replay.py``.
 
 CPU time of the replay of a recording, from the recorded rows to the lines of the scores, less its one
-training after four days. Rows that are loud (high load, a flag, the turn of a half hour) are judged
-one by one.
+training after four days. Rows that are loud (high load, a flag, an open alert) are judged one by one.
 """
 
 import argparse

@@ -111,7 +111,7 @@ def answers(recording: Recording, rule: Rule, half: int) -> dict[str, Floats]:
     model, _ = train_forecast(past, rule, HORIZONS)
     values = recording.with_signals(model.spec.signals).values
     features = ForecastFeatures(model.spec).extend(recording.timestamps, values, levels)
-    table = learning_table(past, levels[:half], HORIZONS, np.random.default_rng(0))
+    table, _, _ = learning_table(past, levels[:half], HORIZONS, np.random.default_rng(0))
     mean, scale = table.features.mean(axis=0), table.features.std(axis=0) + 1e-3
     logistic = np.zeros((len(recording), len(HORIZONS)))
     values = recording.with_signals(table.spec.signals).values

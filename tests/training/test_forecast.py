@@ -10,7 +10,7 @@ from loadwatch.labels.horizons import peaks
 from loadwatch.labels.rule import DEFAULT_RULE, Rule
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Label, Maintenance, Recording, Span
-from loadwatch.training.forecast import train_forecast
+from loadwatch.training.forecast import Lesson, train_forecast
 from loadwatch.training.synthetic import synthetic_recording
 from loadwatch.training.table import idle_table, learning_table, moved_table
 
@@ -103,13 +103,13 @@ def test_a_host_that_was_calm_for_half_a_day_needs_not_be_told_what_calm_is():
     """Nor does one that never was high."""
     rng = np.random.default_rng(0)
     past = bursts(2.0)
-    assert idle_table(learning_table(past, RULE.levels(past), HORIZONS, rng), past, RULE.levels(past))
+    assert idle_table(learning_table(past, RULE.levels(past), HORIZONS, rng)[0], past, RULE.levels(past))
     calm = Recording(
         past.timestamps, ("cpu",), np.where(past.timestamps[:, None] < 1_741_650_000.0, 0.1, past.values)
     )
     for known in (calm, Recording(past.timestamps, ("cpu",), np.full_like(past.values, 0.1))):
         levels = RULE.levels(known)
-        assert idle_table(learning_table(known, levels, HORIZONS, rng), known, levels) is None
+        assert idle_table(learning_table(known, levels, HORIZONS, rng)[0], known, levels) is None
 
 
 def test_one_row_says_what_many_say(recording, model):
@@ -196,7 +196,7 @@ def test_rows_with_moved_jobs_are_the_same_but_for_the_clock():
     """Futures, weights and the present stay; what the clock tells differs from the first jump on."""
     host = five_minutes(10.0, lambda day, hour: (day >= 0) & (hour >= 2.0) & (hour < 3.0))
     levels = RULE.levels(host)
-    own = learning_table(host, levels, HORIZONS, np.random.default_rng(0))
+    own, _, _ = learning_table(host, levels, HORIZONS, np.random.default_rng(0))
     moved = moved_table(own, host, levels, np.random.default_rng(0))
     np.testing.assert_array_equal(moved.targets, own.targets)
     np.testing.assert_array_equal(moved.weights, own.weights)
@@ -310,3 +310,37 @@ def test_infinite_values_are_unknown_ones():
     poor = history(cpu=np.where(np.arange(500) % 7 == 0, np.nan, rng.random(500)), wild=wild)
     model, _ = train_forecast(poor, RULE, (0, 60))
     assert np.isfinite(forecast(model, poor)).all()
+
+
+def test_earlier_rows_know_what_was_known_at_their_end(recording):
+    """They are those of a history that ends there: what comes later tells neither signals nor futures."""
+    host, cut = recording.rows(0, 2_000), 1_500
+    levels, until = RULE.levels(host), host.timestamps[cut]
+    whole, earlier, features = learning_table(host, levels, HORIZONS, np.random.default_rng(0), until=until)
+    alone, _, _ = learning_table(host.rows(0, cut), levels[:cut], HORIZONS, np.random.default_rng(0))
+    assert earlier.spec == whole.spec == alone.spec
+    assert earlier.onsets == alone.onsets
+    for name in ("timestamps", "features", "targets", "weights", "peaks", "labelled"):
+        np.testing.assert_allclose(getattr(earlier, name), getattr(alone, name), atol=1e-9)
+    assert np.isnan(earlier.targets[-5:]).any()
+    assert np.isfinite(whole.targets[len(earlier) - 5 : len(earlier)]).all()
+    later = np.arange(cut, len(host))
+    mine = whole.timestamps >= until
+    np.testing.assert_array_equal(
+        features.of(whole.spec, later)[np.isin(host.timestamps[later], whole.timestamps)],
+        whole.features[mine],
+    )
+
+
+def test_a_whole_history_is_measured_on_all_of_its_rows(recording):
+    """On the earlier ones by folds, on the newest by the model that had not learned them."""
+    host = recording.rows(0, 2_000)
+    lesson = Lesson(host, RULE, (300,), until=host.timestamps[1_500])
+    with pytest.raises(RuntimeError):
+        lesson.whole()
+    _, before = lesson.earlier()
+    model, after = lesson.whole()
+    counts = [sum(count for _, _, count in report.reliability[300]) for report in (before, after)]
+    assert 1_480 < counts[0] <= before.rows <= 1_500
+    assert counts[0] + 480 < counts[1] <= after.rows <= 2_000
+    assert np.isfinite(model.level.shares).all()

@@ -17,7 +17,7 @@ from loadwatch.training.table import TrainingTable, learning_table
 def table() -> TrainingTable:
     recording = synthetic_recording(60.0, 4_500, seed=3)
     levels = Rule.parse("cpu > 0.8").levels(recording)
-    return learning_table(recording, levels, (0, 300), np.random.default_rng(0))
+    return learning_table(recording, levels, (0, 300), np.random.default_rng(0))[0]
 
 
 def test_the_logistic_regression_is_the_known_one():
