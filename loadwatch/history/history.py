@@ -404,6 +404,8 @@ class History(Annotations):
         """
         with translated(self.path, "checkpoint"):
             database.checkpoint(self.path)
+        with self._lock:
+            self._writable().leave()
 
     def _free_pages(self) -> int:
         with self._writing("shrink") as connection:

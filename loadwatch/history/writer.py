@@ -41,6 +41,7 @@ class Writer:
         self._log_file: tuple[int, int] | None = None
         self._newest_moved = -math.inf
         self._opened = 0
+        self._left: tuple[int, ...] | None = None
         self.columns: tuple[str, ...] = ()
         self.known: frozenset[str] = frozenset()
 
@@ -50,14 +51,20 @@ class Writer:
         return self._connection is not None
 
     def version(self) -> tuple[object, ...]:
-        """What stays equal while nobody else commits anything to this file, see ``History.version``."""
+        """What stays equal while nobody else writes anything into this file, see ``History.version``."""
         try:
             if self._connection is not None:
                 (others,) = self._connection.execute("PRAGMA data_version").fetchone()
-                return self._opened, others, self.columns, _identity(self._path)
+                state = _state(self._path)
+                # Who damages the file commits nothing; what moved the log into it was a checkpoint of ours.
+                return self._opened, others, self.columns, state == self._left or state
         except sqlite3.Error:
             pass  # whoever reads next will say so
         return (object(),)
+
+    def leave(self) -> None:
+        """Know the file as it is now, after we wrote into it ourselves."""
+        self._left = _state(self._path)
 
     def connection(self) -> sqlite3.Connection:
         """The connection, opened if need be, and brought back if the file was removed or replaced under it.
@@ -172,6 +179,7 @@ class Writer:
         self._connection = connection
         self._opened += 1
         self._file, self._log_file = _identity(self._path), _identity(self._log)
+        self.leave()
         return connection
 
     def _restore(self, connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -191,6 +199,15 @@ class Writer:
         # In this order: a connection removes the log that lies at its path when it closes, even a newer one.
         self.close()
         return self._open()
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Which file lies at ``path``, how large it is and when it was written into; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

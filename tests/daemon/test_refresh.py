@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import eventually
 
 from loadwatch import config as configuration
 from loadwatch.clock import ManualClock
 from loadwatch.daemon.service import REFRESHES_A_LOOK, Daemon
+from loadwatch.errors import HistoryError
 from loadwatch.history import DeferredHistory, History, database
 from loadwatch.records import Label, Maintenance, Sample, Span
 
@@ -96,6 +98,21 @@ def test_a_turn_in_which_nobody_wrote_anything_reads_nothing(
     for _ in range(REFRESHES_A_LOOK):  # what time alone changes
         daemon._refresh()
     assert len(read) == 1
+
+
+def test_a_damaged_history_is_found_with_the_next_turn(
+    daemon: Daemon, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Though who damages a file commits nothing to it: it is mended, and samples are stored again."""
+    for _ in range(3):  # a checkpoint of our own among them is no damage
+        append(daemon, clock)
+        daemon._refresh()
+    (tmp_path / "history.db").write_bytes(b"\x7f" * (tmp_path / "history.db").stat().st_size)
+    with pytest.raises(HistoryError, match="it was damaged and is mended"):
+        daemon._refresh()
+    eventually(lambda: daemon._history.salvages == 1, seconds=20, what="it is mended")
+    append(daemon, clock)
+    assert daemon._history.stores
 
 
 def test_a_look_that_failed_is_tried_again_with_the_next_turn(
