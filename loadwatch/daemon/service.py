@@ -178,7 +178,8 @@ class Daemon:
             self._schedule.once("first sample", "sampling", FIRST_SAMPLE_SECONDS, self._watch.tick)
         self._schedule.every("sampling", "sampling", self._config.sampling.interval, self._watch.tick)
         if self._textfile is not None:
-            self._schedule.every("textfile", "housekeeping", self._textfile_seconds(), self._textfile.write)
+            seconds = max(TEXTFILE_SECONDS, self._config.sampling.interval)
+            self._schedule.every("textfile", "housekeeping", seconds, self._textfile.write)
         self._schedule.every("refresh", "housekeeping", REFRESH_SECONDS, self._refresh)
         self._schedule.once("older curves", "housekeeping", 0.0, self._draw_week)
         self._follow_outbox()
@@ -348,9 +349,6 @@ class Daemon:
             self._schedule.once("notification", "notification", 0.0, self._outbox.send)
         if self._outbox.recipients:
             self._exporter.notification_failures.set(self._outbox.failures)
-
-    def _textfile_seconds(self) -> float:
-        return max(TEXTFILE_SECONDS, self._config.sampling.interval)
 
     def _retain(self) -> None:
         """Keep the history within its retention, and what a restart wants to know."""

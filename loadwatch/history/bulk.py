@@ -22,7 +22,9 @@ COPIED: Final[Mapping[str, str]] = {
 }
 """What a history says beside its samples and goes with it to another machine; the state does not."""
 
-_BATCH_ROWS: Final = 500
+BATCH_ROWS: Final = 500
+"""Of one transaction, so that samples find their turn in between."""
+_ALERTS_KEPT_SECONDS: Final = 400 * 86_400.0
 
 
 class Staging:
@@ -48,10 +50,10 @@ class Staging:
                 self._connection.execute(f"ALTER TABLE temp.staged ADD COLUMN {schema.quoted(signal)} REAL")
             self._signals |= dict.fromkeys(new)
         statement = rows.insertion(recording.signals, table="temp.staged")
-        for first in range(0, len(recording), _BATCH_ROWS):
+        for first in range(0, len(recording), BATCH_ROWS):
             with transaction(self._connection, "DEFERRED"):
                 self._connection.executemany(
-                    statement, rows.cells_of(recording.rows(first, first + _BATCH_ROWS))
+                    statement, rows.cells_of(recording.rows(first, first + BATCH_ROWS))
                 )
 
     def commit(self, annotations: Mapping[str, Sequence[tuple[Any, ...]]]) -> int:
@@ -123,6 +125,23 @@ def forget(connection: sqlite3.Connection, span: Span) -> tuple[int, tuple[str, 
     finally:
         connection.execute("PRAGMA secure_delete = OFF")
     return removed, empty
+
+
+def prune_samples(connection: sqlite3.Connection, before: float) -> int:
+    """Remove a batch of the samples older than ``before``; returns how many it had."""
+    oldest = "SELECT rowid FROM samples WHERE timestamp < ? LIMIT ?"
+    return connection.execute(f"DELETE FROM samples WHERE rowid IN ({oldest})", (before, BATCH_ROWS)).rowcount  # noqa: S608
+
+
+def prune_annotations(connection: sqlite3.Connection, now: float, keep_seconds: float) -> None:
+    """Remove what ended more than ``keep_seconds`` before ``now``, alerts after 400 days at the earliest."""
+    for table in ("labels", "maintenance", "training_spans"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE end_timestamp < ?",  # noqa: S608 - own names
+            (now - keep_seconds,),
+        )
+    kept_from = now - max(keep_seconds, _ALERTS_KEPT_SECONDS)
+    connection.execute("DELETE FROM alerts WHERE start_timestamp < ?", (kept_from,))
 
 
 def _empty_columns(connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -29,8 +29,6 @@ UNSAVED_LIMIT: Final = 3600
 """Samples kept in memory while they cannot be written: an hour at one a second, about 7 MB."""
 
 ALWAYS: Final = Span(-math.inf, math.inf)
-_BATCH_ROWS: Final = 500
-_ALERTS_KEPT_SECONDS: Final = 400 * 86_400.0
 
 
 class History(Annotations):
@@ -267,17 +265,13 @@ class History(Annotations):
 
         """
         now = self._believed.now()
-        removed = 0
-        while batch := self._prune_batch(now - keep_seconds):
+        removed, batch = 0, 1
+        while batch:
+            with self._writing("prune") as connection:
+                batch = bulk.prune_samples(connection, now - keep_seconds)
             removed += batch
         with self._writing("prune") as connection:
-            for table in ("labels", "maintenance", "training_spans"):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE end_timestamp < ?",  # noqa: S608 - own names
-                    (now - keep_seconds,),
-                )
-            kept_from = now - max(keep_seconds, _ALERTS_KEPT_SECONDS)
-            connection.execute("DELETE FROM alerts WHERE start_timestamp < ?", (kept_from,))
+            bulk.prune_annotations(connection, now, keep_seconds)
         self._give_back()
         self._counted = None
         return removed
@@ -367,7 +361,7 @@ class History(Annotations):
     def _write_unsaved(self) -> None:
         writer = self._writable()
         while self._unsaved:
-            batch = list(itertools.islice(self._unsaved, _BATCH_ROWS))
+            batch = list(itertools.islice(self._unsaved, bulk.BATCH_ROWS))
             connection = writer.connection()
             for sample in batch:
                 if not writer.known.issuperset(sample.values):
@@ -379,19 +373,12 @@ class History(Annotations):
                 self._unsaved.popleft()
             self.appended = self.appended[0] + len(batch), batch[-1].timestamp
 
-    def _prune_batch(self, before: float) -> int:
-        with self._writing("prune") as connection:
-            return connection.execute(
-                "DELETE FROM samples WHERE rowid IN (SELECT rowid FROM samples WHERE timestamp < ? LIMIT ?)",
-                (before, _BATCH_ROWS),
-            ).rowcount
-
     def _give_back(self) -> None:
         """Return the free pages to the disk."""
         before, free = math.inf, self._free_pages()
         while 0 < free < before:
             with self._writing("shrink") as connection:
-                connection.execute(f"PRAGMA incremental_vacuum({_BATCH_ROWS})").fetchall()
+                connection.execute(f"PRAGMA incremental_vacuum({bulk.BATCH_ROWS})").fetchall()
             before, free = free, self._free_pages()
         self.checkpoint()
 
