@@ -56,49 +56,18 @@ class ForecastReport:
         return self.losses[-1]
 
 
-def train_forecast(  # noqa: PLR0913 - all but three are refinements with a usual value
-    recording: Recording,
-    rule: Rule,
-    horizons: Sequence[int],
-    *,
-    levels: Floats | None = None,
-    labels: Sequence[Label] = (),
-    masks: Iterable[Span] = (),
-    budget_per_week: float = 7.0,
-    seed: int = 0,
-    stop: Stop | None = None,
-    progress: Progress | None = None,
-) -> tuple[ForecastModel, ForecastReport]:
-    """A forecaster of ``horizons`` (seconds, 0 is now) learned from a recording.
+class Lesson:
+    """One history, learned from twice: up to ``until``, to be judged on the rest, and then as a whole.
 
-    ``levels`` (N,) are those of the rule, where they are known already; ``labels`` are the operator's and
-    override the rule; rows inside ``masks`` (maintenance, our own training) are not learned from. Thresholds
-    are chosen so that ``budget_per_week`` half hours are flagged in vain. ``progress`` is told the share done
-    and the loss of the epoch just done.
+    What both need is made once. ``horizons`` are in seconds, 0 is now. ``levels`` (N,) are those of the rule,
+    where they are known already; ``labels`` are the operator's and override the rule; rows inside ``masks``
+    (maintenance, our own training) are not learned from. Thresholds are chosen so that ``budget_per_week``
+    half hours are flagged in vain. ``features``: of all rows from ``until`` on, at hand until the whole is
+    learned. What is asked for progress is told the share done and the loss of the epoch just done.
 
     Raises:
         TrainingError: not one row has a known future.
 
-    """
-    lesson = Lesson(
-        recording,
-        rule,
-        horizons,
-        levels=levels,
-        labels=labels,
-        masks=masks,
-        seed=seed,
-        stop=stop,
-        budget_per_week=budget_per_week,
-    )
-    return lesson.earlier(progress)
-
-
-class Lesson:
-    """One history, learned from twice: up to ``until``, to be judged on the rest, and then as a whole.
-
-    What both need is made once; parameters and errors are those of `train_forecast`. ``features``: of all
-    rows from ``until`` on, at hand until the whole is learned.
     """
 
     def __init__(  # noqa: PLR0913 - all but three are refinements with a usual value

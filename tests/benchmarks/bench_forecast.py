@@ -41,7 +41,7 @@ from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.level import HIGHEST
 from loadwatch.records import Recording
 from loadwatch.times import parse_duration
-from loadwatch.training.forecast import train_forecast
+from loadwatch.training.forecast import Lesson
 from loadwatch.training.table import learning_table
 
 SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / "../shared"))
@@ -113,7 +113,7 @@ def loadwatch(
         cuts.append(cuts[-1] + options.walk)
     for start, end in zip(cuts, [*cuts[1:], np.inf], strict=True):
         past = recording.between(start - options.history, start)
-        model, _ = train_forecast(past, rule, HORIZONS, seed=options.seed)
+        model, _ = Lesson(past, rule, HORIZONS, seed=options.seed).earlier()
         mine = (times >= start) & (times < end)
         chances, ahead = forecast(model, recording, levels)
         answer[mine] = chances[mine, HORIZONS.index(horizon)]

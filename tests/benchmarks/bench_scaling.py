@@ -31,7 +31,7 @@ import pandas as pd
 from bench_forecast import HORIZONS, SHARED, read
 
 from loadwatch.labels.rule import Rule
-from loadwatch.training.forecast import train_forecast
+from loadwatch.training.forecast import Lesson
 
 LIMIT = 0.8  # CPU share of a server at its limit
 SERVERS = 10  # that are at their limit at load level 1
@@ -75,7 +75,7 @@ def play(path: Path, seed: int) -> dict[str, tuple[float, float]]:
     recording = read(path)
     rule = Rule.parse(f"cpu_percent > {100 * LIMIT!r}")
     levels, half = rule.levels(recording), len(recording) // 2
-    model, _ = train_forecast(recording.rows(0, half), rule, HORIZONS, seed=seed)
+    model, _ = Lesson(recording.rows(0, half), rule, HORIZONS, seed=seed).earlier()
     values = recording.with_signals(model.spec.signals).values
     features = model.features().extend(recording.timestamps, values, levels)
     forecast = model.look_ahead(features)[1][half:, -1]

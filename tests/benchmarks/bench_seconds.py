@@ -33,7 +33,7 @@ from loadwatch.labels.rule import Rule
 from loadwatch.records import Floats, Recording
 from loadwatch.sampling import Sampler
 from loadwatch.times import parse_duration
-from loadwatch.training.forecast import train_forecast
+from loadwatch.training.forecast import Lesson
 from loadwatch.training.table import learning_table
 
 HORIZONS = (0, 60, 300)
@@ -108,7 +108,7 @@ def resampled(recording: Recording, step: float) -> Recording:
 def answers(recording: Recording, rule: Rule, half: int) -> dict[str, Floats]:
     """Probabilities or scores (N, H) of every method, learned on the rows before ``half``."""
     levels, past = rule.levels(recording), recording.rows(0, half)
-    model, _ = train_forecast(past, rule, HORIZONS)
+    model, _ = Lesson(past, rule, HORIZONS).earlier()
     values = recording.with_signals(model.spec.signals).values
     features = ForecastFeatures(model.spec).extend(recording.timestamps, values, levels)
     table, _, _ = learning_table(past, levels[:half], HORIZONS, np.random.default_rng(0))

@@ -6,7 +6,7 @@ import pytest
 from loadwatch.labels.rule import DEFAULT_RULE, Rule
 from loadwatch.records import Recording
 from loadwatch.training.bootstrap import train_bootstrap
-from loadwatch.training.forecast import train_forecast
+from loadwatch.training.forecast import Lesson
 
 HORIZONS = (0, 60, 300, 900)
 
@@ -50,7 +50,7 @@ def test_a_host_without_history_is_judged_sanely(text, step, seed):
 def test_a_model_learned_from_a_quiet_host_still_knows_high_load(rows):
     """A quarter of an hour, or a day, without high load does not make it unthinkable."""
     rule = Rule.parse(DEFAULT_RULE)
-    model, _ = train_forecast(host(5.0, 0.02, rows=rows), rule, HORIZONS)
+    model, _ = Lesson(host(5.0, 0.02, rows=rows), rule, HORIZONS).earlier()
     recording = host(5.0, 0.02, stress=slice(rows, rows + 100), rows=rows + 150)
     high = rule.levels(recording) > 1.0
     probabilities = forecast(model, rule, recording)

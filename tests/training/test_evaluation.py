@@ -9,7 +9,7 @@ from loadwatch.labels.rule import Rule
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Recording, Span
 from loadwatch.training.evaluation import held_out_start, judge_forecast
-from loadwatch.training.forecast import train_forecast
+from loadwatch.training.forecast import Lesson
 from loadwatch.training.synthetic import synthetic_recording
 
 RULE = Rule.parse("cpu > 0.8")
@@ -23,7 +23,7 @@ def recording() -> Recording:
 
 @pytest.fixture(scope="module")
 def model(recording) -> ForecastModel:
-    return train_forecast(recording.rows(0, START), RULE, (0, 300))[0]
+    return Lesson(recording.rows(0, START), RULE, (0, 300)).earlier()[0]
 
 
 def spoilt(model: ForecastModel, shift: float) -> ForecastModel:

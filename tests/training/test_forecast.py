@@ -10,7 +10,7 @@ from loadwatch.labels.horizons import peaks
 from loadwatch.labels.rule import DEFAULT_RULE, Rule
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Label, Maintenance, Recording, Span
-from loadwatch.training.forecast import Lesson, train_forecast
+from loadwatch.training.forecast import Lesson
 from loadwatch.training.synthetic import synthetic_recording
 from loadwatch.training.table import idle_table, learning_table, moved_table
 
@@ -25,7 +25,7 @@ def recording() -> Recording:
 
 @pytest.fixture(scope="module")
 def model(recording) -> ForecastModel:
-    return train_forecast(recording, RULE, HORIZONS, seed=1)[0]
+    return Lesson(recording, RULE, HORIZONS, seed=1).earlier()[0]
 
 
 def forecast(model: ForecastModel, recording: Recording) -> np.ndarray:
@@ -37,7 +37,7 @@ def forecast(model: ForecastModel, recording: Recording) -> np.ndarray:
 @pytest.mark.slow
 def test_training_twice_gives_the_same_model(recording, model):
     """A seed settles everything."""
-    again, _ = train_forecast(recording, RULE, HORIZONS, seed=1)
+    again, _ = Lesson(recording, RULE, HORIZONS, seed=1).earlier()
     np.testing.assert_array_equal(again.network.theta, model.network.theta)
 
 
@@ -51,7 +51,7 @@ def test_the_model_survives_a_file(recording, model):
 def test_the_level_to_come_stays_below_its_quantiles_as_often_as_they_say(recording):
     """On the half that was not learned: the 0.9 is passed once in ten times, give or take a twentieth."""
     half = len(recording) // 2
-    model, _ = train_forecast(recording.rows(0, half), RULE, HORIZONS, seed=1)
+    model, _ = Lesson(recording.rows(0, half), RULE, HORIZONS, seed=1).earlier()
     levels = RULE.levels(recording)
     values = recording.with_signals(model.spec.signals).values
     _, quantiles, _ = model.look_ahead(model.features().extend(recording.timestamps, values, levels))
@@ -67,7 +67,7 @@ def test_the_level_to_come_stays_below_its_quantiles_as_often_as_they_say(record
 def test_a_short_history_says_nothing_of_the_level_to_come():
     """Too short to be cut into spans learned and not learned, so that nothing could be measured."""
     young = synthetic_recording(60.0, 300, seed=3)
-    model, _ = train_forecast(young, RULE, HORIZONS, seed=1)
+    model, _ = Lesson(young, RULE, HORIZONS, seed=1).earlier()
     features = model.features().extend(
         young.timestamps, young.with_signals(model.spec.signals).values, RULE.levels(young)
     )
@@ -89,7 +89,7 @@ def bursts(days: float, step: float = 60.0) -> Recording:
 def test_a_busy_host_that_turned_idle_is_believed_within_hours():
     """Though it was never calm for so long before; while it is busy, high load stays likely."""
     past = bursts(2.0)
-    model, _ = train_forecast(past, RULE, HORIZONS, seed=1)
+    model, _ = Lesson(past, RULE, HORIZONS, seed=1).earlier()
     times = past.timestamps[-1] + 60.0 * np.arange(1, 16 * 60)
     later = Recording(times, ("cpu",), np.full((len(times), 1), 0.03))
     both = Recording(np.r_[past.timestamps, times], ("cpu",), np.vstack([past.values, later.values]))
@@ -166,7 +166,7 @@ def test_a_weekly_peak_is_foretold_in_its_fourth_week():
     """Likely a quarter of an hour before, after three Saturdays; unlikely at the same hour of other days."""
     host = five_minutes(26.0, lambda day, hour: (day % 7 == 5) & (hour >= 10.0) & (hour < 12.0))
     start = host.timestamps[0] + 26 * 86400.0
-    model, _ = train_forecast(host, RULE, HORIZONS, seed=0)
+    model, _ = Lesson(host, RULE, HORIZONS, seed=0).earlier()
     later = five_minutes(28.0, lambda day, hour: (day % 7 == 5) & (day < 26) & (hour >= 10.0) & (hour < 12.0))
     chances = forecast(model, later)[:, 3]
     saturday = (later.timestamps >= start + 9.75 * 3600.0) & (later.timestamps < start + 10.0 * 3600.0)
@@ -180,7 +180,7 @@ def test_a_job_that_moved_is_followed_within_three_days():
     host = five_minutes(
         18.0, lambda day, hour: (hour >= np.where(day < 15, 2.0, 7.0)) & (hour < np.where(day < 15, 3.0, 8.0))
     )
-    model, _ = train_forecast(host.rows(0, -1), RULE, HORIZONS, seed=0)
+    model, _ = Lesson(host.rows(0, -1), RULE, HORIZONS, seed=0).earlier()
     later = five_minutes(
         18.5,
         lambda day, hour: (
@@ -232,7 +232,7 @@ def test_poor_histories_give_a_model_all_the_same(rows, kind):
         "sometimes": rng.random(rows),
     }[kind]
     poor = history(cpu=cpu, missing=np.full(rows, np.nan), constant=np.ones(rows), noise=rng.random(rows))
-    model, report = train_forecast(poor, RULE, (0, 60, 300))
+    model, report = Lesson(poor, RULE, (0, 60, 300)).earlier()
     probabilities = forecast(model, poor)
     assert np.isfinite(probabilities).all()
     assert report.rows <= rows
@@ -246,15 +246,15 @@ def test_poor_histories_give_a_model_all_the_same(rows, kind):
 def test_a_history_without_a_future_is_refused():
     """One row, or a rule of absent signals, teaches nothing; the message says what to check."""
     with pytest.raises(TrainingError, match="rule uses signals"):
-        train_forecast(history(memory=np.random.default_rng(0).random(100)), RULE, (0, 60))
+        Lesson(history(memory=np.random.default_rng(0).random(100)), RULE, (0, 60)).earlier()
 
 
 @pytest.mark.slow
 def test_masked_rows_are_not_learned(recording):
     """A maintenance window is left out, with the rows whose future it hides."""
     window = Maintenance(Span(recording.timestamps[2_000], recording.timestamps[4_000]))
-    _, whole = train_forecast(recording.rows(0, 6_000), RULE, (300,))
-    _, masked = train_forecast(recording.rows(0, 6_000), RULE, (300,), masks=[window.span])
+    _, whole = Lesson(recording.rows(0, 6_000), RULE, (300,)).earlier()
+    _, masked = Lesson(recording.rows(0, 6_000), RULE, (300,), masks=[window.span]).earlier()
     assert whole.rows - 2_100 < masked.rows <= whole.rows - 2_000
 
 
@@ -266,7 +266,7 @@ def test_what_was_told_raises_nothing_else(recording):
     label = Label(Span(start, start + 900.0), "high")
     shifts = []
     for labels in ([], [label]):
-        model, _ = train_forecast(recording.rows(0, 6_000), RULE, HORIZONS, labels=labels, seed=1)
+        model, _ = Lesson(recording.rows(0, 6_000), RULE, HORIZONS, labels=labels, seed=1).earlier()
         shifts.append(forecast(model, recording.rows(6_000, 8_000)))
     levels = RULE.levels(recording.rows(6_000, 8_000))
     assert (shifts[1] - shifts[0])[levels < 0.7].mean(axis=0).max() < 0.005
@@ -277,9 +277,7 @@ def test_training_stops_when_asked(recording):
     stop = threading.Event()
     stop.set()
     seen: list[float] = []
-    train_forecast(
-        recording.rows(0, 3_000), RULE, (300,), stop=stop, progress=lambda share, _loss: seen.append(share)
-    )
+    Lesson(recording.rows(0, 3_000), RULE, (300,), stop=stop).earlier(lambda share, _loss: seen.append(share))
     assert len(seen) == 1
 
 
@@ -297,9 +295,9 @@ def test_any_horizons_and_steps_will_do(horizons, step):
     recording = synthetic_recording(step, 1_500, seed=1)
     if max(horizons) > step * 1_500 and 0 not in horizons and len(horizons) == 1:
         with pytest.raises(TrainingError):
-            train_forecast(recording.rows(0, 2), RULE, horizons)
+            Lesson(recording.rows(0, 2), RULE, horizons).earlier()
         return
-    model, _ = train_forecast(recording, RULE, horizons)
+    model, _ = Lesson(recording, RULE, horizons).earlier()
     assert np.isfinite(forecast(model, recording)).all()
 
 
@@ -308,7 +306,7 @@ def test_infinite_values_are_unknown_ones():
     rng = np.random.default_rng(0)
     wild = np.where(np.arange(500) % 5 == 0, -np.inf, rng.normal(size=500) * 1e300)
     poor = history(cpu=np.where(np.arange(500) % 7 == 0, np.nan, rng.random(500)), wild=wild)
-    model, _ = train_forecast(poor, RULE, (0, 60))
+    model, _ = Lesson(poor, RULE, (0, 60)).earlier()
     assert np.isfinite(forecast(model, poor)).all()
 
 
