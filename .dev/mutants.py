@@ -36,14 +36,14 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("features/lookback.py", r"(PROFILE_RATES = )\(0\.1, 0\.3\)", r"\g<1>(0.2, 0.6)"),
     ("exporter/selection.py", r"(MARGIN: Final = )1\.5", r"\g<1>1.0"),
     ("training/linear.py", r"(FEW_ONSETS: Final = )6\.0", r"\g<1>60.0"),
-    ("training/forecast.py", r"(REPEATS_FLOOR: Final = )1\.0", r"\g<1>0.001"),
-    ("training/forecast.py", r"(MOVED_SHARE: Final = )0\.4", r"\g<1>0.0"),
+    ("training/learner.py", r"(REPEATS_FLOOR: Final = )1\.0", r"\g<1>0.001"),
+    ("training/learner.py", r"(MOVED_SHARE: Final = )0\.4", r"\g<1>0.0"),
     (
         "features/lookback.py",
         r"_fading_share\(weeks, 0\.85, daily, 0\.7\)",
         "_fading_share(weeks, 0.5, daily, 3.0)",
     ),
-    ("training/forecast.py", r"(OWN_SHARE: Final = )0\.3", r"\g<1>0.9"),
+    ("training/learner.py", r"(OWN_SHARE: Final = )0\.3", r"\g<1>0.9"),
     ("training/robust.py", r"(DEVIATION_SHARE: Final = )0\.3", r"\g<1>0.9"),
     ("training/anomaly.py", r"(REACH: Final = )5\.0", r"\g<1>50.0"),
     ("training/anomaly.py", r"(LEAST_VARIABILITY: Final = )0\.4", r"\g<1>4.0"),
@@ -138,11 +138,7 @@ def main(word: str = "") -> int:
             continue
         path = ROOT / "loadwatch" / name
         before = path.read_text(encoding="utf-8")
-        mutant, found = re.subn(pattern, change, before, flags=re.MULTILINE)
-        if not found or mutant == before:
-            print(f"gone      {name}: {pattern}", flush=True)
-            continue
-        path.write_text(mutant, encoding="utf-8")
+        path.write_text(mutated(before, pattern, change), encoding="utf-8")
         try:
             killer = next((words for words in killers(name) if fails(words)), None)
         finally:
@@ -151,6 +147,20 @@ def main(word: str = "") -> int:
         outcome = "survives" if killer is None else f"dies     {' '.join(killer)}"
         print(f"{outcome}  {name}: {pattern}", flush=True)
     return int(survivors > 0)
+
+
+def mutated(text: str, pattern: str, change: str) -> str:
+    """``text`` with that change.
+
+    Raises:
+        LookupError: what is to be changed does not stand there.
+
+    """
+    mutant = re.sub(pattern, change, text, flags=re.MULTILINE)
+    if mutant == text:
+        message = f"nothing to change: {pattern}"
+        raise LookupError(message)
+    return mutant
 
 
 def killers(name: str) -> Iterator[tuple[str, ...]]:
