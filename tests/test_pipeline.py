@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model

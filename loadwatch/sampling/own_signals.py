@@ -100,11 +100,6 @@ class OwnSignalSource:
             self._closed = True
             self._state.notify_all()
 
-    def settle(self, seconds: float) -> bool:
-        """Wait until the page that was asked for has come or failed; False where that takes longer."""
-        with self._state:
-            return self._state.wait_for(lambda: self._asked is None, seconds)
-
     def _work(self) -> None:
         while self._is_due():
             answer = self._ask()

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from manual_clock import ManualClock
 from sampling.host import FakeHost, turn_large
 
-from loadwatch.clock import ManualClock, SystemClock
+from loadwatch.clock import SystemClock
 from loadwatch.history import History
 from loadwatch.records import Sample
 from loadwatch.sampling import default_sources

@@ -1,6 +1,6 @@
 """A long life in short: the daemon's own parts on a clock that is turned, with real SQLite and real training.
 
-    python tests/benchmarks/bench_soak.py
+    PYTHONPATH=tests python tests/benchmarks/bench_soak.py
 
 A week at a sample a minute takes some four minutes, and as much longer as samples are more. What is done each
 hour, day or training is the same at every pace.
@@ -21,8 +21,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from manual_clock import ManualClock
+
 from loadwatch import config
-from loadwatch.clock import ManualClock
 from loadwatch.daemon.service import Daemon
 from loadwatch.history import DeferredHistory
 from loadwatch.sampling.sampler import Sampler

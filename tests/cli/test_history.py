@@ -9,8 +9,9 @@ from pathlib import Path
 import documents
 import numpy as np
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock, SystemClock
+from loadwatch.clock import SystemClock
 from loadwatch.errors import UsageError
 from loadwatch.history import History
 from loadwatch.model.host import host_identity

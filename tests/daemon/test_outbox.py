@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from manual_clock import ManualClock
 
 from loadwatch import config as configuration
-from loadwatch.clock import ManualClock
 from loadwatch.daemon.messenger import Messenger, UnknownDeliveryError
 from loadwatch.daemon.outbox import GIVE_UP_SECONDS, Outbox
 from loadwatch.errors import HistoryError, NotificationError

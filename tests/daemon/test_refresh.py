@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from conftest import eventually
+from manual_clock import ManualClock
 
 from loadwatch import config as configuration
-from loadwatch.clock import ManualClock
 from loadwatch.daemon.service import REFRESHES_A_LOOK, Daemon
 from loadwatch.errors import HistoryError
 from loadwatch.history import DeferredHistory, History, database

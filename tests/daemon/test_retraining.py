@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.config import Config
 from loadwatch.daemon.retraining import DUE, Retraining
 from loadwatch.errors import TrainingError

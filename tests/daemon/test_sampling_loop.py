@@ -3,8 +3,9 @@
 from contextlib import closing
 from pathlib import Path
 
+from manual_clock import ManualClock
+
 from loadwatch import config as configuration
-from loadwatch.clock import ManualClock
 from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.exporter import Exporter

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from cli import hosts
+from manual_clock import ManualClock
 from sampling.host import FakeHost
 
 from loadwatch import config as configuration
-from loadwatch.clock import ManualClock
 from loadwatch.culprits import culprit_words
 from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.model_manager import ModelManager

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.daemon.totals import FILE, Totals
 from loadwatch.exporter import Exporter
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from manual_clock import ManualClock
 
 from loadwatch import config as configuration
-from loadwatch.clock import ManualClock
 from loadwatch.daemon.judging import LiveJudge
 from loadwatch.daemon.sampling_loop import SamplingLoop
 from loadwatch.daemon.unknown import UnknownSignals

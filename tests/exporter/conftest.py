@@ -1,8 +1,8 @@
 """A full snapshot and an exporter that has something to say in every metric."""
 
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.exporter import Exporter
 from loadwatch.records import Contribution, ModelInfo, Sample, Snapshot
 from loadwatch.signals import NAMES

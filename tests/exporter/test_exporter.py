@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from manual_clock import ManualClock
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadwatch.clock import ManualClock
 from loadwatch.exporter import METRICS, Exporter
 from loadwatch.exporter.selection import PROCESS_METRICS, SERIES_LIMIT
 from loadwatch.records import Culprit, Culprits, Filling, FlagSource, Sample, Snapshot, Stage, Verdict

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.history import History
 
 

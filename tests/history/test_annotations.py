@@ -3,8 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.errors import HistoryError
 from loadwatch.history import History
 from loadwatch.records import Alert, Contribution, Label, Maintenance, Sample, Span

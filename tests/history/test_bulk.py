@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.errors import HistoryError
 from loadwatch.history import History, schema
 from loadwatch.records import Alert, Label, Maintenance, Recording, Sample, Span

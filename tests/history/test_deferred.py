@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import eventually
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.errors import HistoryError
 from loadwatch.history import DeferredHistory, History
 from loadwatch.records import Label, Sample, Span

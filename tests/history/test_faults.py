@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from manual_clock import ManualClock
 
 import loadwatch
-from loadwatch.clock import ManualClock
 from loadwatch.errors import HistoryError, ServiceError
 from loadwatch.history import History, HistoryBusyError, HistoryUnwritableError, StateLock
 from loadwatch.history import history as history_module

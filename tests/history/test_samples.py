@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.errors import HistoryError
 from loadwatch.history import History, database
 from loadwatch.records import Recording, Sample, Span

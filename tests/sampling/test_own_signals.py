@@ -13,8 +13,8 @@ import pytest
 from conftest import eventually
 from hypothesis import given
 from hypothesis import strategies as st
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.errors import SamplingError
 from loadwatch.sampling import Sampler
 from loadwatch.sampling.exposition import LARGEST_PAGE, MOST_SERIES, MetricsPage, fetch_page
@@ -52,6 +52,12 @@ class Pages:
         return MetricsPage(answer.encode())
 
 
+def settled(source: OwnSignalSource) -> bool:
+    """Whether the page that was asked for has come or failed, within five seconds."""
+    with source._state:
+        return source._state.wait_for(lambda: source._asked is None, 5.0)
+
+
 def readings(
     *pages: str | Exception, signals: list[OwnSignal] | None = None
 ) -> Iterator[Mapping[str, float]]:
@@ -60,7 +66,7 @@ def readings(
     try:
         assert all(math.isnan(value) for value in source.read(0.0).values())
         for _ in pages:
-            assert source.settle(5.0)
+            assert settled(source)
             yield source.read(0.0)
     finally:
         source.close()
@@ -151,7 +157,7 @@ def test_after_a_suspension_the_next_page_is_the_first() -> None:
     found = []
     for number in range(4):
         found.append(source.read(0.0)["requests"])
-        assert source.settle(5.0)
+        assert settled(source)
         if number == 1:
             source.forget()
     source.close()
@@ -234,7 +240,7 @@ def test_an_exporter_is_asked_once_a_sample_however_many_signals_it_gives() -> N
         signals = [own(f"s{n}", "queue", exporter.url, kind="gauge") for n in range(5)]
         (source,) = own_sources(signals, 0.02)
         source.read(0.0)
-        assert source.settle(5.0)
+        assert settled(source)
         assert source.read(0.0) == {f"s{n}": 4.0 for n in range(5)}
         source.close()
         assert exporter.requests <= 2
@@ -253,7 +259,7 @@ def test_an_exporter_that_hangs_delays_no_sample() -> None:
             took -= time.monotonic()
             sample = sampler.sample()
             took += time.monotonic()
-            assert source.settle(5.0)
+            assert settled(source)
         assert took < 0.2
         assert sample is not None
         assert math.isnan(sample.values["requests"])
@@ -287,7 +293,7 @@ def test_a_sample_that_comes_early_is_no_end_of_a_fault() -> None:
     answers = Pages(SamplingError("gone"), "queue 1\n")
     source = OwnSignalSource("x", [own("queue", "queue", kind="gauge")], 10.0, fetch=answers)
     source.read(0.0)
-    assert source.settle(5.0)
+    assert settled(source)
     assert [str(outcome(source)) for _ in range(3)] == ["gone"] * 3
     source.forget()
     assert str(outcome(source)) == "{'queue': nan}"
@@ -311,7 +317,7 @@ def test_exchanging_what_is_attached_keeps_nothing_of_before() -> None:
     for _ in range(3):
         clock.advance(1.0)
         sampler.sample()
-        assert all(source.settle(5.0) for source in sources.values())
+        assert all(settled(source) for source in sources.values())
     counted = sampler.failures["exporters"]
     sampler.attach([OwnSignalSource("b", [own("b")], 60.0, fetch=Pages(*[lost] * 9))])
     clock.advance(1.0)
@@ -336,7 +342,7 @@ def test_an_exporter_that_comes_and_goes_does_not_fill_the_log(caplog: pytest.Lo
         for _ in range(20):
             clock.advance(1.0)
             sampler.sample()
-            assert source.settle(5.0)
+            assert settled(source)
     sampler.close()
 
     assert sampler.failures["exporters"] >= 9

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock, SystemClock
+from loadwatch.clock import SystemClock
 from loadwatch.records import Sample
 from loadwatch.sampling import Sampler, default_sources
 from loadwatch.sampling.sampler import SHORTEST_INTERVAL_SECONDS

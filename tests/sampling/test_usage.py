@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock, SystemClock
+from loadwatch.clock import SystemClock
 from loadwatch.culprits import culprit_words
 from loadwatch.records import Culprits
 from loadwatch.sampling import Sampler, processes

@@ -5,9 +5,9 @@ import math
 from dataclasses import replace
 
 import pytest
+from manual_clock import ManualClock
 
 from loadwatch.build import Build
-from loadwatch.clock import ManualClock
 from loadwatch.judge.statistics import AlertStatistics
 from loadwatch.model.bundle import Card
 from loadwatch.records import (

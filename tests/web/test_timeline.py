@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from manual_clock import ManualClock
 
-from loadwatch.clock import ManualClock
 from loadwatch.history import History
 from loadwatch.records import Recording, Sample, Snapshot
 from loadwatch.signals import NAMES
