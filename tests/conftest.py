@@ -31,13 +31,23 @@ ON_REQUEST = ("bench", "e2e")
 """Markers of tests that run only where ``-m`` or an argument names them: they want peers, or minutes."""
 
 
+def asked(config: pytest.Config) -> list[str]:
+    """What the command line names: the expression of ``-m``, options, paths."""
+    return [str(word) for word in (config.option.markexpr, *config.invocation_params.args)]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Load no folder in which nothing will run: to import what the benchmarks compare with takes seconds."""
+    unasked = {"e2e": "e2e" not in " ".join(asked(config)), "benchmarks": config.option.markexpr == "quick"}
+    return unasked.get(collection_path.name) or None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what nobody asked for, and mark as quick what is not marked as anything slower."""
-    asked = [config.option.markexpr, *config.invocation_params.args]
     for item in items:
         if not any(item.get_closest_marker(name) for name in ("slow", *ON_REQUEST)):
             item.add_marker("quick")
-    unasked = {name for name in ON_REQUEST if not any(name in str(word) for word in asked)}
+    unasked = {name for name in ON_REQUEST if not any(name in word for word in asked(config))}
     left = [item for item in items if any(item.get_closest_marker(name) for name in unasked)]
     if left:
         config.hook.pytest_deselected(items=left)

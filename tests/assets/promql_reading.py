@@ -1,5 +1,6 @@
 """Reads PromQL out of the shipped files and takes it apart."""
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ def panels(dashboard: Json) -> list[Json]:
     return [panel for panel in found if panel["type"] != "row"]
 
 
+@functools.cache
 def rules(path: Path = RULES) -> list[Json]:
     return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
 

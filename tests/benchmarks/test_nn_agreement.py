@@ -28,6 +28,7 @@ def assert_agree(actual: Array, expected: Array) -> None:
     np.testing.assert_allclose(actual, expected, atol=AGREE * np.abs(expected).max(), rtol=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", ["relu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("kind", ["classifier", "regressor"])
 def test_gradient_agrees_with_scikit_learn(hidden: str, kind: str) -> None:

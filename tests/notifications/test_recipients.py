@@ -115,6 +115,7 @@ def test_the_check_shows_schemes_alone(invoke: Invoke, tmp_path: Path) -> None: 
         assert "mailto://" in end.output
 
 
+@pytest.mark.slow
 def test_an_url_that_the_library_cannot_use_is_refused_at_the_check(invoke: Invoke, tmp_path: Path) -> None:  # noqa: F811
     """A slip in the name of a service is found when it is typed, and not when the first alert comes."""
     pytest.importorskip("apprise")

@@ -50,6 +50,7 @@ def test_a_fair_candidate_is_published(recording, model):
     assert decision.figures["rows"] == 7_000 - START
 
 
+@pytest.mark.slow
 def test_a_worse_candidate_is_refused_with_the_reason(recording, model):
     """The refusal names who was better, and by how much."""
     decision = judge_forecast(

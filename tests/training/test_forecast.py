@@ -86,6 +86,7 @@ def bursts(days: float, step: float = 60.0) -> Recording:
     return Recording(1_741_564_800.0 + times, ("cpu",), cpu[:, None])
 
 
+@pytest.mark.slow
 def test_a_busy_host_that_turned_idle_is_believed_within_hours():
     """Though it was never calm for so long before; while it is busy, high load stays likely."""
     past = bursts(2.0)
@@ -330,6 +331,7 @@ def test_earlier_rows_know_what_was_known_at_their_end(recording):
     )
 
 
+@pytest.mark.slow
 def test_a_whole_history_is_measured_on_all_of_its_rows(recording):
     """On the earlier ones by folds, on the newest by the model that had not learned them."""
     host = recording.rows(0, 2_000)

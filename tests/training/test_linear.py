@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from loadwatch.features.moments import Moments, Normaliser
 from loadwatch.labels.rule import Rule
@@ -20,13 +19,15 @@ def table() -> TrainingTable:
     return learning_table(recording, levels, (0, 300), np.random.default_rng(0))[0]
 
 
+@pytest.mark.slow
 def test_the_logistic_regression_is_the_known_one():
     """Newton's method ends where scikit-learn's solver ends."""
+    library = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 3))
     y = (X @ [1.0, -2.0, 0.0] + rng.logistic(size=500) > 1.0).astype(float)
     weights = rng.uniform(0.5, 1.5, 500)
-    theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(X, y, weights)
+    theirs = library.LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(X, y, weights)
     # Ours shrinks the bias by a thousandth of what it shrinks a weight; theirs not at all.
     np.testing.assert_allclose(
         fit_logistic(X, y, weights), [*theirs.coef_[0], theirs.intercept_[0]], rtol=1e-3, atol=1e-4
