@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from loadwatch.features.recurrence import Integers
+from loadwatch.features.recurrence import Flags, Integers
 from loadwatch.records import Floats
 
 
@@ -28,20 +28,28 @@ def column_medians(table: Floats) -> Floats:
     return np.asarray(column_quantiles(table, np.array([0.5]))[0])
 
 
-def trailing_medians(table: Floats, window: int) -> tuple[Floats, Integers]:
-    """Of each ``window`` successive rows of table (N + window - 1, K): medians (N, K), NaN left out.
-
-    And of how many values each is the median.
-    """
-    ordered = sliding_window_view(table, window, axis=0).copy()
-    ordered.sort(axis=-1)  # NaN comes last
-    sums = np.cumsum(np.isfinite(table), axis=0)
+def trailing_counts(flags: Flags, window: int) -> Integers:
+    """(N, K) how many of each ``window`` successive rows of flags (N + window - 1, K) are true."""
+    sums: Integers = np.cumsum(flags, axis=0, dtype=np.int64)
     counts = sums[window - 1 :].copy()
     counts[1:] -= sums[:-window]
-    low, high = np.maximum(counts - 1, 0) // 2, counts // 2
-    below, above = (np.take_along_axis(ordered, place[..., None], -1)[..., 0] for place in (low, high))
+    return counts
+
+
+def trailing_medians(table: Floats, window: int, wanted: Flags) -> Floats:
+    """Of each ``window`` successive rows of table (N + window - 1, K): medians (N, K), NaN left out.
+
+    wanted: (N, K) which of them to work out, for each takes a sort; NaN for the others.
+    """
+    medians = np.full(wanted.shape, np.nan)
+    ordered = sliding_window_view(table, window, axis=0)[wanted]
+    ordered.sort(axis=-1)  # NaN comes last
+    counts = trailing_counts(np.isfinite(table), window)[wanted]
+    each = np.arange(len(ordered))
+    below, above = ordered[each, np.maximum(counts - 1, 0) // 2], ordered[each, counts // 2]
     # Of an odd number both are the same; halved apart, so that two large values stay finite.
-    return np.where(low == high, below, 0.5 * below + 0.5 * above), counts
+    medians[wanted] = np.where(counts % 2, above, 0.5 * below + 0.5 * above)
+    return medians
 
 
 def lower_medians(table: Floats) -> Floats:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from loadwatch.features.half_hours import SLOTS, WEEK, HalfHourMeans, half_hour_runs
-from loadwatch.features.quantiles import lower_medians, trailing_medians
+from loadwatch.features.quantiles import lower_medians, trailing_counts, trailing_medians
 from loadwatch.features.recurrence import Flags, Integers
 from loadwatch.records import Floats
 
@@ -77,9 +77,14 @@ class LevelDrift(_Follower):
         return np.where(np.abs(moved) < np.abs(residuals), moved, residuals)
 
     def _renewed(self, means: Floats, count: int) -> Floats:  # noqa: ARG002 - one form for all
-        median, known = trailing_medians(means, DAYS * SLOTS)
+        known, far = (
+            trailing_counts(flags, DAYS * SLOTS)
+            for flags in (np.isfinite(means), np.abs(means) > self._width)
+        )
+        # The median is no further than the width unless at least half of the values are.
+        median = trailing_medians(means, DAYS * SLOTS, (known >= SLOTS) & (2 * far >= known))
         moved = np.sign(median) * np.maximum(np.abs(median) - self._width, 0.0)
-        return np.where((known >= SLOTS) & np.isfinite(moved), moved, 0.0)
+        return np.where(np.isfinite(moved), moved, 0.0)
 
 
 class RecurringOddity(_Follower):
@@ -94,12 +99,13 @@ class RecurringOddity(_Follower):
     def _renewed(self, means: Floats, count: int) -> Floats:
         places = self._depth + np.arange(count)
         days = _highest(means, places - SLOTS * np.arange(1, DAYS + 1)[:, None])
-        typical, _ = trailing_medians(means[-(DAYS * SLOTS + count - 1) :], DAYS * SLOTS)
         known = np.isfinite(days).sum(axis=0)
         daily = np.take_along_axis(np.sort(days, axis=0), np.maximum(known - OFTEN, 0)[None], axis=0)[0]
         weeks = _highest(means, places - WEEK * np.arange(1, WEEKS + 1)[:, None])
         weekly = np.where(np.isfinite(weeks).sum(axis=0) >= LEAST_WEEKS, lower_medians(weeks), 0.0)
-        return np.maximum(np.where((known >= OFTEN) & (daily > OVER_TYPICAL * typical), daily, 0.0), weekly)
+        wanted = (known >= OFTEN) & (daily > weekly)
+        typical = trailing_medians(means[-(DAYS * SLOTS + count - 1) :], DAYS * SLOTS, wanted)
+        return np.where(daily > OVER_TYPICAL * typical, daily, weekly)
 
 
 def _highest(means: Floats, places: Integers) -> Floats:

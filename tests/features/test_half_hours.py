@@ -13,6 +13,7 @@ from loadwatch.features.quantiles import (
     column_medians,
     column_quantiles,
     lower_medians,
+    trailing_counts,
     trailing_medians,
 )
 
@@ -83,13 +84,14 @@ def test_quantiles_leave_out_what_is_unknown():
 @pytest.mark.parametrize("columns", [1, 3])
 @pytest.mark.parametrize("rows", [7, 12])
 def test_trailing_medians_are_those_of_each_stretch(columns, rows):
-    """Of one column and one stretch as of many; the table stays as it was."""
+    """Of one column and one stretch as of many, NaN where not wanted; the table stays as it was."""
     table = np.random.default_rng(0).normal(size=(rows, columns))
     table[2:4] = np.nan
-    before = table.copy()
-    medians, counts = trailing_medians(table, 7)
+    before, wanted = table.copy(), np.ones((rows - 6, columns), bool)
+    wanted[1:2, 0] = False
+    medians, counts = trailing_medians(table, 7, wanted), trailing_counts(np.isfinite(table), 7)
     for first in range(rows - 6):
         part = table[first : first + 7]
-        np.testing.assert_allclose(medians[first], column_medians(part))
+        np.testing.assert_allclose(medians[first], np.where(wanted[first], column_medians(part), np.nan))
         np.testing.assert_array_equal(counts[first], np.isfinite(part).sum(axis=0))
     np.testing.assert_array_equal(table, before)
