@@ -45,7 +45,6 @@ class Judge:
         self._judgement = Judgement()
         self._seen: AlertInput | None = None
         self._since: dict[Verdict, float] = {}
-        self._key: tuple[object, ...] | None = None
         self.horizons: tuple[int, ...] = ()
         self.adopt(dict.fromkeys(horizons, 0.5))
 
@@ -240,13 +239,13 @@ class Judge:
             self._reset_flags()
             closed += self._alerter.suspend(now)
             return self._conclude(dict.fromkeys(self.horizons, False), {}, False, [], closed)
-        chances = dict(zip(self.horizons, evidence.probabilities, strict=True))
-        high_load, flagged_by = self._flag_high_load(evidence, chances, elapsed)
+        ahead = evidence.probabilities[len(self.horizons) - len(self._ahead) :]
+        high_load, flagged_by = self._flag_high_load(evidence, ahead, elapsed)
         score = math.nan if evidence.training else evidence.anomaly_score
         anomaly = self._anomaly.update(score, elapsed)
         seen = AlertInput(
             level=evidence.level,
-            probabilities=tuple(chances[horizon] for horizon in self._ahead),
+            probabilities=ahead,
             anomaly_score=score,
             anomaly_flag=bool(anomaly),
             origin=self._now.flagged_by,
@@ -260,23 +259,25 @@ class Judge:
         return self._conclude(high_load, flagged_by, anomaly, opened, closed + over)
 
     def _flag_high_load(
-        self, evidence: Evidence, chances: Mapping[int, float], elapsed: float
+        self, evidence: Evidence, ahead: Sequence[float], elapsed: float
     ) -> tuple[dict[int, bool], dict[int, FlagSource]]:
         high_load: dict[int, bool] = {}
         flagged_by: dict[int, FlagSource] = {}
         limited = self._limit_checks.update(evidence.values, elapsed)
-        now = self._now.update(evidence.level, chances.get(0, math.nan), limited, elapsed)
+        speaks_of_now = len(ahead) < len(self.horizons)
+        chance = evidence.probabilities[0] if speaks_of_now else math.nan
+        now = self._now.update(evidence.level, chance, limited, elapsed)
         origin = self._now.flagged_by
-        if now is not None and 0 in self.horizons:
+        if now is not None and speaks_of_now:
             high_load[0] = now
             if origin is not None:
                 flagged_by[0] = origin
         # From near to far: high within a minute is high within a quarter of an hour, whoever says so.
-        for horizon, flag in self._ahead.items():
-            ahead = flag.update(chances[horizon], elapsed, implied=origin is not None)
-            if ahead is not None:
-                high_load[horizon] = ahead
-            if ahead:
+        for (horizon, flag), probability in zip(self._ahead.items(), ahead, strict=True):
+            high = flag.update(probability, elapsed, implied=origin is not None)
+            if high is not None:
+                high_load[horizon] = high
+            if high:
                 flagged_by[horizon] = origin = origin or "model"
         return high_load, flagged_by
 
@@ -324,21 +325,13 @@ class Judge:
                 self._since.pop(verdict, None)
         # Apart, so that it does not flicker around the moment when the tokens pays its debt.
         self._spent = alerter.tokens.content(self._last) < (0.5 if self._spent else 0.0)
-        alerts = alerter.stages()
-        key = (
-            tuple(high_load.items()),
-            tuple(flagged_by.items()),
-            anomaly,
-            tuple(alerts.items()),
-            self._spent,
-        )
-        if opened or closed or key != self._key:
-            self._judgement = Judgement(
-                high_load, flagged_by, anomaly, alerts, self._spent, tuple(opened), tuple(closed)
-            )
-            self._key = key
+        state = (high_load, flagged_by, anomaly, alerter.stages(), self._spent)
+        said = self._judgement
         if opened or closed:
-            self._key, self._quiet = None, False  # an event is told once
+            self._quiet = False  # an event is told once
+        elif not (said.opened or said.closed) and state == said.state:
+            return said
+        self._judgement = Judgement(*state, tuple(opened), tuple(closed))
         return self._judgement
 
     def to_state(self) -> dict[str, Any]:

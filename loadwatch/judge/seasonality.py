@@ -79,6 +79,7 @@ class Seasonality:
         self._slot = -1
         self._ends = 0.0
         self._entered = self._lost_seconds = self._high_seconds = self._allowance = 0.0
+        self._familiar: dict[tuple[int, int], float] = {}  # of spans asked for since something was learned
 
     @property
     def has_seen_a_day(self) -> bool:
@@ -131,9 +132,12 @@ class Seasonality:
         A forecast must not take credit for it, nor for being a little early.
         """
         until = timestamp + horizon + EARLY_SECONDS
-        first, last = int(timestamp // SLOT_SECONDS), int(until // SLOT_SECONDS)
-        share = max(max(self._day.share(slot), self._week.share(slot)) for slot in range(first, last + 1))
-        return max(0.0, log_odds(share) - log_odds(self._base))
+        span = int(timestamp // SLOT_SECONDS), int(until // SLOT_SECONDS)
+        if span not in self._familiar:
+            slots = range(span[0], span[1] + 1)
+            share = max(max(self._day.share(slot), self._week.share(slot)) for slot in slots)
+            self._familiar[span] = max(0.0, log_odds(share) - log_odds(self._base))
+        return self._familiar[span]
 
     def _learn(self, slot: int, high_seconds: float) -> None:
         self._day.learn(slot, high_seconds)
@@ -141,6 +145,7 @@ class Seasonality:
         self._learned += 1
         # Half forgotten after a week of half hours, like the profiles.
         self._base += max(1.0 / self._learned, 0.002) * ((high_seconds > 0.0) - self._base)
+        self._familiar.clear()
 
     def to_state(self) -> dict[str, Any]:
         """What a restart must not forget."""
@@ -159,6 +164,7 @@ class Seasonality:
         self._day.restore(state["day"])
         self._week.restore(state["week"])
         self._base, self._learned = state["base"], state["learned"]
+        self._familiar.clear()
         self._pending = None if state["pending"] is None else (state["pending"][0], state["pending"][1])
         self._slot, self._ends, self._entered, self._lost_seconds, self._high_seconds = state["running"]
         self._allowance = state["allowance"]

@@ -61,7 +61,7 @@ class AlertTrigger:
 
     def is_worst(self, now: float, severity: float) -> bool:
         """Whether it is worse than all of the last four weeks and this trouble when it last had an alert."""
-        return severity > max(self._line, WORSE * max(self.severities.worst(now), self._alerted))
+        return severity > self._line and severity > WORSE * max(self.severities.worst(now), self._alerted)
 
     def end(self, now: float) -> None:
         """The trouble is over: into the severity history with it."""

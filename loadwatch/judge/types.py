@@ -53,6 +53,11 @@ class Judgement:
     opened: tuple[Alert, ...] = ()
     closed: tuple[Alert, ...] = ()
 
+    @property
+    def state(self) -> tuple[object, ...]:
+        """All but the events."""
+        return self.high_load, self.flagged_by, self.anomaly, self.alerts, self.budget_spent
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgements:
