@@ -117,6 +117,14 @@ def test_the_network_imports_numpy_only() -> None:
     assert wrong == []
 
 
+def test_what_runs_programs_of_others_is_in_one_folder() -> None:
+    """`.ci/run` asks for the end-to-end runs by their folder."""
+    tests = Path(__file__).parent
+    marked = [path for path in tests.rglob("test_*.py") if "pytest.mark." + "e2e" in path.read_text()]
+
+    assert {path.parent for path in marked} == {tests / "e2e"}
+
+
 def test_the_top_of_the_repository_is_one_glance() -> None:
     """A newcomer finds six things there and nothing else; what tools want lies in hidden folders."""
     root = Path(__file__).parents[1]

@@ -1,6 +1,7 @@
 """History from storages as they really are: two kinds, and hosts that no name tells apart."""
 
 import contextlib
+import math
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from loadwatch.history import History
+from loadwatch.interchange import write_openmetrics
 from loadwatch.records import Recording
 
 from .programs import free_port, running, wait_for
@@ -195,3 +197,33 @@ def test_what_was_exported_is_found_again_in_a_prometheus(prometheus: str, tmp_p
     expected, actual = stored(here), stored(there)
     np.testing.assert_array_equal(actual.timestamps, expected.timestamps)
     np.testing.assert_array_equal(actual.with_signals(expected.signals).values, expected.values)
+
+
+def test_prometheus_takes_what_is_written(tmp_path: Path) -> None:
+    """Promtool makes blocks of it that hold every known value."""
+    recording = Recording(
+        np.array([1_700_000_000.0, 1_700_000_005.5]),
+        ("cpu", "load_1"),
+        np.array([[0.25, 3.0], [math.nan, 4.5]]),
+    )
+    source = tmp_path / "history.om"
+    with source.open("w") as stream:
+        write_openmetrics(recording, stream, {"instance": "localhost:10074", "job": "loadwatch"})
+    blocks = tmp_path / "blocks"
+    subprocess.run(
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", source, blocks],
+        check=True,
+        capture_output=True,
+    )
+    (blocks / "wal").mkdir()  # promtool 2.42 looks for one
+    dump = subprocess.run(
+        ["promtool", "tsdb", "dump", blocks], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert sorted(line.split("} ")[1] for line in dump.splitlines()) == [
+        "0.25 1700000000000",
+        "1.7000000055e+09 1700000005500",
+        "1.7e+09 1700000000000",
+        "3 1700000000000",
+        "4.5 1700000005500",
+    ]

@@ -1,7 +1,5 @@
 import io
 import math
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -129,30 +127,3 @@ def test_signals_and_rows_that_would_fill_the_memory_are_refused(tmp_path: Path)
         read_openmetrics(file, largest_bytes=400_000)
     with pytest.raises(HistoryError, match="fills the memory allowed"):
         read_openmetrics(file, largest_bytes=100_000)
-
-
-@pytest.mark.e2e
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs Prometheus' promtool")
-def test_prometheus_takes_what_is_written(tmp_path: Path) -> None:
-    """Promtool makes blocks of it that hold every known value."""
-    source = tmp_path / "history.om"
-    with source.open("w") as stream:
-        write_openmetrics(RECORDING, stream, {"instance": "localhost:10074", "job": "loadwatch"})
-    blocks = tmp_path / "blocks"
-    subprocess.run(
-        ["promtool", "tsdb", "create-blocks-from", "openmetrics", source, blocks],
-        check=True,
-        capture_output=True,
-    )
-    (blocks / "wal").mkdir()  # promtool 2.42 looks for one
-    dump = subprocess.run(
-        ["promtool", "tsdb", "dump", blocks], check=True, capture_output=True, text=True
-    ).stdout
-
-    assert sorted(line.split("} ")[1] for line in dump.splitlines()) == [
-        "0.25 1700000000000",
-        "1.7000000055e+09 1700000005500",
-        "1.7e+09 1700000000000",
-        "3 1700000000000",
-        "4.5 1700000005500",
-    ]
