@@ -13,7 +13,7 @@ import pytest
 from conftest import eventually
 from processes import Daemon, Program, free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 
 def need(program: str) -> str:
@@ -61,6 +61,7 @@ def test_a_real_prometheus_scrapes_it_and_promtool_has_nothing_to_say(tmp_path: 
             assert {series["metric"]["horizon"] for series in found} == {"0", "60", "300", "900"}
 
 
+@pytest.mark.alone
 def test_stress_ng_raises_the_flag_within_three_intervals_and_its_end_clears_it(tmp_path: Path) -> None:
     """The flag for now follows the rule: up within three intervals, down within a minute.
 
@@ -131,6 +132,7 @@ def prefer(program: Program) -> None:
         group.write_text("-19")
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("resource", "rule", "load", "program"),
