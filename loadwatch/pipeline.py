@@ -16,6 +16,7 @@ import numpy.typing as npt
 from loadwatch.history import History
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Model
+from loadwatch.model.level import QUANTILES
 from loadwatch.model.patterns import Similarity, explained, lifted
 from loadwatch.records import Contribution, Floats, Recording, Sample, Verdict
 
@@ -39,8 +40,7 @@ class Scores:
     horizon, which is what is learned, judged and scored; shown: (N, H) the same with now included, which is
     what people are told; anomaly: (N,) 0 to 1. NaN while unknown.
     features: (N, F) what the forecast saw; anomaly_shares: (N, J) what each signal adds to the anomaly score;
-    level_forecast: (N, A, 2) quantiles of the highest level now or within each horizon ahead; logits: (N, H)
-    of the forecast alone.
+    logits: (N, O) of the forecast alone.
     """
 
     levels: Floats
@@ -49,7 +49,6 @@ class Scores:
     anomaly: Floats
     features: Floats
     anomaly_shares: Floats
-    level_forecast: Floats
     logits: Floats
 
 
@@ -90,19 +89,18 @@ class Scorer:
         levels = self._level.extend(recording)
         values = recording.with_signals(forecast.spec.signals).values
         features = self._features.extend(times, values, levels)
-        probabilities, peaks, logits = forecast.look_ahead(features)
+        probabilities, logits = forecast.look_ahead(features)
         if self._labelled is not None:
             self._similarity = self._labelled.extend(recording)
             probabilities = lifted(probabilities, self._similarity.chances)
-        blind = self._is_blind(times, levels)
-        probabilities[blind] = peaks[blind] = np.nan
+        probabilities[self._is_blind(times, levels)] = np.nan
         if self._anomaly is None:
             anomaly, shares = np.full(len(times), np.nan), np.empty((len(times), 0))
         else:
             scored = self._anomaly.extend(recording)
             anomaly, shares = scored.scores, scored.contributions
         shown = self._with_now(probabilities, levels)
-        self._newest = Scores(levels, probabilities, shown, anomaly, features, shares, peaks, logits)
+        self._newest = Scores(levels, probabilities, shown, anomaly, features, shares, logits)
         return self._newest
 
     def _is_blind(self, times: Floats, levels: Floats) -> npt.NDArray[np.bool_]:
@@ -128,6 +126,14 @@ class Scorer:
         if self.model.forecast.horizons[0] == 0:
             shown[:, 0] = now
         return shown
+
+    def level_forecast(self) -> Floats:
+        """(A, 2) quantiles of the highest level now or within each horizon ahead, of the newest row."""
+        scores, forecast = self._newest, self.model.forecast
+        if scores is None or not np.isfinite(scores.probabilities[-1:]).any():
+            return np.full((len(forecast.ahead), len(QUANTILES)), np.nan)
+        newest: Floats = forecast.peaks(scores.features[-1:], scores.logits[-1:])[0]
+        return newest
 
     def contributions(self, row: int = -1) -> dict[Verdict, tuple[Contribution, ...]]:
         """Why a row of the newest call is scored and shown as it is, by verdict, strongest first."""

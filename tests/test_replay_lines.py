@@ -15,7 +15,7 @@ def test_a_line_holds_what_is_known_and_leaves_the_rest_empty(first: float) -> N
     times = np.array([first, first + 60.0])
     probabilities = np.array([[np.nan, np.nan], [1e-7, 0.123456789]])
     nothing = np.empty((2, 0))
-    scores = Scores(np.ones(2), probabilities, probabilities, np.array([np.nan, 0.25]), *[nothing] * 4)
+    scores = Scores(np.ones(2), probabilities, probabilities, np.array([np.nan, 0.25]), *[nothing] * 3)
     flags = np.array([[-1, -1], [0, 1]], np.int8)
     judgements = Judgements(
         flags,

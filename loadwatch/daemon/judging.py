@@ -155,7 +155,7 @@ class LiveJudge:
             judgement.flagged_by.get(0),
             None if np.isnan(level) else level,
             scorer.deciding,
-            _known_levels(scorer.model.forecast.ahead, scores.level_forecast[0].tolist()),
+            _known_levels(scorer.model.forecast.ahead, scorer.level_forecast().tolist()),
             limits={name: sample.values[name] for name in limits},
             alerts=judgement.alerts,
             no_alert=self._no_alert,

@@ -32,12 +32,10 @@ STEPS: Final = 32  # parts of the way from the ordinary to now, for the contribu
 class Outlook(NamedTuple):
     """What is ahead of N moments.
 
-    chances: (N, H) of high load; peaks: (N, A, 2) quantiles of the highest level now or within each of the A
-    horizons ahead, NaN where the model says none; logits: (N, H) of the chances.
+    chances: (N, H) of high load; logits: (N, O) of the chances, then of the other limits of the load level.
     """
 
     chances: Floats
-    peaks: Floats
     logits: Floats
 
 
@@ -82,14 +80,17 @@ class ForecastModel:
 
     def look_ahead(self, features: Floats) -> Outlook:
         """What is ahead of the moments with features (N, F)."""
-        outputs = self._separate(features)
-        logits = self._rising(outputs[:, : len(self.horizons)])
-        chances = sigmoid(logits)
+        logits = self._separate(features)
+        return Outlook(sigmoid(self._rising(logits[:, : len(self.horizons)])), logits)
+
+    def peaks(self, features: Floats, logits: Floats) -> Floats:
+        """(N, A, 2) quantiles of the highest level now or within each of the A horizons ahead.
+
+        features: (N, F) and their logits (N, O) as `look_ahead` gave them. NaN where the model says none.
+        """
         if self.level is None:
-            peaks = np.full((len(features), len(self.ahead), len(QUANTILES)), np.nan)
-        else:
-            peaks = self.level.quantiles(self.exceedances(self.level, outputs), self.levels(features))
-        return Outlook(chances, peaks, logits)
+            return np.full((len(features), len(self.ahead), len(QUANTILES)), np.nan)
+        return self.level.quantiles(self.exceedances(self.level, logits), self.levels(features))
 
     def levels(self, features: Floats) -> Floats:
         """The load level (N,) last known in features (N, F)."""
@@ -151,7 +152,7 @@ class ForecastModel:
     ) -> tuple[Contribution, ...]:
         """What moved the logit of ``horizon`` away from that of an ordinary moment, by signal, largest first.
 
-        features: (F,) and their logits (H,) as `look_ahead` gave them. The contributions add up to the
+        features: (F,) and their logits (O,) as `look_ahead` gave them. The contributions add up to the
         difference of the two logits (integrated gradients); where a shorter horizon ahead is likelier and
         speaks for this one, to that of the shorter one. What came from the load level is shared among
         ``deciding``, the signals that set it; where none are given it stands under the name ``level``.

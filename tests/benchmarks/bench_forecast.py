@@ -87,7 +87,8 @@ def forecast(model: ForecastModel, recording: Recording, levels: np.ndarray) -> 
     features = model.features().extend(
         recording.timestamps, recording.with_signals(model.spec.signals).values, levels
     )
-    return model.look_ahead(features)[:2]
+    chances, logits = model.look_ahead(features)
+    return chances, model.peaks(features, logits)
 
 
 def coverage(recording: Recording, rule: Rule, horizon: int, quantiles: np.ndarray) -> dict[str, float]:

@@ -79,9 +79,9 @@ def test_a_model_from_before_the_load_level_was_told_forecasts_on() -> None:
     old_meta = {**meta, "format": 1, "parts": {**meta["parts"], "forecast": forecast}}
     old = Model.from_bytes(storage.pack(old_meta, old_arrays)).forecast
     features = np.random.default_rng(0).random((20, len(new.forecast.spec.names)))
-    chances, levels, _ = old.look_ahead(features)
+    chances, logits = old.look_ahead(features)
     np.testing.assert_allclose(chances, new.forecast.look_ahead(features)[0], rtol=1e-5)
-    assert np.isnan(levels).all()
+    assert np.isnan(old.peaks(features, logits)).all()
 
 
 def test_the_anomaly_model_of_an_earlier_version_is_left_out() -> None:

@@ -54,7 +54,8 @@ def test_the_level_to_come_stays_below_its_quantiles_as_often_as_they_say(record
     model, _ = Lesson(recording.rows(0, half), RULE, HORIZONS, seed=1).earlier()
     levels = RULE.levels(recording)
     values = recording.with_signals(model.spec.signals).values
-    _, quantiles, _ = model.look_ahead(model.features().extend(recording.timestamps, values, levels))
+    features = model.features().extend(recording.timestamps, values, levels)
+    quantiles = model.peaks(features, model.look_ahead(features).logits)
     came = np.fmax(peaks(recording.timestamps, levels, model.ahead), levels[:, None])
     known = np.isfinite(came) & (np.arange(len(recording)) >= half)[:, None]
     for place in range(len(model.ahead)):
@@ -71,7 +72,8 @@ def test_a_short_history_says_nothing_of_the_level_to_come():
     features = model.features().extend(
         young.timestamps, young.with_signals(model.spec.signals).values, RULE.levels(young)
     )
-    chances, quantiles, _ = model.look_ahead(features)
+    chances, logits = model.look_ahead(features)
+    quantiles = model.peaks(features, logits)
     assert np.isfinite(chances).all()
     assert np.isnan(quantiles).all()
 
