@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from itertools import chain
+from typing import Final
 
 import numpy as np
-from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
@@ -20,10 +20,10 @@ from loadwatch.build import build, version_of
 from loadwatch.clock import Clock, age_of
 from loadwatch.exporter import table
 from loadwatch.exporter.instruments import Counter, Gauge, Histogram, Labels, gauge_family
-from loadwatch.exporter.pages import PageCache
+from loadwatch.exporter.own_process import OwnProcess
+from loadwatch.exporter.pages import Content, PageCache
 from loadwatch.exporter.selection import (
     ALERT_STAGES,
-    PROCESS_METRICS,
     USUAL_HORIZONS,
     StrongestContributions,
     culprit_shares,
@@ -35,19 +35,6 @@ from loadwatch.records import STALE_AFTER_INTERVALS, VERDICTS, Snapshot
 from loadwatch.signals import BY_NAME, Signal
 
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
-
-
-class _OwnProcess(Collector):
-    """What the daemon itself costs and since when: of the library's series those that somebody looks at."""
-
-    def __init__(self) -> None:
-        self._whole = ProcessCollector(registry=None)
-
-    def collect(self) -> Iterator[Metric]:
-        for family in self._whole.collect():
-            # The library names a counter's family without its suffix.
-            if {family.name, f"{family.name}_total"} & set(PROCESS_METRICS):
-                yield family
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +106,13 @@ class Exporter(Collector):
             value for value in vars(self).values() if isinstance(value, Counter | Gauge | Histogram)
         ]
         self._instruments = {instrument.metric: instrument for instrument in instruments}
-        self._process = _OwnProcess()
-        self._process_seen: tuple[_Published | None, tuple[Metric, ...]] = None, ()
+        self._rare = [
+            metric
+            for metric in table.METRICS
+            if metric.series is None and isinstance(self._instruments.get(metric), Counter)
+        ]
+        self._process = OwnProcess()
+        self._process_seen: tuple[_Published | None, list[Content]] = None, []
         self._kept = PageCache()
 
     def publish(self, snapshot: Snapshot | None) -> None:
@@ -157,8 +149,9 @@ class Exporter(Collector):
         # Once a sample: what it cost a moment later makes no other page, to be encoded and compressed anew.
         published = self._fresh()
         if published is None or published is not self._process_seen[0]:
-            self._process_seen = published, tuple(self._process.collect())
-        return self._kept.page(encode, content_type, self._contents(), self._process_seen[1]), content_type
+            self._process_seen = published, self._process.contents()
+        contents = chain(self._contents(), self._process_seen[1])
+        return self._kept.page(encode, content_type, contents), content_type
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family that has something to say, in the order of the table."""
@@ -167,25 +160,25 @@ class Exporter(Collector):
             if family.samples:
                 yield family
 
-    def _contents(self) -> Iterator[tuple[table.Metric, Any, Callable[[Any], Metric]]]:
+    def _contents(self) -> Iterator[Content]:
         """Each metric with its present values, and what makes a family of them."""
         published = self._fresh()
-        verdicts = self._verdicts(published) if published else {}
+        counted = {metric: instrument.values() for metric, instrument in self._instruments.items()}
+        rare = {metric: counted[metric] for metric in self._rare}
+        counting = sum(value > 0 for values in rare.values() for value in values.values())
+        verdicts = self._verdicts(published, counting) if published else {}
         verdicts[table.READY] = {(): float(self.is_ready())}
         verdicts[table.MAINTENANCE] = {(): float(self.is_maintenance(self._clock.wall()))}
         shown = sum(len(series) for metric, series in verdicts.items() if metric.series is None)
-        room = self._room(len(verdicts.get(table.HIGH_LOAD, ())), shown)
+        room = room_beside(len(verdicts.get(table.HIGH_LOAD, ())) or USUAL_HORIZONS, counting + shown)
+        for values in rare.values():
+            zeros = [labels for labels, value in values.items() if not value]
+            for labels in zeros[max(0, room) :]:
+                del values[labels]
+            room -= len(zeros)
         for metric in table.METRICS:
-            instrument = self._instruments.get(metric)
-            if isinstance(instrument, Counter) and metric.series is None:
-                values = instrument.values()
-                zeros = [labels for labels, value in values.items() if not value]
-                for labels in zeros[max(0, room) :]:
-                    del values[labels]
-                room -= len(zeros)
-                yield metric, values, instrument.family_of
-            elif instrument is not None:
-                yield metric, instrument.values(), instrument.family_of
+            if metric in counted:
+                yield metric, counted[metric], self._instruments[metric].family_of
             elif metric in verdicts:
                 yield metric, verdicts[metric], partial(gauge_family, metric)
 
@@ -198,7 +191,7 @@ class Exporter(Collector):
         age = age_of(self._clock, monotonic=sampled, boottime=published.boottime)
         return published if age <= STALE_AFTER_INTERVALS * self.interval else None
 
-    def _verdicts(self, published: _Published) -> dict[table.Metric, dict[Labels, float]]:
+    def _verdicts(self, published: _Published, counting: int) -> dict[table.Metric, dict[Labels, float]]:
         snapshot = published.snapshot
         source = snapshot.flagged_by
         flags: dict[Labels, float] = {
@@ -225,20 +218,12 @@ class Exporter(Collector):
         }
         in_trouble = sum(len(series) for metric, series in values.items() if metric.series is None)
         signals = snapshot.sample.values
+        room = room_beside(len(flags) or USUAL_HORIZONS, counting + in_trouble)
         values[table.SIGNAL] = {
             (name, self.described[name].unit if name in self.described else "1"): signals[name]
-            for name in most_telling(tuple(signals), self._room(len(flags), in_trouble))
+            for name in most_telling(tuple(signals), room)
         }
         return values
-
-    def _room(self, horizons: int, others: int) -> int:
-        """How many series are left beside all that counts and ``others``."""
-        counting = sum(
-            sum(value > 0 for value in instrument.values().values())
-            for metric, instrument in self._instruments.items()
-            if isinstance(instrument, Counter) and metric.series is None
-        )
-        return room_beside(horizons or USUAL_HORIZONS, counting + others)
 
 
 def _longest(levels: Mapping[int, tuple[float, float]]) -> dict[Labels, float]:

@@ -8,6 +8,7 @@ import math
 import threading
 from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -97,20 +98,19 @@ class Histogram:
             self._counts[bisect_left(self.metric.buckets, seconds)] += 1
             self._sum += seconds
 
-    def values(self) -> tuple[tuple[int, ...], float]:
-        """How many durations fell into each bucket, and their sum."""
+    def values(self) -> dict[Labels, float]:
+        """Line by line: how many durations were no longer than the end of each bucket, all, and their sum."""
         with self._lock:
-            return tuple(self._counts), self._sum
+            counts, total = list(accumulate(self._counts)), self._sum
+        ends = [*map(str, self.metric.buckets), "+Inf"]
+        buckets: dict[Labels, float] = {(end,): count for end, count in zip(ends, counts, strict=True)}
+        return {**buckets, ("count",): counts[-1], ("sum",): total}
 
-    def family_of(self, values: tuple[tuple[int, ...], float]) -> Metric:
+    def family_of(self, values: Mapping[Labels, float]) -> Metric:
         """The family with these values, as `values` gave them."""
-        counts, total = values
-        running, buckets = 0, []
-        for bound, count in zip((*self.metric.buckets, math.inf), counts, strict=True):
-            running += count
-            buckets.append(("+Inf" if math.isinf(bound) else str(bound), running))
+        *buckets, _, (_, total) = values.items()
         family = HistogramMetricFamily(self.metric.name, self.metric.help)
-        family.add_metric([], buckets, total)
+        family.add_metric([], [(end, count) for (end,), count in buckets], total)
         return family
 
 

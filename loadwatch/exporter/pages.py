@@ -37,7 +37,7 @@ class _Text:
     """What an encoder made of a family with these values.
 
     labels: what the values stand behind, in order; head: the lines before the first value; names: what stands
-    before each value. All are empty where the values are not the lines' one by one, as those of a histogram.
+    before each value. All are empty where the values are not the lines' one by one.
     """
 
     values: Any
@@ -78,15 +78,10 @@ class PageCache:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, Hashable], _Text] = {}
 
-    def page(
-        self, encode: Encoder, form: str, contents: Iterable[Content], others: Iterable[Metric] = ()
-    ) -> bytes:
-        """The page of these families and, behind them, of ``others``, which are always made anew.
-
-        form: names the format of ``encode``. A family without samples is left out.
-        """
+    def page(self, encode: Encoder, form: str, contents: Iterable[Content]) -> bytes:
+        """The page of these families, but for those without samples; form: names the format of ``encode``."""
         pieces = [self._piece(encode, form, *content) for content in contents]
-        return b"".join([*pieces, encode(_Families(others))])
+        return b"".join([*pieces, encode(_Families(()))])
 
     def _piece(
         self, encode: Encoder, form: str, key: Hashable, values: Any, family_of: Callable[[Any], Metric]

@@ -12,15 +12,11 @@ from typing import Final
 
 from loadwatch.culprits import largest_units
 from loadwatch.exporter import table
+from loadwatch.exporter.own_process import PROCESS_METRICS
 from loadwatch.records import VERDICTS, Contribution, Snapshot, Stage, Verdict
 from loadwatch.signals import NAMES
 
 SERIES_LIMIT: Final = 100
-PROCESS_METRICS: Final = (
-    "process_cpu_seconds_total",
-    "process_resident_memory_bytes",
-    "process_start_time_seconds",
-)
 FEWEST_SIGNALS: Final = 4
 USUAL_HORIZONS: Final = 4
 TOP: Final = 3

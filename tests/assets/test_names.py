@@ -19,7 +19,7 @@ TARGET = {"job", "instance"}
 OTHERS = {
     "up": set(),
     "ALERTS": {"alertname", "alertstate", "severity"},
-    # Of prometheus_client's ProcessCollector, which the exporter registers.
+    # Of the process itself, in `loadwatch.exporter.own_process`.
     "process_cpu_seconds_total": set(),
     "process_resident_memory_bytes": set(),
     "process_start_time_seconds": set(),

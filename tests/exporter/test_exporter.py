@@ -228,7 +228,9 @@ def test_a_healthy_host_has_at_most_a_hundred_series(exporter: Exporter, snapsho
         page, _ = exporter.scrape(accept)
         found = series(page)
         assert len(found) <= SERIES_LIMIT <= 100
-        assert {name for name in found if not name.startswith("loadwatch_")} == set(PROCESS_METRICS)
+        assert {name for name in found if not name.startswith("loadwatch_")} == {
+            metric.name for metric in PROCESS_METRICS
+        }
 
 
 def test_what_fills_up_is_named_while_it_does(exporter: Exporter, snapshot: Snapshot) -> None:
