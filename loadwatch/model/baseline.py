@@ -44,7 +44,8 @@ class AnomalySettings:
         """The same for rows ``step`` seconds apart where that is more than a minute: averages in proportion.
 
         An average over ten minutes is none where rows come every five (NAB: average precision 0.22 in place
-        of 0.18). How long a calm must last to be one does not depend on the rows.
+        of 0.18). How long a calm must last to be one, and how long a peak is held, does not depend on the
+        rows (peaks held in proportion: average precision on injected incidents 0.29 in place of 0.32).
         """
         factor, coarse = max(1.0, step / MINUTE), max(1.0, step / COARSE_STEP)
         deviations, hold = self.deviations, self.hold
@@ -57,11 +58,7 @@ class AnomalySettings:
                 forget_seconds=factor * deviations.forget_seconds,
                 variability_seconds=(coarse * slow, coarse * fast),
             ),
-            hold=replace(
-                hold,
-                smoothing_seconds=factor * hold.smoothing_seconds,
-                hold_seconds=factor * hold.hold_seconds,
-            ),
+            hold=replace(hold, smoothing_seconds=factor * hold.smoothing_seconds),
         )
 
 

@@ -19,6 +19,7 @@ WEEKS: Final = 4
 LEAST_WEEKS: Final = 2
 OVER_TYPICAL: Final = 3.0
 """What comes back each day is ordinary only if it stands out from the rest of the day by this factor."""
+ORDINARY: Final = 1.0  # oddity of a signal that spreads as it always did: its squared robust deviation
 AROUND: Final = np.array([-1, 0, 1])  # half hours: what comes back is seldom on the dot
 RUN: Final = SLOTS
 """Half hours whose answers are worked out at once."""
@@ -88,9 +89,10 @@ class LevelDrift(_Follower):
 
 
 class RecurringOddity(_Follower):
-    """The oddity that is ordinary at this half hour, because it was there before at this time.
+    """The oddity that is ordinary at this half hour, because it was there before.
 
-    On three of the last five days; or on half of the last four weeks, from two weeks on.
+    At this time on three of the last five days; or on half of the last four weeks, from two weeks on; or for
+    most of the last five days, whenever: a spread that has grown for good, as `LevelDrift` for the level.
     """
 
     def __init__(self, signals: int) -> None:
@@ -103,9 +105,14 @@ class RecurringOddity(_Follower):
         daily = np.take_along_axis(np.sort(days, axis=0), np.maximum(known - OFTEN, 0)[None], axis=0)[0]
         weeks = _highest(means, places - WEEK * np.arange(1, WEEKS + 1)[:, None])
         weekly = np.where(np.isfinite(weeks).sum(axis=0) >= LEAST_WEEKS, lower_medians(weeks), 0.0)
-        wanted = (known >= OFTEN) & (daily > weekly)
-        typical = trailing_medians(means[-(DAYS * SLOTS + count - 1) :], DAYS * SLOTS, wanted)
-        return np.where(daily > OVER_TYPICAL * typical, daily, weekly)
+        recent = means[-(DAYS * SLOTS + count - 1) :]
+        seen, odd = (
+            trailing_counts(flags, DAYS * SLOTS) for flags in (np.isfinite(recent), recent > ORDINARY)
+        )
+        often, grown = (known >= OFTEN) & (daily > weekly), (2 * seen >= DAYS * SLOTS) & (2 * odd >= seen)
+        typical = trailing_medians(recent, DAYS * SLOTS, often | grown)
+        answers = np.where(often & (daily > OVER_TYPICAL * typical), daily, weekly)
+        return np.where(grown, np.maximum(answers, typical), answers)
 
 
 def _highest(means: Floats, places: Integers) -> Floats:

@@ -9,7 +9,7 @@ The score is the mean of h over the signals. Held signal by signal, those that f
 within a few minutes add up, as they do in an incident; held as a mean, they would not (SMD: average
 precision 0.55 in place of 0.54). And the h are the contributions: they add up to the score at every moment.
 
-What is over is let go: after seven minutes in which the surprises stayed where a flag clears, h falls
+What is over is let go: after seven minutes in which the surprises stayed at a third of the threshold, h falls
 within minutes to there, too, however high it was. Not further, because what has just been odd is
 odder than what never was (SMD).
 """
@@ -27,7 +27,7 @@ from loadwatch.records import Floats
 Reals = npt.NDArray[np.float32]
 
 CLEARED: Final = 0.33
-"""Of the threshold: there a flag clears, at odds of a third; a minute whose surprises are less is calm."""
+"""Of the threshold: a minute whose surprises are less is calm, and only so far is a peak let go."""
 
 SMALLEST, LARGEST = 16, 512
 """Minutes worked on at once: few after something was let go, for more may follow."""
@@ -40,7 +40,7 @@ class SmoothingSpec:
     """Half-lives in seconds: of the smoothing, of a peak, of a peak let go; and after how much calm."""
 
     smoothing_seconds: float = 60.0
-    hold_seconds: float = 300.0
+    hold_seconds: float = 360.0
     release_seconds: float = 30.0
     calm_seconds: float = 420.0
 

@@ -47,9 +47,13 @@ def test_a_deviation_counts_at_most_twenty_spreads_and_variability_twice_as_much
 
 
 def test_averages_grow_with_the_steps_between_rows() -> None:
-    """Rows every ten minutes: averages ten times as long as for minutes, of variability twice as five."""
+    """Rows every ten minutes: averages ten times as long as for minutes, of variability twice as five.
+
+    A peak is held as long as ever: with it a flag and an incident's end would come late on coarse rows.
+    """
     plain, stretched = AnomalySettings(), AnomalySettings().stretched(600.0)
     assert AnomalySettings().stretched(5.0) == plain
     assert stretched.hold.smoothing_seconds == 10.0 * plain.hold.smoothing_seconds
+    assert stretched.hold.hold_seconds == plain.hold.hold_seconds == 360.0
     slow, fast = plain.deviations.variability_seconds
     assert stretched.deviations.variability_seconds == (2.0 * slow, 2.0 * fast)

@@ -44,6 +44,17 @@ def test_what_is_hardly_above_the_rest_of_the_day_does_not_come_back():
     assert recurring(timestamps, odd, 3.1)[at(timestamps, 5, 2.5)] == pytest.approx(3.1)
 
 
+def test_a_spread_that_has_grown_for_good_is_ordinary_after_two_and_a_half_days():
+    """At whatever hour; what was odd for a day and a half is not, nor what fills most of too short a past."""
+    timestamps = hours(16)
+    since = (timestamps - timestamps[0]) / 86400.0
+    found = recurring(timestamps, since >= 6.0)
+    assert not found[since < 8.4].any()
+    assert (found[since > 8.6] == 50.0).all()
+    assert not recurring(timestamps, (since >= 6.0) & (since < 7.5))[since < 12.0].any()
+    assert not recurring(timestamps, since < 1.0)[since < 2.4].any()
+
+
 @pytest.mark.slow
 def test_a_weekly_job_is_ordinary_the_third_time():
     """Two weeks that had it are enough, one is not; of four, one may have missed it."""
