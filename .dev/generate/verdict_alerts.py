@@ -249,6 +249,6 @@ FLAG_ALERTS: Final = (
         "loadwatch_anomaly",
         "",
         "An anomaly is flagged.",
-        "The anomaly score is over its threshold.",
+        "The anomaly score is over its threshold, and over twice what has lasted for hours.",
     ),
 )

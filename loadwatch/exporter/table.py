@@ -126,7 +126,11 @@ ANOMALY_SCORE: Final = Metric(
     "How unlike itself this host behaves, 0 (as ever) to 1, judged at the last sample; absent once that is "
     "older than three sampling intervals.",
 )
-ANOMALY: Final = Metric("loadwatch_anomaly", "gauge", "1 while an anomaly is flagged, otherwise 0.")
+ANOMALY: Final = Metric(
+    "loadwatch_anomaly",
+    "gauge",
+    "1 while an anomaly is flagged, otherwise 0; one that lasts is flagged for its first three hours.",
+)
 CONTRIBUTION: Final = Metric(
     "loadwatch_contribution",
     "gauge",

@@ -54,7 +54,7 @@ class AlertInput(NamedTuple):
     level: float
     probabilities: Sequence[float]
     anomaly_score: float
-    anomaly_flag: bool
+    anomalous: bool
     origin: FlagSource | None
     values: Mapping[str, float]
     limits: tuple[str, ...] = ()
@@ -177,7 +177,7 @@ class Alerter:
             self._recovered_until = now
         else:
             self._recover(now)
-        odd = log_odds(seen.anomaly_score) if seen.anomaly_flag else -math.inf
+        odd = log_odds(seen.anomaly_score) if seen.anomalous else -math.inf
         excess = -math.inf if seen.origin is None else self._excess
         wanted = (
             self.present.update(now, elapsed, excess, self.tokens),
@@ -189,7 +189,7 @@ class Alerter:
         closed: list[Alert] = []
         active: dict[Verdict, bool] = {
             "high_load": seen.origin is not None or foretold > 0.0,
-            "anomaly": seen.anomaly_flag,
+            "anomaly": seen.anomalous,
         }
         if self.suspended:
             self._resume(now, active)

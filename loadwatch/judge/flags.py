@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from loadwatch.judge.seasonality import SLOT_SECONDS
 from loadwatch.records import FlagSource, flag_source
 
 CLEAR_ODDS: Final = 1.0 / 3.0
 """A flag clears once the odds are a third of those that raise it: 0.5 raises, 0.25 clears."""
+
+ANOMALOUS: Final = 0.5
+"""The anomaly score at its threshold."""
+
+LEAST_REST: Final = 1e-3  # of a score to 1, so that its odds are a number
 
 
 def clear_line(raise_at: float) -> float:
@@ -147,6 +153,68 @@ def horizon_flag(horizon: int, raise_at: float) -> Hysteresis:
     return Hysteresis(raise_at, clear_line(raise_at), seconds, max(2.0 * seconds, 15.0))
 
 
-def anomaly_flag(raise_at: float = 0.5) -> Hysteresis:
-    """The flag of the anomaly score, which is smoothed over minutes already."""
-    return Hysteresis(raise_at, clear_line(raise_at), 60.0, 120.0)
+class AnomalyFlag:
+    """The anomaly score, flagged from even odds on; what lasts must exceed twice the odds it has had.
+
+    An anomaly is news for three hours. A host at a level that it never had would else be flagged until the
+    level is learned, for days, and what comes on top of it would not be seen. So the line is twice the odds
+    that six of the last 144 half hours reached. Nothing is learned by it: score and alert say it
+    until it is over.
+
+    No lower line to clear: the score holds its peaks by itself (model/smoothing.py), and a second hold was
+    most of the time for which a calm host was flagged.
+    """
+
+    RAISE_SECONDS: Final = 60.0
+    CLEAR_SECONDS: Final = 120.0
+    LASTING: Final = 6  # half hours
+    REMEMBERED: Final = 144  # half hours
+    OVER_LASTING: Final = 2.0
+
+    def __init__(self) -> None:
+        self._flag = Hysteresis(ANOMALOUS, ANOMALOUS, self.RAISE_SECONDS, self.CLEAR_SECONDS)
+        self._odd: list[tuple[int, float]] = []  # half hours over even odds: number, mean odds
+        self._number, self._sum = -1, 0.0  # of the open one: odds times seconds
+
+    @property
+    def resting(self) -> bool:
+        """Nothing is up and nothing is on its way up."""
+        return self._flag.resting
+
+    def update(self, timestamp: float, score: float, elapsed: float) -> bool | None:
+        """The flag after a sample ``elapsed`` seconds after the last; None if unknown and not up before."""
+        number = int(timestamp // SLOT_SECONDS)
+        if number != self._number:
+            self._turn(number)
+        if score > 0.0:  # not NaN
+            self._sum += elapsed * score / max(1.0 - score, LEAST_REST)
+        return self._flag.update(score, elapsed)
+
+    def _turn(self, number: int) -> None:
+        """Begin a half hour, and with it the line that the last ones leave."""
+        if self._sum > SLOT_SECONDS:
+            self._odd.append((self._number, self._sum / SLOT_SECONDS))
+        self._number, self._sum = number, 0.0
+        self._odd = [pair for pair in self._odd if number - self.REMEMBERED <= pair[0] < number]
+        odds = sorted((odds for _, odds in self._odd), reverse=True)
+        line = self.OVER_LASTING * odds[self.LASTING - 1] if len(odds) >= self.LASTING else 1.0
+        self._flag.raise_at = self._flag.clear_at = line / (1.0 + line)
+
+    def reset(self) -> None:
+        """Forget everything but the line."""
+        self._flag.reset()
+
+    def to_state(self) -> dict[str, Any]:
+        """What a restart must not forget."""
+        return {"flag": self._flag.to_state(), "odd": self._odd, "half_hour": [self._number, self._sum]}
+
+    def restore(self, state: Mapping[str, Any] | list[float]) -> None:
+        """Take up what `to_state` gave; before the line could rise that was the flag alone."""
+        if isinstance(state, list):
+            self._flag.restore(state)
+            return
+        self._odd = [(int(number), float(odds)) for number, odds in state["odd"]]
+        number, odds = state["half_hour"]
+        self._turn(int(number))
+        self._sum = float(odds)
+        self._flag.restore(state["flag"])

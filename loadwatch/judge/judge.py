@@ -11,7 +11,7 @@ import numpy.typing as npt
 from loadwatch.judge.alerting import Alerter, AlertInput
 from loadwatch.judge.budget import TokenBucket
 from loadwatch.judge.explanation import why_no_anomaly_alert, why_no_high_load_alert
-from loadwatch.judge.flags import Hysteresis, NowFlag, anomaly_flag, clear_line, horizon_flag
+from loadwatch.judge.flags import ANOMALOUS, AnomalyFlag, Hysteresis, NowFlag, clear_line, horizon_flag
 from loadwatch.judge.limits import StaticLimits
 from loadwatch.judge.seasonality import SLOT_SECONDS, log_odds
 from loadwatch.judge.types import Evidence, EvidenceBatch, Flags, Judgement, Judgements
@@ -35,7 +35,7 @@ class Judge:
     def __init__(self, horizons: Sequence[int], *, budget_per_week: float = 2.0) -> None:
         self._alerter = Alerter(budget_per_week)
         self._limit_checks = StaticLimits()
-        self._anomaly = anomaly_flag()
+        self._anomaly = AnomalyFlag()
         self._now = NowFlag(0.5)
         self._ahead: dict[int, Hysteresis] = {}
         self._last = math.nan
@@ -217,7 +217,7 @@ class Judge:
         if self._judgement.anomaly is None:
             quiet = quiet & (training | (score != score))  # noqa: PLR0124 - NaN
         else:
-            quiet = quiet & (training ^ True) & (score < self._anomaly.raise_at)
+            quiet = quiet & (training ^ True) & (score < ANOMALOUS)
         return quiet & self._limit_checks.is_quiet(values)
 
     def _pass_quietly(self, timestamps: Sequence[float]) -> None:
@@ -242,12 +242,13 @@ class Judge:
         ahead = evidence.probabilities[len(self.horizons) - len(self._ahead) :]
         high_load, flagged_by = self._flag_high_load(evidence, ahead, elapsed)
         score = math.nan if evidence.training else evidence.anomaly_score
-        anomaly = self._anomaly.update(score, elapsed)
+        anomaly = self._anomaly.update(now, score, elapsed)
         seen = AlertInput(
             level=evidence.level,
             probabilities=ahead,
             anomaly_score=score,
-            anomaly_flag=bool(anomaly),
+            # Not the flag alone: it falls while an anomaly lasts, and a slow leak is hardly ever news.
+            anomalous=score >= ANOMALOUS or bool(anomaly),
             origin=self._now.flagged_by,
             values=evidence.values,
             limits=self._limit_checks.raised,
@@ -281,7 +282,7 @@ class Judge:
                 flagged_by[horizon] = origin = origin or "model"
         return high_load, flagged_by
 
-    def _parts(self) -> Iterator[NowFlag | Hysteresis | StaticLimits]:
+    def _parts(self) -> Iterator[NowFlag | AnomalyFlag | Hysteresis | StaticLimits]:
         """Everything that has a flag of its own."""
         yield self._now
         yield self._anomaly

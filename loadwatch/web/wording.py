@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from loadwatch.judge.flags import ANOMALOUS
 from loadwatch.model.level import HIGHEST
 from loadwatch.records import Contribution, Filling, NoAlert, Snapshot, Verdict
 from loadwatch.times import local_zone
@@ -154,7 +155,8 @@ def _judged(snapshot: Snapshot) -> Words:
     if expected:
         headline = f"High load expected within {duration(min(expected))}"
         return Words("expected", headline, _because(snapshot, "high_load"))
-    if snapshot.anomaly:
+    # The flag falls while an anomaly lasts, once it is no news; it is no less unlike itself then.
+    if snapshot.anomaly or (snapshot.anomaly_score or 0.0) >= ANOMALOUS:
         return Words("anomaly", "Unlike itself", _because(snapshot, "anomaly"))
     if not snapshot.high_load:
         return Words("unknown", "No verdict yet", "There is no model yet; the samples are being kept.")

@@ -33,7 +33,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
 
 from loadwatch.features.half_hours import HALF_HOUR, SLOTS
-from loadwatch.judge.flags import anomaly_flag
+from loadwatch.judge.flags import AnomalyFlag
 from loadwatch.model.anomaly import WARM_UP_SECONDS, AnomalyScores
 from loadwatch.records import Floats, Recording, Span
 from loadwatch.training.anomaly import train_anomaly
@@ -278,8 +278,9 @@ def measure(case: Case, scores: Floats, tool: ModuleType, *, flags: bool = False
 
 def flagged_rows(timestamps: Floats, scores: Floats) -> np.ndarray:
     """(N,) whether the flag of the score is up, as the judge keeps it."""
-    flag, elapsed = anomaly_flag(), np.diff(timestamps, prepend=timestamps[:1])
-    return np.array([bool(flag.update(*row)) for row in zip(scores.tolist(), elapsed.tolist(), strict=True)])
+    flag, elapsed = AnomalyFlag(), np.diff(timestamps, prepend=timestamps[:1])
+    rows = zip(timestamps.tolist(), scores.tolist(), elapsed.tolist(), strict=True)
+    return np.array([bool(flag.update(*row)) for row in rows])
 
 
 def _minutes_to_clear(timestamps: Floats, label: np.ndarray, up: np.ndarray, stop: int) -> float:

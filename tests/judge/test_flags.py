@@ -1,5 +1,6 @@
 """Evidence to flags: they tell the state at every sample, without flapping."""
 
+import json
 import math
 
 import numpy as np
@@ -126,6 +127,63 @@ def test_own_training_makes_the_anomaly_unknown() -> None:
     judge = Judge(HORIZONS)
     rows = [evidence(START + 5.0 * row, score=0.9, training=True) for row in range(200)]
     assert {judgement.anomaly for judgement in run(judge, rows)} == {None}
+
+
+HALF_HOUR = 1800.0
+
+
+def follow(judge: Judge, begin: float, hours: float, score: float) -> list[bool]:
+    """The anomaly flags of samples five minutes apart, from a time on, at one score."""
+    rows = (evidence(begin + 300.0 * row, score=score) for row in range(round(12 * hours)))
+    return [bool(judgement.anomaly) for judgement in run(judge, rows)]
+
+
+def test_an_anomaly_that_lasts_is_flagged_for_three_hours() -> None:
+    """Two hours of it are flagged to the end, of twelve the first three; at twice the odds it is news."""
+    begin = START - START % HALF_HOUR
+    assert all(follow(Judge(HORIZONS), begin, 2.0, 0.8)[1:])
+    judge = Judge(HORIZONS)
+    flags = follow(judge, begin, 12.0, 0.8)
+    assert all(flags[1:36])
+    assert not any(flags[37:])
+    # Odds of four have lasted, so the line is at odds of eight.
+    assert not any(follow(judge, begin + 12 * 3600.0, 1.0, 0.88))
+    assert all(follow(judge, begin + 13 * 3600.0, 1.0, 0.9))
+    assert not any(follow(judge, begin + 14 * 3600.0, 1.0, 0.4)[1:])
+
+
+def test_what_was_flagged_once_is_flagged_again_after_three_days() -> None:
+    """A day of it is not learned: three days on it is flagged like the first time; a day on it is not."""
+    begin = START - START % HALF_HOUR
+    judge = Judge(HORIZONS)
+    follow(judge, begin, 24.0, 0.8)
+    follow(judge, begin + 86400.0, 24.0, 0.1)
+    assert not any(follow(judge, begin + 2 * 86400.0, 1.0, 0.8))
+    follow(judge, begin + 2 * 86400.0 + 3600.0, 48.0, 0.1)
+    assert all(follow(judge, begin + 4 * 86400.0 + 3600.0, 2.0, 0.8)[1:])
+
+
+def test_an_alert_goes_on_as_long_as_its_anomaly() -> None:
+    """Nobody is told that it is over because it is no news any more, but half an hour after it is over."""
+    begin = START - START % HALF_HOUR
+    judge = Judge(HORIZONS)
+    follow(judge, begin, 26.0, 0.1)
+    assert any(follow(judge, begin + 26 * 3600.0, 9.0, 0.95))
+    assert judge.stages == {"anomaly": "present"}
+    assert not follow(judge, begin + 35 * 3600.0, 0.1, 0.95)[0]
+    follow(judge, begin + 36 * 3600.0, 1.0, 0.1)
+    assert judge.stages == {}
+
+
+def test_a_restart_forgets_nothing_of_what_has_lasted() -> None:
+    """The line goes on where it was; a state from before there was one is taken up as well."""
+    begin = START - START % HALF_HOUR
+    judge = Judge(HORIZONS)
+    follow(judge, begin, 6.0, 0.8)
+    state = json.loads(json.dumps(judge.to_state()))
+    assert not any(follow(Judge.from_state(state, HORIZONS), begin + 6 * 3600.0, 1.0, 0.8))
+    state["anomaly"] = state["anomaly"]["flag"]
+    assert any(follow(Judge.from_state(state, HORIZONS), begin + 6 * 3600.0, 1.0, 0.8))
 
 
 @pytest.mark.slow

@@ -241,9 +241,7 @@ def test_a_forecast_that_grows_surer_is_no_more_severe() -> None:
     alerter.adopt({60: 0.5})
     alerter.begin(MIDNIGHT)
     nearly, sure, surer = (
-        alerter.foretold(
-            MIDNIGHT, AlertInput(0.3, (chance,), 0.1, anomaly_flag=False, origin=None, values={})
-        )
+        alerter.foretold(MIDNIGHT, AlertInput(0.3, (chance,), 0.1, anomalous=False, origin=None, values={}))
         for chance in (0.97, 0.98, 0.9999)
     )
     assert nearly is not None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from loadwatch.errors import TrainingError
-from loadwatch.judge.flags import anomaly_flag
+from loadwatch.judge.flags import AnomalyFlag
 from loadwatch.records import Recording, Span
 from loadwatch.signals import NAMES
 from loadwatch.training.anomaly import train_anomaly
@@ -203,11 +203,12 @@ def test_the_flag_is_clear_a_quarter_of_an_hour_after_an_event(step, days):
         times, ("cpu", "network_receive", "memory"), np.column_stack([cpu, traffic, memory])
     )
     model, _ = train_anomaly(host_with_event.between(0.0, times[0] + days * 86400.0))
-    stream, flag = model.stream(), anomaly_flag()
+    stream, flag = model.stream(), AnomalyFlag()
     stream.extend(host_with_event.between(start - 86400.0, start - 36000.0))
     after = host_with_event.between(start - 36000.0, np.inf)
     scores = stream.extend(after).scores
-    raised = np.array([bool(flag.update(score, step)) for score in scores.tolist()])
+    rows = zip(after.timestamps.tolist(), scores.tolist(), strict=True)
+    raised = np.array([bool(flag.update(time, score, step)) for time, score in rows])
     minutes = (after.timestamps - start) / 60.0
     assert not raised[minutes < 0.0].any()
     assert raised[(minutes > 10.0) & (minutes < 120.0)].all()

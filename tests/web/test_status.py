@@ -186,6 +186,7 @@ def test_the_document_is_strict_json(snapshot: Snapshot | None, age: float) -> N
         ({"high_load": {0: True, 300: True}}, "high_load", "Under high load"),
         ({"high_load": {0: False, 300: True, 900: True}}, "expected", "High load expected within 5 minutes"),
         ({"anomaly": True}, "anomaly", "Unlike itself"),
+        ({"anomaly": False, "anomaly_score": 0.9}, "anomaly", "Unlike itself"),
         ({"anomaly": True, "high_load": {0: True}}, "high_load", "Under high load"),
         ({"maintenance": True, "anomaly": True}, "maintenance", "Maintenance"),
         ({"unknown": {"cpu": "refused"}}, "unknown", "CPU is unknown: refused"),
