@@ -100,16 +100,17 @@ class MinuteResampler:
     def _boundaries(self, timestamps: Floats) -> tuple[Integers, Integers, int]:
         """First and last row of each full minute, and the first row of the unfinished one; row 0 as above."""
         starts, ends = [], []
-        first = 0
+        first, last, last_full = 0, self._last, self._last_full
         for row, timestamp in enumerate(timestamps.tolist(), start=1):
-            step = timestamp - self._last
+            step = timestamp - last
             if not 0.0 <= step <= PAUSE:
-                first, self._last_full = row, -math.inf
-            self._last = timestamp
-            if timestamp - self._last_full + 0.5 * step >= MINUTE:
+                first, last_full = row, -math.inf
+            last = timestamp
+            if timestamp - last_full + 0.5 * step >= MINUTE:
                 starts.append(first)
                 ends.append(row)
-                first, self._last_full = row + 1, timestamp
+                first, last_full = row + 1, timestamp
+        self._last, self._last_full = last, last_full
         return np.array(starts, np.intp), np.array(ends, np.intp), first
 
 

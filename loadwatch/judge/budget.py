@@ -92,8 +92,7 @@ class SeverityHistory:
 
     def bar(self, now: float, per_week: float) -> float:
         """The severity that at most ``per_week`` past troubles a week exceeded; -infinity if all may pass."""
-        while self._entries and self._entries[0][0] < now - MEMORY_SECONDS:
-            self._drop()
+        self._forget(now)
         # At least a week: an hour's calm is no ground to expect calm weeks, nor an hour's storm stormy ones.
         weeks = min(max(now - self._since, WEEK), MEMORY_SECONDS) / WEEK
         # One less, for the one that passes makes it so many.
@@ -102,7 +101,12 @@ class SeverityHistory:
 
     def worst(self, now: float) -> float:
         """The highest severity of the last four weeks, -infinity where there is none."""
-        return self.bar(now, 0.0)
+        self._forget(now)
+        return self._ordered[-1] if self._ordered else -math.inf
+
+    def _forget(self, now: float) -> None:
+        while self._entries and self._entries[0][0] < now - MEMORY_SECONDS:
+            self._drop()
 
     def _drop(self) -> None:
         _, severity = self._entries.popleft()
