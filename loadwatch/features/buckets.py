@@ -45,7 +45,7 @@ class BucketAggregator:
     def extend(self, timestamps: Floats, x: Floats, onset: np.ndarray) -> BucketColumns:
         """Take in x (N, K) at timestamps (N,) in order, N > 0."""
         cells = self._number(timestamps)
-        extremes = np.hstack([x, -x[:, :1]])
+        extremes = np.concatenate([x, -x[:, :1]], axis=1)
         starts = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
         first = cells[0] if self._open is None else self._open
         if cells[0] == first and self._partial[0, 0] > 0:
@@ -53,8 +53,9 @@ class BucketAggregator:
             extremes[mine] = np.maximum(extremes[mine], self._partial[0, 1 + self._columns : -1])
         running = running_maximum(extremes, cells)
         ends = np.concatenate([starts[1:], [len(cells)]]) - 1
-        totals = np.add.reduceat(np.column_stack([np.ones(len(x)), x]), starts, axis=0)
-        partial = np.hstack([totals, running[ends], np.maximum.reduceat(onset, starts)[:, None]])
+        totals = np.add.reduceat(np.concatenate([np.ones((len(x), 1)), x], axis=1), starts, axis=0)
+        begun = np.maximum.reduceat(onset, starts)[:, None]
+        partial = np.concatenate([totals, running[ends], begun], axis=1)
         table = np.full((cells[-1] - first + 1, partial.shape[1]), np.nan)
         table[0] = self._partial[0]
         if cells[0] == first:
@@ -78,8 +79,11 @@ class BucketAggregator:
     def _number(self, timestamps: Floats) -> Integers:
         """(N,) cell numbers; a gap of more than two weeks loses whole weeks, so that no gap is expensive."""
         cells = np.floor((timestamps - self._phase) / self._seconds).astype(np.int64)
-        before = np.concatenate([[cells[0] if self._open is None else self._open + self._shift], cells[:-1]])
-        lost = np.maximum((cells - before) // self._week - 2, 0) * self._week
-        cells -= self._shift + np.cumsum(lost)
-        self._shift += int(lost.sum())
+        newest = cells[0] if self._open is None else self._open + self._shift
+        cells -= self._shift
+        if cells[-1] - newest + self._shift > 2 * self._week:
+            gaps = np.diff(cells, prepend=newest - self._shift)
+            lost = np.cumsum(np.maximum(gaps // self._week - 2, 0) * self._week)
+            cells -= lost
+            self._shift += int(lost[-1])
         return cells

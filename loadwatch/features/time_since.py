@@ -36,9 +36,9 @@ class TimeSince:
         self._last_high, self._last_onset = float(last_high[-1]), float(last_onset[-1])
         self._changed = float(changed[-1])
         in_state = timestamps - changed
-        seconds = np.column_stack(
+        seconds = np.array(
             [timestamps - last_high, timestamps - last_onset, in_state * high, in_state * ~high]
-        )
+        ).T
         return np.log1p(np.minimum(seconds, LONGEST) / 300.0), onset
 
 
