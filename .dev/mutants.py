@@ -52,6 +52,7 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("training/course.py", r"(LOWEST, HIGHEST = )0\.7", r"\g<1>0.2"),
     ("model/recurring.py", r"(OFTEN: Final = )3", r"\g<1>2"),
     ("model/recurring.py", r"(2 \* seen >= DAYS)", r"20 * seen >= DAYS"),
+    ("model/recurring.py", r"(ORDINARY: Final = )1\.0", r"\g<1>100.0"),
     ("judge/flags.py", r"(LASTING: Final = )6", r"\g<1>12"),
     ("judge/flags.py", r"(REMEMBERED: Final = )144", r"\g<1>1440"),
     ("judge/flags.py", r"(OVER_LASTING: Final = )2\.0", r"\g<1>1.0"),

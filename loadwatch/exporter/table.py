@@ -129,7 +129,7 @@ ANOMALY_SCORE: Final = Metric(
 ANOMALY: Final = Metric(
     "loadwatch_anomaly",
     "gauge",
-    "1 while an anomaly is flagged, otherwise 0; one that lasts is flagged for its first three hours.",
+    "1 while an anomaly is flagged, otherwise 0; one that lasts is flagged for about three hours.",
 )
 CONTRIBUTION: Final = Metric(
     "loadwatch_contribution",

@@ -156,10 +156,10 @@ def horizon_flag(horizon: int, raise_at: float) -> Hysteresis:
 class AnomalyFlag:
     """The anomaly score, flagged from even odds on; what lasts must exceed twice the odds it has had.
 
-    An anomaly is news for three hours. A host at a level that it never had would else be flagged until the
-    level is learned, for days, and what comes on top of it would not be seen. So the line is twice the odds
-    that six of the last 144 half hours reached. Nothing is learned by it: score and alert say it
-    until it is over.
+    An anomaly is news for up to three hours. A host at a level that it never had would else be flagged until
+    the level is learned, for days, and what comes on top of it would not be seen. So the line is twice the
+    odds that six of the last 144 half hours reached. Nothing is learned by it: score and alert say it until
+    it is over.
 
     No lower line to clear: the score holds its peaks by itself (model/smoothing.py), and a second hold was
     most of the time for which a calm host was flagged.
