@@ -38,6 +38,9 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("training/linear.py", r"(FEW_ONSETS: Final = )6\.0", r"\g<1>60.0"),
     ("training/learner.py", r"(REPEATS_FLOOR: Final = )1\.0", r"\g<1>0.001"),
     ("training/learner.py", r"(MOVED_SHARE: Final = )0\.4", r"\g<1>0.0"),
+    ("training/learner.py", r"(WARM_SHARE: Final = )1 / 6", r"\g<1>1 / 12"),
+    ("training/learner.py", r"(RESCALED: Final = )10\.0", r"\g<1>1000.0"),
+    ("training/candidate.py", r"(RENEWED: Final = )0\.6", r"\g<1>6.0"),
     (
         "features/lookback.py",
         r"_fading_share\(weeks, 0\.85, daily, 0\.7\)",

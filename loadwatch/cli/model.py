@@ -62,6 +62,8 @@ def show(context: Context, *, version: str | None, as_json: bool) -> None:
     else:
         span = Span(card.start_timestamp, card.end_timestamp)
         click.echo(f"history     {show_span(span)}, {card.rows:,} rows")
+        cold = f"on history up to {show_moment(card.cold_start_timestamp)}"
+        click.echo(f"start       {f'warm, from weights learned anew {cold}' if card.is_warm else 'cold'}")
     click.echo(f"rule        {spelled_out(card.rule)}")
     click.echo(f"signals     {', '.join(card.signals)}")
     for horizon, threshold in sorted(card.thresholds.items(), key=lambda item: int(item[0])):
@@ -84,6 +86,7 @@ def _of_card(card: Card, current: str | None) -> dict[str, Any]:
             {"horizon_seconds": horizon, "threshold": number(threshold)}
             for horizon, threshold in thresholds.items()
         ],
+        "cold_start_timestamp": card.cold_start_timestamp or None,  # no earlier version kept it
         "figures": of_figures(card.figures),
         "current": card.version == current,
     }

@@ -5,13 +5,16 @@ import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from loadwatch.errors import HistoryError
 from loadwatch.history import schema
 from loadwatch.history.database import transaction
 from loadwatch.records import Alert, Label, LabelKind, Maintenance, Span, Verdict
 from loadwatch.times import LAST_MOMENT
+
+REWRITTEN: Final = "training.rewritten"
+"""State: when somebody last changed what a training may have learned (labels, imports, what was removed)."""
 
 
 class Annotations(ABC):

@@ -34,6 +34,8 @@ class Card:
     """What a model was made from and how good it was: everything ``loadwatch model show`` prints.
 
     Timestamps are epoch seconds; ``figures`` holds the judgement on the newest span the model had not seen.
+    ``cold_start_timestamp``: up to where the rows went when the weights were last drawn; trainings since then
+    went on from them.
     """
 
     version: str
@@ -52,11 +54,17 @@ class Card:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
+    cold_start_timestamp: float = 0.0
 
     @property
     def is_synthetic(self) -> bool:
         """Whether it learned from synthetic samples, because this host had none yet."""
         return self.origin == "bootstrap"
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the last training went on from the weights of the one before."""
+        return 0.0 < self.cold_start_timestamp < self.end_timestamp
 
     @property
     def info(self) -> ModelInfo:

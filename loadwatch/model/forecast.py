@@ -22,7 +22,7 @@ from loadwatch.model.level import BOUNDS, QUANTILES, SAID, LevelDistribution
 from loadwatch.nn import Array, Attribution, Dense, Network
 from loadwatch.records import Contribution, Floats
 
-BATCH: Final = 4096
+BATCH: Final = 1024  # rows at once: the network keeps buffers for as many
 SURE: Final = 0.98
 """Probability of high load now where the rule says so, at least: the rule is what high load means."""
 LEVEL: Final = "level"

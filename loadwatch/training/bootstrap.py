@@ -47,6 +47,7 @@ def first_model(
         row_seconds=step,
         start_timestamp=now,
         end_timestamp=now,
+        cold_start_timestamp=now,
         rows=report.rows,
         duration_seconds=report.seconds,
         losses={"train": report.loss},

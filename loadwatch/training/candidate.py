@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -32,8 +32,10 @@ class Progress(Protocol):
         """Take note."""
 
 
-LEARNING, JUDGING, LEARNING_ALL, LEARNING_USUAL = 0.0, 0.65, 0.7, 0.88
+LEARNING, JUDGING, LEARNING_ALL, LEARNING_USUAL = 0.0, 0.75, 0.79, 0.88
 """At which share of the whole each stage begins, roughly as long as it takes."""
+RENEWED: Final = 0.6
+"""Of the history newer than the drawing of the weights, at most: then they are drawn anew."""
 GROWTH = 6.0
 NOTICES_PER_DAY = 1.0
 """Anomaly flags a day on what was normal; fewer find under half of the incidents (measured)."""
@@ -44,7 +46,8 @@ class TrainingInput:
     """What there is to learn from.
 
     masks: spans out of which nothing is learned (maintenance, our own training); alerts: what the judge
-    alerted about in that time; units: of signals that are not ours, where they have one.
+    alerted about in that time; units: of signals that are not ours, where they have one; rewritten: when
+    somebody last changed what had been stored before (labels, imports, what was removed).
     """
 
     recording: Recording
@@ -52,6 +55,7 @@ class TrainingInput:
     masks: Sequence[Span] = ()
     alerts: Sequence[Alert] = ()
     units: Mapping[str, Unit] = field(default_factory=dict)
+    rewritten: float = -math.inf
 
     @property
     def seconds(self) -> float:
@@ -73,13 +77,15 @@ class Candidate:
     """What came of it.
 
     ``forecast`` is the new one if it won the comparison, otherwise the incumbent's, which ``refusal`` then
-    explains. ``learned_until`` is up to where that forecast has learned. ``anomaly`` is None where the masks
-    leave too little to say what is usual. ``labelled`` is what the labels teach, whoever won.
+    explains. ``learned_until`` is up to where that forecast has learned, ``cold_start`` up to where it had
+    when its weights were last drawn. ``anomaly`` is None where the masks leave too little to say what is
+    usual. ``labelled`` is what the labels teach, whoever won.
     """
 
     forecast: ForecastModel
     anomaly: AnomalyModel | None
     learned_until: float
+    cold_start: float
     rows: int
     why: str
     refusal: str = ""
@@ -113,6 +119,7 @@ class Candidate:
             row_seconds=self.forecast.spec.step,
             start_timestamp=float(material.recording.timestamps[0]),
             end_timestamp=self.learned_until,
+            cold_start_timestamp=self.cold_start,
             rows=self.rows,
             duration_seconds=seconds,
             losses=self.losses,
@@ -148,7 +155,8 @@ def make_candidate(
     if made is None:
         if anomaly is None and not decision.figures:
             raise TrainingError(f"nothing was learned, {decision.why}")
-        kept = (incumbent.forecast, anomaly, card.end_timestamp, len(recording))
+        learned = (card.end_timestamp, card.cold_start_timestamp)
+        kept = (incumbent.forecast, anomaly, *learned, len(recording))
         figures = {**decision.figures, "winner": "incumbent", **words}
         return Candidate(*kept, why=decision.why, refusal=decision.why, figures=figures, labelled=labelled)
     forecast, report = made
@@ -161,10 +169,9 @@ def make_candidate(
         **words,
     }
     end = float(recording.timestamps[-1])
+    parts = (forecast, anomaly, end, card.cold_start_timestamp if report.is_warm else end, report.rows)
     losses = {"train": report.loss}
-    return Candidate(
-        forecast, anomaly, end, report.rows, decision.why, losses=losses, figures=figures, labelled=labelled
-    )
+    return Candidate(*parts, decision.why, losses=losses, figures=figures, labelled=labelled)
 
 
 def _forecast(
@@ -184,7 +191,15 @@ def _forecast(
     try:
         tell = _part(progress, "learning to forecast", LEARNING, JUDGING)
         lesson = Lesson(
-            recording, rule, horizons, levels=levels, labels=labels, masks=masks, seed=seed, until=start
+            recording,
+            rule,
+            horizons,
+            levels=levels,
+            labels=labels,
+            masks=masks,
+            seed=seed,
+            until=start,
+            before=incumbent.forecast if goes_on(material, rule, card, start) else None,
         )
         challenger, _ = lesson.earlier(tell)
         progress("judging against the incumbent", JUDGING)
@@ -206,6 +221,21 @@ def _forecast(
         return decision, lesson.whole(tell)
     except TrainingError as error:
         return Decision(False, f"{KEPT}{error}"), None
+
+
+def goes_on(material: TrainingInput, rule: Rule, card: Card, start: float) -> bool:
+    """Whether a training goes on from the weights of the model in use, of this card.
+
+    It does where they were learned by the same rule, from what is stored still and nothing from ``start`` on,
+    where the candidate is judged; and until ``RENEWED`` of the history is newer than when they were drawn.
+    """
+    newer = material.recording.between(card.cold_start_timestamp, math.inf).measured_seconds
+    return (
+        card.origin == "trained"
+        and card.rule == rule.text
+        and material.rewritten <= card.end_timestamp <= start
+        and newer <= RENEWED * material.seconds
+    )
 
 
 def _part(progress: Progress, stage: str, start: float, end: float) -> Callable[[float, float], None]:

@@ -105,14 +105,20 @@ def judge_forecast(  # noqa: PLR0913 - all but five are refinements with a usual
         few = f"only {len(rows)} rows of the newest span have a known future"
         return Decision(False, f"{KEPT}{few}, too few to judge by")
     times = recording.timestamps[rows]
-    features = features or HistoryFeatures(recording, levels, candidate.spec, rows)
-    names = {"candidate": candidate.probabilities(features.of(candidate.spec, rows))}
+    if features is None:
+        nothing, first = np.empty(0, np.intp), int(rows[0])
+        features = HistoryFeatures(recording, levels, candidate.spec, nothing, first)
+    names = {"candidate": _probabilities(candidate, features, rows)}
     if incumbent is not None and incumbent.horizons == candidate.horizons:
-        names["incumbent"] = incumbent.probabilities(features.of(incumbent.spec, rows))
+        names["incumbent"] = _probabilities(incumbent, features, rows)
         if learned is not None:
             names["incumbent"][(times >= learned.start) & (times <= learned.end)] = np.nan
     names |= _plain(targets, levels, rows)
     return _decide(names, targets[rows], times, candidate.horizons)
+
+
+def _probabilities(model: ForecastModel, features: HistoryFeatures, rows: Integers) -> Floats:
+    return np.concatenate([model.probabilities(part) for part in features.parts(model.spec, rows)])
 
 
 def _plain(targets: Floats, levels: Floats, rows: Integers) -> dict[str, Floats]:

@@ -22,6 +22,8 @@ from loadwatch.records import Floats, Label, Recording, Span
 from loadwatch.training.calibration import choose_threshold, fit_calibration, reliability, weighted_quantiles
 from loadwatch.training.learner import Learner, Progress
 from loadwatch.training.table import (
+    SYNTHETIC_HOSTS,
+    WARM_SYNTHETIC_HOSTS,
     TrainingTable,
     idle_table,
     learning_table,
@@ -49,6 +51,7 @@ class ForecastReport:
     shares: dict[int, float] = field(default_factory=dict)  # of rows with high load within the horizon
     brier: dict[int, float] = field(default_factory=dict)
     reliability: dict[int, list[tuple[float, float, int]]] = field(default_factory=dict)
+    is_warm: bool = False  # it went on from the weights of the model before
 
     @property
     def loss(self) -> float:
@@ -62,8 +65,10 @@ class Lesson:
     What both need is made once. ``horizons`` are in seconds, 0 is now. ``levels`` (N,) are those of the rule,
     where they are known already; ``labels`` are the operator's and override the rule; rows inside ``masks``
     (maintenance, our own training) are not learned from. Thresholds are chosen so that ``budget_per_week``
-    half hours are flagged in vain. ``features``: of all rows from ``until`` on, at hand until the whole is
-    learned. What is asked for progress is told the share done and the loss of the epoch just done.
+    half hours are flagged in vain. ``before``: the model in use, where it learned nothing from ``until`` on:
+    if it sees the same as this lesson, a warm start goes on from its weights and keeps its calibration.
+    ``features``: of all rows from ``until`` on, at hand until the whole is learned. What is asked for
+    progress is told the share done and the loss of the epoch just done.
 
     Raises:
         TrainingError: not one row has a known future.
@@ -83,28 +88,31 @@ class Lesson:
         seed: int = 0,
         stop: Stop | None = None,
         until: float = math.inf,
+        before: ForecastModel | None = None,
     ) -> None:
         self._rng, self._stop, self._budget = np.random.default_rng(seed), stop, budget_per_week
         levels = rule.levels(recording) if levels is None else levels
         self._whole, self._earlier, self.features = learning_table(
             recording, levels, horizons, self._rng, labels=labels, masks=masks, until=until
         )
-        self._prior = synthetic_table(self._whole.spec, rule, horizons, seed)
         self._recording, self._levels, self._until = recording, levels, until
         self._moved = moved_table(self._whole, recording, levels, self._rng)
-        self._known: tuple[ForecastModel, Floats] | None = None
+        self._before = before if before is not None and _sees_the_same(before, self._whole) else None
+        hosts = SYNTHETIC_HOSTS if self._before is None else WARM_SYNTHETIC_HOSTS
+        self._prior = synthetic_table(self._whole.spec, rule, horizons, seed, hosts)
+        self._known: tuple[ForecastModel, Floats, tuple[float, ...]] | None = None
 
     def earlier(self, progress: Progress | None = None) -> tuple[ForecastModel, ForecastReport]:
         """A model of the rows before ``until``."""
         own, started = self._earlier, time.perf_counter()
-        learner = self._learner(own, progress, cut=True)
+        learner = self._learner(own, self._before, progress, cut=self._before is None)
         unseen = learner.forecast_unseen()
         model, losses = learner.learn()
-        self._known = model, unseen
+        self._known = model, unseen, losses
         return self._finished(model, own, (own, unseen), losses, started)
 
     def whole(self, progress: Progress | None = None) -> tuple[ForecastModel, ForecastReport]:
-        """A model of all rows, after that of the earlier ones.
+        """A model of all rows, which goes on from that of the earlier ones.
 
         Its calibration needs no folds of its own: those before it forecast one another's rows, and the
         earlier model has not learned the rows from ``until`` on.
@@ -113,19 +121,22 @@ class Lesson:
         if self._known is None:
             raise RuntimeError("the rows before come first")
         del self.features  # they were for judging; of a long history they are large
-        earlier, unseen = self._known
+        earlier, unseen, before = self._known
         is_cut = bool(np.isfinite(unseen).all())
-        learner = self._learner(own, progress, cut=not is_cut)
-        if is_cut:
-            later = own.take(slice(len(unseen), None))
-            told = np.vstack([unseen, earlier.uncalibrated(later.features)])
-            measured = self._earlier.joined(later, 1.0), told
-        else:
-            measured = own, learner.forecast_unseen()
+        learner = self._learner(own, earlier, progress, cut=self._before is None and not is_cut)
+        later = own.take(slice(len(unseen), None))
+        measured, told = later, earlier.uncalibrated(later.features)
+        if self._before is None and not is_cut:
+            measured, told = own, learner.forecast_unseen()
         model, losses = learner.learn()
-        return self._finished(model, own, measured, losses, started)
+        del learner  # its rows make room for what they are measured on
+        if is_cut:
+            measured, told = self._earlier.joined(later, 1.0), np.vstack([unseen, told])
+        return self._finished(model, own, (measured, told), before + losses, started)
 
-    def _learner(self, own: TrainingTable, progress: Progress | None, *, cut: bool) -> Learner:
+    def _learner(
+        self, own: TrainingTable, before: ForecastModel | None, progress: Progress | None, *, cut: bool
+    ) -> Learner:
         history = self._recording.between(-math.inf, math.inf if own is self._whole else self._until)
         part = max(SYNTHETIC_SHARE, SYNTHETIC_SECONDS / max(history.measured_seconds, own.spec.step))
         share = max(SYNTHETIC_ROWS, part * len(own)) / len(self._prior)
@@ -133,7 +144,8 @@ class Lesson:
         if self._moved is not None:
             moved = replace(own, features=self._moved.features[: len(own)])
         idle = idle_table(own, history, self._levels[: len(history)])
-        return Learner(own, self._prior, share, self._rng, moved, idle, self._stop, progress, cut=cut)
+        beside = (moved, idle, self._stop, progress)
+        return Learner(own, self._prior, share, self._rng, *beside, before=before, cut=cut)
 
     def _finished(
         self,
@@ -143,11 +155,24 @@ class Lesson:
         losses: tuple[float, ...],
         started: float,
     ) -> tuple[ForecastModel, ForecastReport]:
-        """The model calibrated on rows with logits of others that did not learn them, and its report."""
+        """The model and its report, measured on rows with logits of others that did not learn them.
+
+        After a cold start these calibrate it; the few new rows of a warm one are too few for that.
+        """
         table, unseen = measured
-        model = adjusted(model, table, unseen, self._budget)
-        seconds, figures = time.perf_counter() - started, _figures(table, model.calibrated(unseen))
-        return model, ForecastReport(len(own), own.onsets, seconds, losses, own.spec.signals, *figures)
+        is_warm = self._before is not None
+        if not is_warm:
+            model = adjusted(model, table, unseen, self._budget)
+        figures, seconds = _figures(table, model.calibrated(unseen)), time.perf_counter() - started
+        about = (len(own), own.onsets, seconds, losses, own.spec.signals)
+        return model, ForecastReport(*about, *figures, is_warm)
+
+
+def _sees_the_same(model: ForecastModel, table: TrainingTable) -> bool:
+    """Whether inputs and outputs of the model mean what they mean in the table."""
+    spec, known = table.spec, model.spec
+    inputs = (known.names, known.reach, known.cell) == (spec.names, spec.reach, spec.cell)
+    return inputs and model.horizons == table.horizons and model.network.outputs == table.targets.shape[1]
 
 
 def adjusted(

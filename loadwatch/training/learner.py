@@ -42,6 +42,10 @@ LEAST_STEPS: Final = 300
 BATCH_SIZE: Final = 256
 LEARNING_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 1.0
+WARM_SHARE: Final = 1 / 6
+"""Of the epochs of a cold start, for a network that goes on from learned weights: two on a long history."""
+RESCALED: Final = 10.0
+"""Times the deviation it knew: a feature that spreads more is new to a network, and starts at weight 0."""
 
 MOVED_SHARE: Final = 0.4  # what a row with its jobs moved weighs
 REPEATS_FLOOR: Final = 1.0
@@ -58,7 +62,8 @@ class Learner:
 
     ``moved``: the same rows with their jobs moved, for the networks only, for a linear model knows no clock
     but what came back. ``idle``: rows of a host that turned idle. ``cut``: whether the rows, if they are
-    enough, are also cut into folds.
+    enough, are also cut into folds. ``before``: a model that sees the same, from whose weights to go on, with
+    its calibration.
     """
 
     def __init__(  # noqa: PLR0913 - all but four are refinements with a usual value
@@ -72,6 +77,7 @@ class Learner:
         stop: Stop | None = None,
         progress: Progress | None = None,
         *,
+        before: ForecastModel | None = None,
         cut: bool = True,
     ) -> None:
         self._share = share
@@ -81,6 +87,7 @@ class Learner:
         floor = np.full(len(own.spec.names), 1e-3)
         floor[[own.spec.names.index(f"level:{name}") for name in REPEATS]] = REPEATS_FLOOR
         self._normaliser = Normaliser.from_moments(moments, floor=floor)
+        self._before = before
         self._folds = FOLDS if cut and len(own) >= FOLDS * LEAST_FOLD_ROWS else 0
         # Normalised once; the tables go on without the features, which would be copied for every fold.
         self._Z, self._Z_prior = (self._normaliser.apply(each.features) for each in (own, synthetic_prior))
@@ -89,15 +96,19 @@ class Learner:
         self._moved = None if moved is None else (_bare(moved), self._normaliser.apply(moved.features))
 
     def learn(self) -> tuple[ForecastModel, tuple[float, ...]]:
-        """A model of all rows, not yet calibrated, and its loss after each epoch."""
-        own = self._own
-        network, (weights, shares), losses = self._fit(np.arange(len(own)), self._folds)
-        count = len(own.horizons)
-        plain = np.tile([1.0, 0.0], (count, 1)), np.full(count, 0.5)
-        unmeasured = np.full((len(BOUNDS) + 1, own.peaks.shape[1], len(QUANTILES)), np.nan)
-        level = LevelDistribution(LIMITS, unmeasured)
-        parts = (own.spec, self._normaliser, network, weights, shares, own.horizons, *plain, level)
-        return ForecastModel(*parts), losses
+        """A model of all rows, calibrated as the one before or not at all, and its loss after each epoch."""
+        own, before = self._own, self._before
+        start = None if before is None else renormalised(before, self._normaliser)
+        network, (weights, shares), losses = self._fit(np.arange(len(own)), self._folds, start)
+        if before is None:
+            count = len(own.horizons)
+            unmeasured = np.full((len(BOUNDS) + 1, own.peaks.shape[1], len(QUANTILES)), np.nan)
+            level: LevelDistribution | None = LevelDistribution(LIMITS, unmeasured)
+            calibration, thresholds = np.tile([1.0, 0.0], (count, 1)), np.full(count, 0.5)
+        else:
+            calibration, thresholds, level = before.calibration, before.thresholds, before.level
+        parts = (own.spec, self._normaliser, network, weights, shares, own.horizons)
+        return ForecastModel(*parts, calibration, thresholds, level), losses
 
     def forecast_unseen(self) -> Floats:
         """Logits (R, O) for the own rows, each by a model that did not learn the row's part of the history.
@@ -114,8 +125,10 @@ class Learner:
             logits[part] = mixed_logits(network, weights, shares, self._Z[part])
         return logits
 
-    def _fit(self, rows: Integers, turn: int) -> tuple[Network, tuple[Floats, Floats], tuple[float, ...]]:
-        """A network and a linear model of these own rows, and the network's losses."""
+    def _fit(
+        self, rows: Integers, turn: int, start: Network | None = None
+    ) -> tuple[Network, tuple[Floats, Floats], tuple[float, ...]]:
+        """A network, from the weights of ``start``, and a linear model of these own rows; and the losses."""
         table = self._own.take(rows).joined(self._synthetic_prior, self._share)
         Z = np.vstack([self._Z[rows], self._Z_prior])
         if self._idle is not None:
@@ -132,7 +145,7 @@ class Learner:
             if self._progress is not None:
                 self._progress((turn + share) / turns, loss)
 
-        network, losses = fit_network(Z, table, self._rng, stop=self._stop, tell=tell)
+        network, losses = fit_network(Z, table, self._rng, start=start, stop=self._stop, tell=tell)
         return network, linear, losses
 
 
@@ -146,19 +159,28 @@ def fit_network(
     table: TrainingTable,
     rng: np.random.Generator,
     *,
+    start: Network | None = None,
     stop: Stop | None = None,
     tell: Progress = lambda _share, _loss: None,
 ) -> tuple[Network, tuple[float, ...]]:
-    """A network fitted to normalised features Z (R, F), an output a target, and its loss after each epoch."""
+    """A network fitted to normalised features Z (R, F), an output a target, and its loss after each epoch.
+
+    From the weights of ``start`` it needs fewer epochs than from drawn ones.
+    """
     known = np.isfinite(table.targets)
-    T = np.where(known, table.targets, 0.0).astype(np.float32)
-    weights = (known * table.weights[:, None] * _output_weights(table.horizons)).astype(np.float32)
+    T = np.where(known, table.targets, np.float32(0.0))
+    weights = known * table.weights[:, None].astype(np.float32)
+    weights *= _output_weights(table.horizons).astype(np.float32)
     network = _with_dropout(Z.shape[1], T.shape[1], rng)
-    rates = (weights * T).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-9)
-    rates = np.clip(rates, 0.001, 0.999)
-    network.dense[-1].b[...] = np.log(rates / (1.0 - rates))
     batch = min(BATCH_SIZE, len(Z))
     epochs = max(EPOCHS, math.ceil(LEAST_STEPS / (len(Z) // batch)))
+    if start is None:
+        rates = (weights * T).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-9)
+        rates = np.clip(rates, 0.001, 0.999)
+        network.dense[-1].b[...] = np.log(rates / (1.0 - rates))
+    else:
+        network.theta[...] = start.theta
+        epochs = math.ceil(WARM_SHARE * epochs)
     optimiser = AdamW(decay=WEIGHT_DECAY)
     plan = Plan(
         BinaryCrossEntropy(), optimiser, warm_up(cosine(LEARNING_RATE)), epochs, batch, drop_last=True
@@ -172,6 +194,18 @@ def fit_network(
         progress=lambda epoch: tell(epoch.number / epoch.epochs, epoch.loss),
     )
     return _without_dropout(network), tuple(report.losses)
+
+
+def renormalised(model: ForecastModel, normaliser: Normaliser) -> Network:
+    """The model's network for features that another normaliser scales: the same logits, up to clipping."""
+    known = model.normaliser
+    network = build_network(model.network.inputs, HIDDEN, model.network.outputs, drawn=False)
+    network.theta[...] = model.network.theta
+    first, ratio = network.dense[0], normaliser.scale / known.scale
+    first.W[ratio > RESCALED] = 0.0
+    first.b += ((normaliser.mean - known.mean) / known.scale) @ first.W
+    first.W *= ratio[:, None]
+    return network
 
 
 def _output_weights(horizons: Sequence[int]) -> Floats:

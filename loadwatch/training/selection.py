@@ -27,7 +27,7 @@ def choose_signals(recording: Recording, levels: Floats, future: Floats) -> tupl
 
     levels: (N,) load level; future: (N,) 1 where load will be high, NaN where unknown. A signal that hardly
     ever moves, is mostly missing, only fills up, or repeats the level or a better signal is left out. None of
-    a history shorter than ``LEAST_SECONDS``.
+    a history shorter than ``LEAST_SECONDS``. By name, so that the same ones are the same inputs a day later.
     """
     if recording.measured_seconds < LEAST_SECONDS:
         return ()
@@ -51,7 +51,7 @@ def choose_signals(recording: Recording, levels: Floats, future: Floats) -> tupl
         if len(chosen) < MOST and all(abs(float((columns[name] * other).mean())) < SAME for other in taken):
             chosen.append(name)
             taken.append(columns[name])
-    return tuple(chosen)
+    return tuple(sorted(chosen))
 
 
 def _standardised(x: Floats) -> Floats:

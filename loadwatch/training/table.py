@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final, Self
+from functools import lru_cache, reduce
+from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from loadwatch.errors import TrainingError
 from loadwatch.features.forecast import CHUNK, ForecastFeatures, ForecastSpec
@@ -34,6 +35,7 @@ IDLE_WEIGHT: Final = 0.05  # of all own rows
 MOVE_EVERY_SECONDS: Final = 8 * 86400.0
 
 SYNTHETIC_HOSTS: Final = 5
+WARM_SYNTHETIC_HOSTS: Final = 2  # of them, where the weights have learned from all already
 SYNTHETIC_SAMPLES: Final = (12_000, 40_000)  # samples of each: a day of them, but within these bounds
 SYNTHETIC_KEPT: Final = 1_200  # rows of each that are learned from
 PLAIN_RULE: Final = "cpu > 0.8"
@@ -121,8 +123,7 @@ def learning_table(
     chosen, weights = choose_rows(times, truth, usable, 2 * reach, MOST_ROWS, rng)
     signals = choose_signals(recording.rows(0, end), levels[:end], known[:, int(np.argmax(horizons))])
     spec = ForecastSpec.fitting(times[:end], signals, reach)
-    features = HistoryFeatures(recording, levels, spec, np.union1d(chosen, np.arange(end, len(recording))))
-    table_features = features.of(spec, chosen)
+    features = HistoryFeatures(recording, levels, spec, chosen, end)
 
     def table(rows: Integers, last: int) -> TrainingTable:
         """The first of the chosen rows, with what was known of them at row ``last``."""
@@ -132,7 +133,7 @@ def learning_table(
             spec,
             tuple(horizons),
             times[rows],
-            table_features[: len(rows)],
+            features.chosen[: len(rows)],
             _targets(seen, so_far, horizons, rows),
             weights[: len(rows)],
             count_onsets(so_far),
@@ -145,17 +146,37 @@ def learning_table(
 
 
 class HistoryFeatures:
-    """The features of one history; those of one spec are kept, of all rows (R,) that will be asked for."""
+    """The features of one history, made in one pass: of some rows, and of all from ``start`` on (indices).
 
-    def __init__(self, recording: Recording, levels: Floats, spec: ForecastSpec, rows: Integers) -> None:
-        self._recording, self._levels, self._spec, self._rows = recording, levels, spec, rows
-        self._kept = features_of(spec, recording, levels, rows)
+    The latter are there to be judged on. They are the largest thing that a training holds, so they are kept
+    in single precision, as a network reads them.
 
-    def of(self, spec: ForecastSpec, rows: Integers) -> Floats:
-        """The features (r, F) at some of the rows, given as places in the history."""
+    chosen: (R, F) of the rows asked for.
+    """
+
+    def __init__(
+        self, recording: Recording, levels: Floats, spec: ForecastSpec, chosen: Integers, start: int
+    ) -> None:
+        self._recording, self._levels, self._spec, self._start = recording, levels, spec, start
+        self.chosen = np.empty((len(chosen), len(spec.names)))
+        newest_rows = (len(recording) - start, len(spec.names))
+        self._newest: npt.NDArray[Any] = np.empty(newest_rows, np.float32)
+        rows, own = np.union1d(chosen, np.arange(start, len(recording))), 0
+        for mine, part in feature_parts(spec, recording, levels, rows):
+            taken = part[np.isin(mine, chosen)]
+            self.chosen[own : own + len(taken)] = taken
+            own += len(taken)
+            newest = mine >= start
+            with np.errstate(over="ignore"):  # what is infinite then is clipped by every normaliser
+                self._newest[mine[newest] - start] = part[newest]
+
+    def parts(self, spec: ForecastSpec, rows: Integers) -> Iterator[Floats]:
+        """The features (r, F) of some of the newest rows, in order, a few thousand at a time."""
         if spec != self._spec:
-            return features_of(spec, self._recording, self._levels, rows)
-        return self._kept[np.searchsorted(self._rows, rows)]
+            yield from (part for _, part in feature_parts(spec, self._recording, self._levels, rows))
+            return
+        for first in range(0, len(rows), CHUNK):
+            yield self._newest[rows[first : first + CHUNK] - self._start]
 
 
 def moved_table(
@@ -176,7 +197,7 @@ def moved_table(
     moved = np.concatenate([[0.0], np.cumsum(3600.0 * hours)])[np.searchsorted(jumps, times, side="right")]
     rows = np.searchsorted(times, own.timestamps)
     late = Recording(times + moved, recording.signals, recording.values)
-    return replace(own, features=features_of(own.spec, late, levels, rows))
+    return replace(own, features=features_of(own.spec, late, levels, rows).astype(np.float32))
 
 
 def idle_table(own: TrainingTable, recording: Recording, levels: Floats) -> TrainingTable | None:
@@ -210,14 +231,16 @@ def idle_table(own: TrainingTable, recording: Recording, levels: Floats) -> Trai
         own,
         timestamps=late.timestamps[rows],
         features=features,
-        targets=np.zeros((len(rows), own.targets.shape[1])),
+        targets=np.zeros((len(rows), own.targets.shape[1]), np.float32),
         weights=np.full(len(rows), IDLE_WEIGHT * own.weights.sum() / len(rows)),
         labelled=np.zeros(len(rows), bool),
         peaks=np.full((len(rows), own.peaks.shape[1]), np.nan),
     )
 
 
-def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int) -> TrainingTable:
+def synthetic_table(
+    spec: ForecastSpec, rule: Rule, horizons: Sequence[int], seed: int, hosts: int = SYNTHETIC_HOSTS
+) -> TrainingTable:
     """Rows of synthetic servers, as ``spec`` would see them; its chosen signals stay unknown.
 
     The load level means the same on every host, so this is what is known before a host has shown anything.
@@ -225,36 +248,42 @@ def synthetic_table(spec: ForecastSpec, rule: Rule, horizons: Sequence[int], see
     """
     # Cells where those of a synthetic server lie: the same for every history of this host.
     level_only = ForecastSpec.fitting(spec.step * np.arange(3.0), (), spec.reach)
-    table = _level_table(level_only, rule, tuple(horizons), seed)
+    tables = [_level_table(level_only, rule, tuple(horizons), seed, host) for host in range(hosts)]
+    table = reduce(lambda one, other: one.joined(other, 1.0), tables)
     everything = np.full((len(table), len(spec.names)), np.nan)
     everything[:, [spec.names.index(name) for name in level_only.names]] = table.features
-    return replace(table, spec=spec, features=everything)
+    onsets = sum(each.onsets for each in tables)
+    return replace(table, spec=spec, features=everything, onsets=onsets)
 
 
-@lru_cache(maxsize=1)  # a replay asks at each of its trainings
-def _level_table(spec: ForecastSpec, rule: Rule, horizons: tuple[int, ...], seed: int) -> TrainingTable:
-    """The same without chosen signals."""
+@lru_cache(maxsize=SYNTHETIC_HOSTS)  # a replay asks at each of its trainings
+def _level_table(
+    spec: ForecastSpec, rule: Rule, horizons: tuple[int, ...], seed: int, host: int
+) -> TrainingTable:
+    """The rows of one server, without chosen signals."""
     least, most = SYNTHETIC_SAMPLES
     rows = min(max(least, int(86400 / spec.step)), most)
-    tables, onsets = [], 0
-    for host in range(SYNTHETIC_HOSTS):
-        rng = np.random.default_rng([seed, host])
-        recording = synthetic_recording(spec.step, rows, seed=int(rng.integers(2**31)))
-        levels = rule.levels(recording)
-        if not 0.002 < float((levels > 1.0).mean()) < 0.3:
-            levels = Rule.parse(PLAIN_RULE).levels(recording)
-        onsets += count_onsets(levels)
-        said = exceedances(recording.timestamps, levels, horizons)[:, :, 0]
-        usable: Flags = np.logical_or.reduce(np.isfinite(said), axis=1)
-        reach = 2.0 * max(horizons)
-        chosen, weights = choose_rows(recording.timestamps, levels, usable, reach, SYNTHETIC_KEPT, rng)
-        features = features_of(spec, recording, levels, chosen)
-        targets = _targets(recording.timestamps, levels, horizons, chosen)
-        tables.append((recording.timestamps[chosen], features, targets, weights))
-    times, features, futures, weighed = (np.concatenate(parts) for parts in zip(*tables, strict=True))
-    measured = np.zeros(len(times), bool)
-    unknown = np.full((len(times), sum(horizon > 0 for horizon in horizons)), np.nan)
-    return TrainingTable(spec, horizons, times, features, futures, weighed, onsets, measured, unknown)
+    rng = np.random.default_rng([seed, host])
+    recording = synthetic_recording(spec.step, rows, seed=int(rng.integers(2**31)))
+    levels = rule.levels(recording)
+    if not 0.002 < float((levels > 1.0).mean()) < 0.3:
+        levels = Rule.parse(PLAIN_RULE).levels(recording)
+    said = exceedances(recording.timestamps, levels, horizons)[:, :, 0]
+    usable: Flags = np.logical_or.reduce(np.isfinite(said), axis=1)
+    chosen, weights = choose_rows(
+        recording.timestamps, levels, usable, 2.0 * max(horizons), SYNTHETIC_KEPT, rng
+    )
+    return TrainingTable(
+        spec,
+        horizons,
+        recording.timestamps[chosen],
+        features_of(spec, recording, levels, chosen),
+        _targets(recording.timestamps, levels, horizons, chosen),
+        weights,
+        count_onsets(levels),
+        np.zeros(len(chosen), bool),
+        np.full((len(chosen), sum(horizon > 0 for horizon in horizons)), np.nan),
+    )
 
 
 def count_onsets(levels: Floats) -> int:
@@ -264,19 +293,35 @@ def count_onsets(levels: Floats) -> int:
 
 
 def _targets(timestamps: Floats, levels: Floats, horizons: Sequence[int], rows: Integers) -> Floats:
-    """(R, O) of the chosen rows only: of all of a long history it would be the largest thing there is."""
+    """(R, O) in single precision, which holds them exactly, of the chosen rows only.
+
+    Of all of a long history it would be the largest thing there is.
+    """
     table = exceedances(timestamps, levels, horizons, (SAID, *OTHERS), rows)
     ahead = [place for place, horizon in enumerate(horizons) if horizon > 0]
-    return np.hstack([table[:, :, 0], table[:, ahead, 1:].reshape(len(rows), -1)])
+    return np.hstack([table[:, :, 0], table[:, ahead, 1:].reshape(len(rows), -1)]).astype(np.float32)
 
 
 def features_of(spec: ForecastSpec, recording: Recording, levels: Floats, chosen: Integers) -> Floats:
-    """The features (R, F) of the chosen rows only: a long history never stands in memory as a whole."""
-    stream, parts = ForecastFeatures(spec), []
+    """The features (R, F) of the chosen rows only."""
+    features, done = np.empty((len(chosen), len(spec.names))), 0
+    for rows, part in feature_parts(spec, recording, levels, chosen):
+        features[done : done + len(rows)] = part
+        done += len(rows)
+    return features
+
+
+def feature_parts(
+    spec: ForecastSpec, recording: Recording, levels: Floats, chosen: Integers
+) -> Iterator[tuple[Integers, Floats]]:
+    """Some of the chosen rows (r,), and their features (r, F), till all are told.
+
+    A long history never stands in memory as a whole.
+    """
+    stream = ForecastFeatures(spec)
     values = recording.with_signals(spec.signals).values
     for start in range(0, len(recording), CHUNK):
         part = slice(start, start + CHUNK)
         features = stream.extend(recording.timestamps[part], values[part], levels[part])
-        first, last = np.searchsorted(chosen, [start, start + CHUNK])
-        parts.append(features[chosen[first:last] - start])
-    return np.vstack(parts)
+        rows = chosen[slice(*np.searchsorted(chosen, [start, start + CHUNK]))]
+        yield rows, features[rows - start]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -46,6 +47,23 @@ def test_training_ends_with_a_judgement(invoke: Invoke, filled: Path, tmp_path: 
     assert invoke("model", "list", "--state-directory", filled).output.splitlines()[-1].startswith("* ")
     rolled = invoke("model", "rollback", "--state-directory", filled)
     assert rolled.output.startswith("current model is now ")
+
+
+@pytest.mark.slow
+def test_a_training_is_warm_until_somebody_says_what_was(invoke: Invoke, tmp_path: Path) -> None:
+    """The model's card tells which it was; after a label the weights are learned anew."""
+    state, host = tmp_path / "state", hosts.recording(72, end=time.time() - 60.0)
+    starts, cut = [], host.timestamps[-1] - 12 * 3_600.0
+    for part in (host.between(-math.inf, cut), host.between(cut, math.inf), None):
+        if part is None:
+            span = ("--from", "5 hours ago", "--for", "10m")
+            assert invoke("label", "--state-directory", state, *span, "normal").exit_code == 0
+        else:
+            hosts.fill(state, part)
+        assert invoke("train", "--state-directory", state, *OPTIONS).exit_code == 0
+        shown = invoke("model", "show", "--state-directory", state).output
+        starts += [line.split()[1] for line in shown.splitlines() if line.startswith("start ")]
+    assert starts == ["cold", "warm,", "cold"]
 
 
 def written(path: Path, hours: float) -> Path:

@@ -1,16 +1,19 @@
 """A forecaster is learned from any history, however poor, and its probabilities are honest."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from loadwatch.errors import TrainingError
-from loadwatch.labels.horizons import peaks
+from loadwatch.features.moments import Normaliser
+from loadwatch.labels.horizons import exceedances, peaks
 from loadwatch.labels.rule import DEFAULT_RULE, Rule
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.records import Label, Maintenance, Recording, Span
 from loadwatch.training.forecast import Lesson
+from loadwatch.training.learner import renormalised
 from loadwatch.training.synthetic import synthetic_recording
 from loadwatch.training.table import idle_table, learning_table, moved_table
 
@@ -325,12 +328,10 @@ def test_earlier_rows_know_what_was_known_at_their_end(recording):
         np.testing.assert_allclose(getattr(earlier, name), getattr(alone, name), atol=1e-9)
     assert np.isnan(earlier.targets[-5:]).any()
     assert np.isfinite(whole.targets[len(earlier) - 5 : len(earlier)]).all()
-    later = np.arange(cut, len(host))
     mine = whole.timestamps >= until
-    np.testing.assert_array_equal(
-        features.of(whole.spec, later)[np.isin(host.timestamps[later], whole.timestamps)],
-        whole.features[mine],
-    )
+    later = np.searchsorted(host.timestamps, whole.timestamps[mine])
+    newest = np.vstack(list(features.parts(whole.spec, later)))
+    np.testing.assert_allclose(newest, whole.features[mine], rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -346,3 +347,55 @@ def test_a_whole_history_is_measured_on_all_of_its_rows(recording):
     assert 1_480 < counts[0] <= before.rows <= 1_500
     assert counts[0] + 480 < counts[1] <= after.rows <= 2_000
     assert np.isfinite(model.level.shares).all()
+
+
+def test_a_network_says_the_same_to_features_scaled_anew(recording, model):
+    """What clips nothing gives the same logits; a feature that the network hardly saw move counts nothing."""
+    rng, known = np.random.default_rng(0), model.normaliser
+    scale = known.scale * rng.uniform(0.7, 3.0, len(known.scale))
+    anew = Normaliser(known.mean + 0.3 * known.scale * rng.normal(size=len(scale)), scale)
+    features = known.mean + 0.5 * known.scale * rng.normal(size=(200, len(scale)))
+    same = renormalised(model, anew).forward(anew.apply(features))
+    np.testing.assert_allclose(same, model.network.forward(known.apply(features)), atol=1e-3)
+
+    grown = np.where(np.arange(len(scale)) == 5, 20.0, 1.0)
+    W = renormalised(model, Normaliser(known.mean + known.scale, known.scale * grown)).dense[0].W
+    assert not W[5].any()
+    np.testing.assert_array_equal(W[6:], model.network.dense[0].W[6:])
+
+
+@pytest.mark.slow
+def test_a_warm_start_forecasts_as_well_in_a_sixth_of_the_epochs(recording):
+    """It goes on from the weights of the model in use and keeps its calibration, where both see the same."""
+    levels, half, later = RULE.levels(recording), 5_000, 5_600
+    old, _ = Lesson(recording.rows(0, half), RULE, HORIZONS, seed=1).earlier()
+    past, until = recording.rows(0, later), recording.timestamps[5_300]
+    scores, reports = [], []
+    for before in (None, old):
+        lesson = Lesson(past, RULE, HORIZONS, until=until, before=before)
+        reports.append([lesson.earlier()[1]])
+        model, report = lesson.whole()
+        reports[-1].append(report)
+        truth = exceedances(recording.timestamps, levels, (900,))[later:, 0, 0]
+        errors = (forecast(model, recording)[later:, -1] - truth) ** 2
+        scores.append(float(np.nanmean(errors)))
+    (cold, all_cold), (warm, all_warm) = reports
+    assert not cold.is_warm
+    assert warm.is_warm
+    assert 6 * len(warm.losses) == len(cold.losses)
+    assert [len(all_cold.losses), len(all_warm.losses)] == [len(cold.losses) + 2, len(warm.losses) + 2]
+    np.testing.assert_array_equal(model.calibration, old.calibration)
+    assert all_warm.brier[900] < 1.1 * all_cold.brier[900]
+    assert scores[1] < 1.05 * scores[0]
+
+
+@pytest.mark.parametrize("change", [{"horizons": (0, 60, 300, 600)}, {"signals": ("cpu", "other")}])
+def test_a_model_that_sees_something_else_is_no_start(recording, model, change):
+    """Other horizons or other inputs: the lesson starts cold."""
+    changed = replace(
+        model,
+        horizons=change.get("horizons", model.horizons),
+        spec=replace(model.spec, signals=change.get("signals", model.spec.signals)),
+    )
+    _, report = Lesson(recording.rows(0, 700), RULE, HORIZONS, before=changed).earlier()
+    assert not report.is_warm
