@@ -15,6 +15,7 @@ import click
 from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.judgement import judgement
 from loadwatch.cli.remote import check_state_directory
+from loadwatch.daemon.malloc import KEPT_WHILE_TRAINING, LARGE_BYTES, spare_memory
 from loadwatch.daemon.orders import order_for
 from loadwatch.errors import TrainingError
 from loadwatch.history import History
@@ -44,6 +45,7 @@ def command(context: Context, *, as_json: bool, plot: Path | None, by_order: boo
         _obey(sys.stdin, sys.stdout)
         return
     check_state_directory(context)
+    spare_memory(LARGE_BYTES, KEPT_WHILE_TRAINING)
     order = order_for(context.config, context.state_directory, time.time())
     if plot is not None:
         check_drawable(plot)  # now, and not after minutes of training
@@ -105,6 +107,7 @@ def _draw(path: Path, order: Order, outcome: Outcome) -> None:
 def _obey(source: IO[str], target: IO[str]) -> None:
     """Be the daemon's training child: JSON in, JSON lines out, out of everybody's way."""
     exit_with_parent(os.getppid())
+    spare_memory(LARGE_BYTES, KEPT_WHILE_TRAINING)
     order = Order(**json.loads(source.read()))
     # The first model takes a second of CPU, and on a busy host it is wanted most: it does not stand back.
     if not order.bootstrap:

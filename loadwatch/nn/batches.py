@@ -30,8 +30,9 @@ class Chunk:
     """Room for `count` batches of `rows`; `fill` draws the next samples into it."""
 
     def __init__(self, tables: tuple[Array, Array, Array | None], count: int, rows: int) -> None:
-        X1, T, weights = tables
-        self.X1: Array = np.empty((count * rows, X1.shape[1]), X1.dtype)
+        X, T, weights = tables
+        self.X: Array = np.empty((count * rows, X.shape[1]), X.dtype)
+        self.X1: Array = np.ones((count * rows, X.shape[1] + 1), X.dtype)
         self.T: Array = np.empty((count * rows, T.shape[1]), T.dtype)
         self.TT: Array = np.empty((count, T.shape[1], rows), T.dtype)
         self.weightsT = None if weights is None else np.empty_like(self.TT)
@@ -47,10 +48,11 @@ class Chunk:
 
     def fill(self, order: npt.NDArray[np.intp]) -> list[Batch]:
         """The batches of the samples in `order`, whose number is a multiple of the batch size."""
-        X1, T, weights = self.tables
+        X, T, weights = self.tables
         count = len(order) // self.rows
         # "clip" only says that the order is known to be in range; "raise" would gather into a copy first.
-        np.take(X1, order, axis=0, out=self.X1[: len(order)], mode="clip")
+        np.take(X, order, axis=0, out=self.X[: len(order)], mode="clip")
+        self.X1[: len(order), :-1] = self.X[: len(order)]
         self._columns(T, order, self.TT[:count])
         if weights is not None and self.weightsT is not None:
             self._columns(weights, order, self.weightsT[:count])
@@ -70,7 +72,7 @@ class Batches:
 
     def __init__(
         self,
-        X1: Array,
+        X: Array,
         T: Array,
         weights: Array | None,
         batch_size: int,
@@ -78,16 +80,16 @@ class Batches:
         *,
         drop_last: bool = False,
     ) -> None:
-        self.rows, self.rng = len(X1), rng
+        self.rows, self.rng = len(X), rng
         self.batch_size = min(batch_size, self.rows)
         whole, rest = divmod(self.rows, self.batch_size)
         self.last = 0 if drop_last else rest
         self.count = whole + (1 if self.last else 0)
         self.sizes = [size for size in (self.batch_size, self.last) if size]
         self.trained_rows = whole * self.batch_size + self.last
-        chunk = max(1, min(whole, CHUNK_NUMBERS // (self.batch_size * X1.shape[1])))
-        self._whole = Chunk((X1, T, weights), chunk, self.batch_size)
-        self._last = Chunk((X1, T, weights), 1, self.last) if self.last else None
+        chunk = max(1, min(whole, CHUNK_NUMBERS // (self.batch_size * X.shape[1])))
+        self._whole = Chunk((X, T, weights), chunk, self.batch_size)
+        self._last = Chunk((X, T, weights), 1, self.last) if self.last else None
 
     def __iter__(self) -> Iterator[Batch]:
         order = self.rng.permutation(self.rows)

@@ -175,9 +175,8 @@ class _Run:
 
     def __init__(self, network: Network, rows: Tables, plan: Plan, rng: np.random.Generator) -> None:
         X, T, weights = rows
-        X1 = np.concatenate([X, np.ones((len(X), 1), X.dtype)], axis=1)
         self.network, self.plan, self.optimiser = network, plan, plan.optimiser
-        self.batches = Batches(X1, T, weights, plan.batch_size, rng, drop_last=plan.drop_last)
+        self.batches = Batches(X, T, weights, plan.batch_size, rng, drop_last=plan.drop_last)
         self.l2 = L2(plan.l2, network.theta, network.weight_mask) if plan.l2 else None
         self.optimiser.bind(network.theta, network.gradient, network.weight_mask)
         self.places = {

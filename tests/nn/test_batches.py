@@ -10,10 +10,10 @@ from loadwatch.nn.batches import Batches
 
 
 def table(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X1, T and weights in which each row carries its own number."""
+    """X, T and weights in which each row carries its own number."""
     number = np.arange(float(rows))[:, None]
     return (
-        np.hstack([number, -number, np.ones((rows, 1))]),
+        np.hstack([number, -number]),
         np.hstack([number, number + 0.5]),
         number @ [[2.0, 3.0]],
     )
@@ -24,10 +24,10 @@ def table(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_an_epoch_is_every_row_once(rows: int, batch_size: int, chunk: int) -> None:
     """Whatever the sizes, each row comes once, with its own target and weight, shuffled anew each epoch."""
-    X1, T, weights = table(rows)
+    X, T, weights = table(rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK_NUMBERS", chunk)
-        drawn = Batches(X1, T, weights, batch_size, np.random.default_rng(0))
+        drawn = Batches(X, T, weights, batch_size, np.random.default_rng(0))
         epochs = []
         for _ in range(2):
             seen = []
