@@ -129,10 +129,12 @@ HIGH_LOAD_EXPECTED: Final = AlertRule(
     ),
     panel=("loadwatch-host", "probability"),
     meaning="The forecast says that high load is likely within the named time, and is sure enough to spend "
-    "a part of the weekly alert budget on it. The host is still well.",
-    action="Use the time: find what drives it (top signals), stop or move deferrable work, add capacity. How "
-    "often such forecasts came true on this host is on the daemon's dashboard and in `loadwatch status`. If "
-    "what came was meant, `loadwatch label --alert ID normal` says so.",
+    "a part of the weekly alert budget on it; or memory rises so steadily that it will be at its end within "
+    "hours or a day. The host is still well.",
+    action="Use the time: find what drives it (top signals), stop or move deferrable work, add capacity; of "
+    "memory, find what leaks and restart it at a moment of your choice. How often such forecasts came true "
+    "on this host is on the daemon's dashboard and in `loadwatch status`. If what came was meant, `loadwatch "
+    "label --alert ID normal` says so.",
     clearing="When the load arrives: the same alert is then LoadwatchHighLoad, and nobody is told that it is "
     "over. Else half an hour after the forecast is withdrawn.",
     unless=(OUTDATED, IN_MAINTENANCE),

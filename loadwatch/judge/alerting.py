@@ -16,7 +16,7 @@ The budget is one for all three, and there is what it never silences, whatever w
 - high load that is worse, half as much again, than all of the last four weeks;
 - the kernel's own distress: memory at its end, memory or storage stalled (`limits`), for its time and beyond
   what this half hour is used to. Where it comes back within hours and the budget is overdrawn, that is the
-  same alert.
+  same alert. It begins where the end of memory is foretold (`exhaustion`), unless the anomaly has been told.
 """
 
 import dataclasses
@@ -48,7 +48,8 @@ class AlertInput(NamedTuple):
     """What one sample shows, as far as alerts care.
 
     probabilities: for each horizon of the alerter, in its order; origin: what raised the flag of
-    now, None where it is not up; values: the raw signals; limits: those over their plain limits.
+    now, None where it is not up; values: the raw signals; limits: those over their plain limits;
+    memory_ends_within: seconds, None where that is not soon.
     """
 
     level: float
@@ -58,6 +59,7 @@ class AlertInput(NamedTuple):
     origin: FlagSource | None
     values: Mapping[str, float]
     limits: tuple[str, ...] = ()
+    memory_ends_within: int | None = None
 
 
 @dataclass(slots=True)
@@ -142,9 +144,7 @@ class Alerter:
 
     def foretold(self, now: float, seen: AlertInput) -> float | None:
         """Severity of the forecasts, minus infinity where none counts; None where they are not asked."""
-        if seen.origin is not None or now - self._last_flagged < SETTLED_SECONDS:
-            return None
-        return self._foretold(now, seen)[0]
+        return self._foretold(now, seen)[0] if self._is_settled(now, seen) else None
 
     @property
     def since(self) -> float:
@@ -185,10 +185,11 @@ class Alerter:
             self.anomaly.update(now, elapsed, odd, self.tokens),
         )
         must = self._must_alert(now, seen)
+        ending = seen.memory_ends_within is not None and self._is_settled(now, seen)
         opened: list[Alert] = []
         closed: list[Alert] = []
         active: dict[Verdict, bool] = {
-            "high_load": seen.origin is not None or foretold > 0.0,
+            "high_load": seen.origin is not None or foretold > 0.0 or ending,
             "anomaly": seen.anomalous,
         }
         if self.suspended:
@@ -200,6 +201,9 @@ class Alerter:
             confirmation: Confirmation | None = "rule" if seen.origin == "rule" else None
             alert = Alert(0, "high_load", now, flagged_by=seen.origin, confirmed_by=confirmation)
             self._open(now, alert, seen, opened, must=must)
+        elif ending and not self._joins(now, "high_load"):
+            alert = Alert(0, "high_load", now, horizon=seen.memory_ends_within or 0, flagged_by="limit")
+            self._open(now, alert, seen, opened, must=True)
         elif wanted[1]:
             self._open(now, Alert(0, "high_load", now, horizon=horizon), seen, opened)
         if wanted[2]:
@@ -221,10 +225,14 @@ class Alerter:
             self._excess = max(0.0, self._excess - RECOVERY * max(0.0, now - self._recovered_until))
         self._recovered_until = now
 
+    def _is_settled(self, now: float, seen: AlertInput) -> bool:
+        """Whether it is calm, and has been for long enough to listen to a forecast."""
+        return seen.origin is None and now - self._last_flagged >= SETTLED_SECONDS
+
     def _foretold(self, now: float, seen: AlertInput) -> tuple[float, int]:
         """Severity of the forecasts, and the horizon that has it; minus infinity where none counts."""
         worst, horizon = -math.inf, 0
-        if seen.origin is not None or now - self._last_flagged < SETTLED_SECONDS:
+        if not self._is_settled(now, seen):
             return worst, horizon
         for probability, (line, line_odds, ahead) in zip(seen.probabilities, self._looks, strict=True):
             if probability >= line:
@@ -245,7 +253,7 @@ class Alerter:
                 peak = seen.anomaly_score if _known(seen.anomaly_score) else None
             if active[verdict]:
                 running.active = now
-            running.observe(now, peak, self._excess, seen, reach)
+            running.observe(now, peak, self._excess, seen, max(reach, running.alert.horizon))
             if seen.origin is not None:
                 running.stage = "present"
 

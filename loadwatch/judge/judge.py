@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from loadwatch.judge.alerting import Alerter, AlertInput
 from loadwatch.judge.budget import TokenBucket
+from loadwatch.judge.exhaustion import Exhaustion
 from loadwatch.judge.explanation import why_no_anomaly_alert, why_no_high_load_alert
 from loadwatch.judge.flags import ANOMALOUS, AnomalyFlag, Hysteresis, NowFlag, clear_line, horizon_flag
 from loadwatch.judge.limits import StaticLimits
 from loadwatch.judge.seasonality import SLOT_SECONDS, log_odds
-from loadwatch.judge.types import Evidence, EvidenceBatch, Flags, Judgement, Judgements
-from loadwatch.records import VERDICTS, Alert, Contribution, Culprits, FlagSource, NoAlert, Stage, Verdict
+from loadwatch.judge.types import Evidence, EvidenceBatch, Judgement, Judgements
+from loadwatch.records import Alert, Contribution, Culprits, FlagSource, NoAlert, Stage, Verdict
 
 STATE_VERSION: Final = 1
 Places = npt.NDArray[np.intp]
@@ -35,6 +36,7 @@ class Judge:
     def __init__(self, horizons: Sequence[int], *, budget_per_week: float = 2.0) -> None:
         self._alerter = Alerter(budget_per_week)
         self._limit_checks = StaticLimits()
+        self._exhaustion = Exhaustion()
         self._anomaly = AnomalyFlag()
         self._now = NowFlag(0.5)
         self._ahead: dict[int, Hysteresis] = {}
@@ -69,10 +71,11 @@ class Judge:
     def update(self, evidence: Evidence) -> Judgement:
         """Judge one sample. The same object comes back as long as nothing changes."""
         self._backfilling = False
-        if self._quiet and self._is_quiet(evidence, evidence.timestamp - self._last):
+        ends = self._exhaustion.update(evidence.timestamp, evidence.values.get("memory", math.nan))
+        if self._quiet and ends is None and self._is_quiet(evidence, evidence.timestamp - self._last):
             self._pass_quietly((evidence.timestamp,))
             return self._judgement
-        return self._judge(evidence)
+        return self._judge(evidence, ends)
 
     def extend(self, batch: EvidenceBatch) -> Judgements:
         """Judge N samples: ``update`` on each, but for stretches of quiet ones, which are passed at once."""
@@ -81,6 +84,8 @@ class Judge:
         rows, times = len(batch), batch.timestamps
         elapsed = np.diff(times, prepend=self._last)
         turns = np.flatnonzero(np.diff(times // SLOT_SECONDS)) + 1
+        ends = self._exhaustion.extend(times, batch.values.get("memory"))
+        ending = np.array([left is not None for left in ends], bool)
         loud: dict[bool, Places] = {}  # where a sample is not quiet, by whether the anomaly is known
         row, samples = 0, batch.samples(0)
         while row < rows:
@@ -88,10 +93,11 @@ class Judge:
             if self._quiet:
                 known = self._judgement.anomaly is not None
                 if known not in loud:
-                    loud[known] = np.append(np.flatnonzero(~self._is_quiet(batch.columns, elapsed)), rows)
+                    quiet = self._is_quiet(batch.columns, elapsed) & ~ending
+                    loud[known] = np.append(np.flatnonzero(~quiet), rows)
                 end = int(loud[known][np.searchsorted(loud[known], row)])
             if end == row:
-                judgement = self._judge(next(samples))
+                judgement = self._judge(next(samples), ends[row])
                 row += 1
                 if not changes or judgement is not changes[-1][1]:
                     changes.append((row - 1, judgement))
@@ -103,17 +109,7 @@ class Judge:
                 if not changes or self._judgement is not changes[-1][1]:
                     changes.append((start, self._judgement))
             row, samples = end, batch.samples(end)
-        high_load, anomaly = np.zeros((rows, len(self.horizons)), np.int8), np.zeros(rows, np.int8)
-        alerts: dict[Verdict, Flags] = {verdict: np.zeros(rows, np.int8) for verdict in VERDICTS}
-        ends = [*(row for row, _ in changes), rows][1:]
-        for (row, judgement), end in zip(changes, ends, strict=True):
-            high_load[row:end] = [_flag(judgement.high_load.get(horizon)) for horizon in self.horizons]
-            anomaly[row:end] = _flag(judgement.anomaly)
-            for verdict, stage in judgement.alerts.items():
-                alerts[verdict][row:end] = 1 if stage == "present" else 2
-        opened = tuple(alert for _, judgement in changes for alert in judgement.opened)
-        closed = tuple(alert for _, judgement in changes for alert in judgement.closed)
-        return Judgements(high_load, anomaly, alerts, opened, closed)
+        return Judgements.of(changes, rows, self.horizons)
 
     def backfill(self, batch: EvidenceBatch) -> None:
         """Learn from a past that comes before all samples judged so far what is ordinary; no alert is raised.
@@ -142,6 +138,7 @@ class Judge:
         Flags, open alerts and the tokens stay: what is going on, and what was spent, is no backfill.
         """
         self._alerter.take_past(backfilled._alerter)
+        self._exhaustion = backfilled._exhaustion
         if math.isnan(self._last):
             self._last = backfilled._last  # or time lost since then would be unknown to the seasonality
         self._quiet = False
@@ -230,7 +227,7 @@ class Judge:
             self._conclude(said.high_load, said.flagged_by, said.anomaly, [], [])
         self._last = timestamps[-1]
 
-    def _judge(self, evidence: Evidence) -> Judgement:
+    def _judge(self, evidence: Evidence, ends: int | None) -> Judgement:
         now = evidence.timestamp
         elapsed, closed = self._pass_time(now)
         if evidence.maintenance:
@@ -252,6 +249,7 @@ class Judge:
             origin=self._now.flagged_by,
             values=evidence.values,
             limits=self._limit_checks.raised,
+            memory_ends_within=ends,
         )
         self._seen = seen
         opened, over = self._alerter.update(now, elapsed, seen)
@@ -346,6 +344,7 @@ class Judge:
             "ahead": {str(horizon): machine.to_state() for horizon, machine in self._ahead.items()},
             "anomaly": self._anomaly.to_state(),
             "guard": self._limit_checks.to_state(),
+            "exhaustion": self._exhaustion.to_state(),
             "pager": self._alerter.to_state(),
         }
 
@@ -378,8 +377,6 @@ class Judge:
                 machine.restore(state["ahead"][str(horizon)])
         self._anomaly.restore(state["anomaly"])
         self._limit_checks.restore(state["guard"])
+        if "exhaustion" in state:  # not before 2026-12
+            self._exhaustion.restore(state["exhaustion"])
         self._alerter.restore(state["pager"])
-
-
-def _flag(value: bool | None) -> int:
-    return -1 if value is None else int(value)

@@ -1,15 +1,15 @@
 """What goes into the judge with every sample, and what comes out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from loadwatch.judge.limits import WATCHED
-from loadwatch.records import Alert, FlagSource, Floats, Stage, Verdict
+from loadwatch.records import VERDICTS, Alert, FlagSource, Floats, Stage, Verdict
 
 Flags = npt.NDArray[np.int8]
 PIECE: Final = 64
@@ -71,6 +71,25 @@ class Judgements:
     alerts: Mapping[Verdict, Flags]
     opened: tuple[Alert, ...]
     closed: tuple[Alert, ...]
+
+    @classmethod
+    def of(cls, changes: Sequence[tuple[int, Judgement]], rows: int, horizons: Sequence[int]) -> Self:
+        """From the rows where a judgement changed, which stands until the next one."""
+        high_load, anomaly = np.zeros((rows, len(horizons)), np.int8), np.zeros(rows, np.int8)
+        alerts: dict[Verdict, Flags] = {verdict: np.zeros(rows, np.int8) for verdict in VERDICTS}
+        ends = [*(row for row, _ in changes), rows][1:]
+        for (row, judgement), end in zip(changes, ends, strict=True):
+            high_load[row:end] = [_flag(judgement.high_load.get(horizon)) for horizon in horizons]
+            anomaly[row:end] = _flag(judgement.anomaly)
+            for verdict, stage in judgement.alerts.items():
+                alerts[verdict][row:end] = 1 if stage == "present" else 2
+        opened = tuple(alert for _, judgement in changes for alert in judgement.opened)
+        closed = tuple(alert for _, judgement in changes for alert in judgement.closed)
+        return cls(high_load, anomaly, alerts, opened, closed)
+
+
+def _flag(value: bool | None) -> int:
+    return -1 if value is None else int(value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -118,7 +118,9 @@ def _was(alert: Alert) -> str:
 
 def _reasons(alert: Alert) -> str:
     signals = ", ".join(f"{part.signal} {part.value:+.2f}" for part in alert.signals[:REASONS])
-    source = "" if alert.foretold or alert.verdict == "anomaly" else _SOURCES[alert.flagged_by]
+    source = "" if alert.verdict == "anomaly" else _SOURCES[alert.flagged_by]
+    if alert.foretold:
+        source = "memory is filling up" if alert.flagged_by == "limit" else ""
     return "; ".join(part for part in (source, signals) if part)
 
 

@@ -155,6 +155,8 @@ def _judged(snapshot: Snapshot) -> Words:
     if expected:
         headline = f"High load expected within {duration(min(expected))}"
         return Words("expected", headline, _because(snapshot, "high_load"))
+    if snapshot.alerts.get("high_load") == "expected":
+        return Words("expected", "High load expected", _because(snapshot, "high_load"))
     # The flag falls while an anomaly lasts, once it is no news; it is no less unlike itself then.
     if snapshot.anomaly or (snapshot.anomaly_score or 0.0) >= ANOMALOUS:
         return Words("anomaly", "Unlike itself", _because(snapshot, "anomaly"))

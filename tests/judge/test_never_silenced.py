@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 
 from judge.evidence import HORIZONS, START, WEEK, evidence, opened
@@ -137,6 +138,49 @@ def test_distress_that_comes_back_each_hour_is_one_trouble() -> None:
     assert len(host.alerts) <= told + 2
     host.live(7 * HOUR)
     assert host.stages == {}
+
+
+def leak(host: Host, last: float = 0.999) -> float | None:
+    """Two days at 42 %, at their end six hours of a leak; minutes from its alert to 97 %."""
+    told = len(host.alerts)
+    host.live(42 * HOUR, 0.2, {"memory": 0.42})
+    for share in np.linspace(0.42, last, 360):
+        host.live(60.0, 1.01 if share > 0.97 else 0.2, {"memory": share})
+    assert len(host.alerts) <= told + 1, "one trouble is one alert"
+    return None if len(host.alerts) == told else (host.now - host.alerts[-1].start) / 60.0 - 18.0
+
+
+def test_the_end_of_memory_alerts_before_it_comes_whatever_was_spent() -> None:
+    """A leak of hours is told an hour before, also the third time in a week, and as one alert."""
+    host = Host().spend()
+    for _ in range(3):
+        ahead = leak(host)
+        assert ahead is not None
+        assert 60.0 < ahead < 130.0
+        assert host.alerts[-1].horizon in {7200, 14_400}
+        assert host.alerts[-1].flagged_by == "limit"
+        assert host.stages == {"high_load": "present"}
+    (alert,) = host.judge.open_alerts
+    assert alert.lead_seconds == pytest.approx(60.0 * ahead, abs=120.0)
+
+
+def test_a_leak_that_ends_in_time_is_told_once() -> None:
+    """What got to 93 % and was given back was worth an alert; the same again the next days is not."""
+    host = Host()
+    assert leak(host, 0.93) is not None
+    assert [leak(host, 0.93) for _ in range(2)] == [None, None]
+
+
+def test_an_anomaly_already_told_stands_for_the_end_of_memory_to_come() -> None:
+    """Within the hour of its alert there is no second one, until memory is at its end."""
+    host = Host().live(2 * DAY, values={"memory": 0.6})
+    host.live(2 * HOUR, values={"memory": 0.6})
+    shares = np.linspace(0.6, 0.96, 180)
+    for minute, share in enumerate(shares):
+        host.live(60.0, 0.2, {"memory": share}, score=0.95 if minute > 110 else 0.1)
+    assert host.stages == {"anomaly": "present"}
+    host.live(600.0, 1.01, {"memory": 0.99}, score=0.95)
+    assert host.stages == {"anomaly": "present", "high_load": "present"}
 
 
 def test_distress_does_not_hide_in_the_alert_of_an_anomaly() -> None:

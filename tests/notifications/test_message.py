@@ -51,6 +51,13 @@ def test_each_verdict_is_told_in_its_own_words(alert: Alert, title: str, urgency
     assert "the rule" not in message.body
 
 
+def test_the_end_of_memory_to_come_is_told_as_such() -> None:
+    """Who has hours to act hears how many, and of what."""
+    message = message_of(replace(ALERT, horizon=14_400, flagged_by="limit"), "opening", PLACE)
+    assert message.title == "web-1: high load expected within 4h"
+    assert "memory is filling up" in message.body
+
+
 def test_who_uses_the_resource_is_named() -> None:
     """The one word that a person who is woken wants to hear."""
     mysqld = Culprit("process", "mysqld", 0.775, processes=1, unit="mysql.service")

@@ -195,6 +195,7 @@ def test_the_document_is_strict_json(snapshot: Snapshot | None, age: float) -> N
         ({"filling": FULL, "unknown": {"cpu": "refused"}}, "unknown", "CPU is unknown: refused"),
         ({"unknown": {"cpu": "refused"}, "high_load": {}}, "unknown", "CPU is unknown: refused"),
         ({"unknown": {"cpu": "refused"}, "high_load": {0: True}}, "high_load", "Under high load"),
+        ({"alerts": {"high_load": "expected"}, "anomaly": True}, "expected", "High load expected"),
     ],
 )
 def test_the_gravest_truth_is_the_headline(changes: dict, state: str, headline: str) -> None:
