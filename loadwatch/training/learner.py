@@ -134,7 +134,7 @@ class Learner:
         if self._idle is not None:
             idle, idle_Z = self._idle
             table, Z = table.joined(idle, 1.0), np.vstack([Z, idle_Z])
-        linear = fit_linear(Z, table)
+        linear = fit_linear(Z, table, len(rows))
         if self._moved is not None:
             moved, moved_Z = self._moved
             table = table.joined(moved.take(rows), MOVED_SHARE)

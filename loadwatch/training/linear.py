@@ -7,7 +7,9 @@ the network, on all others much worse, and a weighted mean of the two logits is 
 With next to no onsets even that is too much to learn, and nothing beats persistence and what came before. So
 a logistic regression on the newest level, and on how often high load came at this time on earlier days and
 weeks, takes the share 6 / (6 + onsets) from both: a half after six onsets, a fiftieth after 300. It is what
-foretells a weekly peak in its fourth week. Being linear in the same features, its weights are added.
+foretells a weekly peak in its fourth week: what synthetic servers show counts in it as one onset of the
+host's own does, for they have no weeks, and three Saturdays of three would hardly be believed.
+Being linear in the same features, its weights are added.
 
 For the horizon 0 the linear model sees only whether the rule holds, and by how much, and counts most: whether
 load is high now is a matter of the rule and of the operator's word, not of what happened before.
@@ -41,34 +43,36 @@ ITERATIONS: Final = 30
 ENOUGH: Final = 1e-6
 
 
-def fit_linear(Z: Array, table: TrainingTable) -> tuple[Floats, Floats]:
-    """Weights (F + 1, H) on normalised features Z (R, F), the bias last, and the shares (H,) of the logit."""
+def fit_linear(Z: Array, table: TrainingTable, own: int) -> tuple[Floats, Floats]:
+    """Weights (F + 1, H) on normalised features Z (R, F), the bias last, and the shares (H,) of the logit.
+
+    own: how many of the rows, the first ones, are the host's.
+    """
     weights = np.zeros((Z.shape[1] + 1, len(table.horizons)))
     shares = np.full(len(table.horizons), NOW_SHARE)
     repeats = tuple(f"level:{name}" for name in REPEATS)
     doubt = FEW_ONSETS / (FEW_ONSETS + table.onsets)
+    its_own = table.weights * np.where(np.arange(len(table)) < own, 1.0, 1.0 / (1.0 + table.onsets))
     for column, horizon in enumerate(table.horizons):
         if horizon == 0:
-            weights[:, column] = _fit(Z, table, column, NOW_FEATURES)
+            weights[:, column] = _fit(Z, table, table.weights, column, NOW_FEATURES)
             continue
         share = 1.0 - (1.0 - doubt) * (1.0 - SHARE)
-        simple = (1.0 - doubt) * SHARE * _fit(Z, table, column, FEATURES)
+        simple = (1.0 - doubt) * SHARE * _fit(Z, table, table.weights, column, FEATURES)
         came_back = repeats if horizon >= AS_FAR * table.spec.reach else ()
-        simplest = doubt * _fit(Z, table, column, (*PERSISTENCE, *came_back))
+        simplest = doubt * _fit(Z, table, its_own, column, (*PERSISTENCE, *came_back))
         weights[:, column], shares[column] = (simple + simplest) / share, share
     return weights, shares
 
 
-def _fit(Z: Array, table: TrainingTable, column: int, wanted: Sequence[str]) -> Floats:
+def _fit(Z: Array, table: TrainingTable, row_weights: Floats, column: int, wanted: Sequence[str]) -> Floats:
     """(F + 1,) a logistic regression of one horizon on the wanted features; 0 for all others."""
     names = table.spec.names
     places = [names.index(name) for name in wanted if name in names]
     y = table.targets[:, column]
     known = np.isfinite(y)
     answer = np.zeros(Z.shape[1] + 1)
-    answer[[*places, -1]] = fit_logistic(
-        Z[known][:, places].astype(np.float64), y[known], table.weights[known]
-    )
+    answer[[*places, -1]] = fit_logistic(Z[known][:, places].astype(np.float64), y[known], row_weights[known])
     return answer
 
 
