@@ -251,6 +251,6 @@ FLAG_ALERTS: Final = (
         "loadwatch_anomaly",
         "",
         "An anomaly is flagged.",
-        "The anomaly score is over its threshold, and over twice what has lasted for hours.",
+        "The anomaly score is over its threshold, and over thrice what came on three of the last five days.",
     ),
 )

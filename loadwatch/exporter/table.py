@@ -129,7 +129,7 @@ ANOMALY_SCORE: Final = Metric(
 ANOMALY: Final = Metric(
     "loadwatch_anomaly",
     "gauge",
-    "1 while an anomaly is flagged, otherwise 0; one that lasts is flagged for about three hours.",
+    "1 while an anomaly is flagged, otherwise 0; what comes on three of five days is flagged no longer.",
 )
 CONTRIBUTION: Final = Metric(
     "loadwatch_contribution",

@@ -154,12 +154,13 @@ def horizon_flag(horizon: int, raise_at: float) -> Hysteresis:
 
 
 class AnomalyFlag:
-    """The anomaly score, flagged from even odds on; what lasts must exceed twice the odds it has had.
+    """The anomaly score, flagged from even odds on; what comes back must exceed thrice the odds it has had.
 
-    An anomaly is news for up to three hours. A host at a level that it never had would else be flagged until
-    the level is learned, for days, and what comes on top of it would not be seen. So the line is twice the
-    odds that six of the last 144 half hours reached. Nothing is learned by it: score and alert say it until
-    it is over.
+    An incident is flagged until it is over. But a host that is unlike itself for an hour on three of the last
+    five days does what it does now: it would else be flagged for weeks, until its model has learned it, and
+    what comes on top of it would not be seen. From then on the line is thrice the odds of these hours, on the
+    third-highest of the days, so that no incident of less than a day raises it. Nothing is learned by it:
+    score and alert say it until it is over.
 
     No lower line to clear: the score holds its peaks by itself (model/smoothing.py), and a second hold was
     most of the time for which a calm host was flagged.
@@ -167,9 +168,11 @@ class AnomalyFlag:
 
     RAISE_SECONDS: Final = 60.0
     CLEAR_SECONDS: Final = 120.0
-    LASTING: Final = 6  # half hours
-    REMEMBERED: Final = 144  # half hours
-    OVER_LASTING: Final = 2.0
+    DAY: Final = 48  # half hours
+    DAYS: Final = 5
+    OFTEN: Final = 3  # of these days
+    HALF_HOURS: Final = 2  # of such a day
+    OVER_RECURRING: Final = 3.0
 
     def __init__(self) -> None:
         self._flag = Hysteresis(ANOMALOUS, ANOMALOUS, self.RAISE_SECONDS, self.CLEAR_SECONDS)
@@ -195,9 +198,12 @@ class AnomalyFlag:
         if self._sum > SLOT_SECONDS:
             self._odd.append((self._number, self._sum / SLOT_SECONDS))
         self._number, self._sum = number, 0.0
-        self._odd = [pair for pair in self._odd if number - self.REMEMBERED <= pair[0] < number]
-        odds = sorted((odds for _, odds in self._odd), reverse=True)
-        line = self.OVER_LASTING * odds[self.LASTING - 1] if len(odds) >= self.LASTING else 1.0
+        days: list[list[float]] = [[] for _ in range(self.DAYS)]
+        self._odd = [pair for pair in self._odd if 0 < number - pair[0] <= self.DAYS * self.DAY]
+        for past, odds in self._odd:
+            days[(number - 1 - past) // self.DAY].append(odds)
+        recurring = sorted(sorted(day)[-self.HALF_HOURS] for day in days if len(day) >= self.HALF_HOURS)
+        line = self.OVER_RECURRING * recurring[-self.OFTEN] if len(recurring) >= self.OFTEN else 1.0
         self._flag.raise_at = self._flag.clear_at = line / (1.0 + line)
 
     def reset(self) -> None:

@@ -244,7 +244,7 @@ class Judge:
             level=evidence.level,
             probabilities=ahead,
             anomaly_score=score,
-            # Not the flag alone: it falls while an anomaly lasts, and a slow leak is hardly ever news.
+            # Not the flag alone: an anomaly that lasts for days is flagged no longer, and a slow leak is one.
             anomalous=score >= ANOMALOUS or bool(anomaly),
             origin=self._now.flagged_by,
             values=evidence.values,

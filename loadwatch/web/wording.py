@@ -157,7 +157,7 @@ def _judged(snapshot: Snapshot) -> Words:
         return Words("expected", headline, _because(snapshot, "high_load"))
     if snapshot.alerts.get("high_load") == "expected":
         return Words("expected", "High load expected", _because(snapshot, "high_load"))
-    # The flag falls while an anomaly lasts, once it is no news; it is no less unlike itself then.
+    # What comes back for days is flagged no more; the host is no less unlike itself then.
     if snapshot.anomaly or (snapshot.anomaly_score or 0.0) >= ANOMALOUS:
         return Words("anomaly", "Unlike itself", _because(snapshot, "anomaly"))
     if not snapshot.high_load:
