@@ -134,7 +134,9 @@ def test_a_killed_training_is_counted_and_tried_again(tmp_path: Path) -> None:
         assert daemon.value("loadwatch_ready") == 0
         assert probabilities(daemon) == []
         daemon.until_ready(seconds=90)
-        assert daemon.value("loadwatch_training_runs_total") == 2
+        eventually(
+            lambda: daemon.value("loadwatch_training_runs_total") == 2, seconds=10, what="both are counted"
+        )
 
 
 # --------------------------------------------------------------------------------------- disk
