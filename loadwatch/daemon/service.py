@@ -33,8 +33,8 @@ from loadwatch.web import Board, WebServer
 
 log = logging.getLogger(__name__)
 
-BEAT_SECONDS: Final = 5.0
-"""Between two turns of the main thread, which a signal ends early."""
+SHORTEST_BEAT_SECONDS, LONGEST_BEAT_SECONDS = 1.0, 5.0
+"""Between two turns of the main thread: as long as between two samples, but within these."""
 RETENTION_SECONDS: Final = 3600.0
 TEXTFILE_SECONDS: Final = 5.0
 VERIFY_SECONDS: Final = 86400.0
@@ -202,8 +202,9 @@ class Daemon:
 
     def _beat(self) -> bool:
         """One turn of the main thread: a signal or a beat, whichever is first; False to stop."""
+        beat = min(max(self._config.sampling.interval, SHORTEST_BEAT_SECONDS), LONGEST_BEAT_SECONDS)
         try:
-            received = self._signals.get(timeout=BEAT_SECONDS)
+            received = self._signals.get(timeout=beat)
         except queue.Empty:
             received = 0
         if received in {signal.SIGTERM, signal.SIGINT}:
