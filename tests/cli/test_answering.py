@@ -48,7 +48,9 @@ def labels(state: Path) -> list[Label]:
         return history.labels()
 
 
-@pytest.mark.parametrize("command", ["label --from 13:00 --to 14:00 high", "maintenance start --for 1h"])
+@pytest.mark.parametrize(
+    "command", ["label --from 2026-01-05T13:00 --to 2026-01-05T14:00 high", "maintenance start --for 1h"]
+)
 def test_words_without_end_are_refused(invoke: Invoke, state: Path, command: str) -> None:
     """What is shown beside a band of the page is a sentence; a pasted log is not kept, and that is said."""
     where = ("--state-directory", state)
