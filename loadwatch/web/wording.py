@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from loadwatch.judge.flags import ANOMALOUS
 from loadwatch.model.level import HIGHEST
 from loadwatch.records import Contribution, Filling, NoAlert, Snapshot, Verdict
 from loadwatch.times import local_zone
@@ -157,8 +156,8 @@ def _judged(snapshot: Snapshot) -> Words:
         return Words("expected", headline, _because(snapshot, "high_load"))
     if snapshot.alerts.get("high_load") == "expected":
         return Words("expected", "High load expected", _because(snapshot, "high_load"))
-    # What comes back for days is flagged no more; the host is no less unlike itself then.
-    if snapshot.anomaly or (snapshot.anomaly_score or 0.0) >= ANOMALOUS:
+    # Not the score alone: it has no hysteresis, and a training of our own is no anomaly.
+    if snapshot.anomaly or "anomaly" in snapshot.alerts:
         return Words("anomaly", "Unlike itself", _because(snapshot, "anomaly"))
     if not snapshot.high_load:
         return Words("unknown", "No verdict yet", "There is no model yet; the samples are being kept.")
