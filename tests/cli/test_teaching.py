@@ -1,6 +1,7 @@
 """After one label the same pattern is judged differently; the documents show these figures."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import documents
@@ -121,10 +122,11 @@ def test_what_was_labelled_high_is_flagged_when_it_comes_again(invoke: Invoke, t
     assert not (flags[elsewhere] == 1).any()
     rise = after.probabilities[elsewhere] - before.probabilities[elsewhere]
     assert rise.max() < 0.01
-    assert {part.signal for part in aware.contributions(int(np.flatnonzero(during)[5]))["high_load"][:2]} == {
-        "disk",
-        "disk_write",
-    }
+    # On the whole: on which signal the network leans in one row depends on the day's load under the pattern.
+    totals: Counter[str] = Counter()
+    for row in np.flatnonzero(during):
+        totals.update({part.signal: part.value for part in aware.contributions(int(row))["high_load"]})
+    assert {signal for signal, _ in totals.most_common(2)} == {"disk", "disk_write"}
     shown = documents.block("labelled-high")
     measured = [
         value
