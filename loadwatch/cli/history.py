@@ -25,7 +25,7 @@ from loadwatch.cli.time_options import (
     span_since,
 )
 from loadwatch.errors import HistoryError, UsageError
-from loadwatch.history import REWRITTEN, History
+from loadwatch.history import History
 from loadwatch.interchange.csv import write_csv
 from loadwatch.interchange.openmetrics import write_openmetrics
 from loadwatch.records import Recording
@@ -73,7 +73,6 @@ def forget(context: Context, *, start: float, end: float | None, length: float |
         pass  # a state directory without a history is not made one
     with context.open_history() as history:
         removed, signals = history.forget(span)
-        history.set_state(REWRITTEN, time.time())
     click.echo(f"{count_of(removed, 'row')} removed")
     if signals:
         click.echo(f"signals without values removed: {listed(signals)}")

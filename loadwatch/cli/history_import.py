@@ -19,7 +19,7 @@ from loadwatch.cli.prometheus_import import prometheus_options, recordings_from
 from loadwatch.cli.time_options import show_span
 from loadwatch.errors import HistoryError, UsageError
 from loadwatch.escaping import quoted
-from loadwatch.history import REWRITTEN, History
+from loadwatch.history import History
 from loadwatch.interchange.csv import read_csv
 from loadwatch.interchange.openmetrics import LABEL_NAME, read_openmetrics
 from loadwatch.interchange.screening import Screening
@@ -172,7 +172,6 @@ def _store(history: History, source: ImportSource, rule: Rule, *, allow_gaps: bo
     if screening.rows or not source.remarks:
         click.echo(f"{added} of {screening.rows} rows added")
     if added:
-        history.set_state(REWRITTEN, time.time())
         _report(history, screening, added)
     return added
 

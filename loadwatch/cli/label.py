@@ -12,7 +12,6 @@ from loadwatch.cli.context import Context, with_context
 from loadwatch.cli.time_options import show_moment, show_span, span_between, span_options
 from loadwatch.errors import UsageError
 from loadwatch.escaping import printable
-from loadwatch.history import REWRITTEN
 from loadwatch.json_documents import document, of_label
 from loadwatch.judge.statistics import loaded_span
 from loadwatch.records import Alert, Label, LabelKind, Span
@@ -78,7 +77,6 @@ def add(
         alerts = history.alerts(span)
         rows = history.row_count(span.start, span.end)
         identity = history.add_label(Label(span, cast("LabelKind", kind), why))
-        history.set_state(REWRITTEN, time.time())
     click.echo(f"label {identity}: {kind}, {show_span(span)}")
     for alert in alerts:
         counts = "a false alarm" if kind == "normal" else "right"
@@ -128,5 +126,4 @@ def remove(context: Context, *, identity: int) -> None:
     """Take a label back."""
     with context.open_history() as history:
         history.remove_label(identity)
-        history.set_state(REWRITTEN, time.time())
     click.echo(f"label {identity} removed")

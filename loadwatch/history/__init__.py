@@ -5,7 +5,6 @@ whoever only looks.
 ``StateLock`` keeps a second daemon off a state directory.
 """
 
-from loadwatch.history.annotations import REWRITTEN
 from loadwatch.history.database import HistoryBusyError, HistoryDamagedError, HistoryUnwritableError
 from loadwatch.history.deferred import DeferredHistory
 from loadwatch.history.history import History
@@ -13,7 +12,6 @@ from loadwatch.history.lock import StateLock
 from loadwatch.history.salvage import SalvageReport
 
 __all__ = [
-    "REWRITTEN",
     "DeferredHistory",
     "History",
     "HistoryBusyError",

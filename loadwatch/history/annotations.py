@@ -2,23 +2,26 @@
 
 import contextlib
 import json
+import math
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, cast
 
+from loadwatch.clock import Clock
 from loadwatch.errors import HistoryError
 from loadwatch.history import schema
 from loadwatch.history.database import transaction
 from loadwatch.records import Alert, Label, LabelKind, Maintenance, Span, Verdict
 from loadwatch.times import LAST_MOMENT
 
-REWRITTEN: Final = "training.rewritten"
-"""State: when somebody last changed what a training may have learned (labels, imports, what was removed)."""
+_REWRITTEN: Final = "training.rewritten"
 
 
 class Annotations(ABC):
     """The part of the history that is not samples. Writes are committed when a call returns."""
+
+    _clock: Clock
 
     @abstractmethod
     def _reading(self, attempt: str) -> contextlib.AbstractContextManager[sqlite3.Connection]:
@@ -45,13 +48,19 @@ class Annotations(ABC):
             return str(error)
         return ""
 
+    def rewritten(self) -> float:
+        """When somebody last changed what a training may have learned, epoch seconds; -inf where nobody did.
+
+        By labels, imports, samples removed, or maintenance windows over samples that were there.
+        """
+        return float(self.state(_REWRITTEN, -math.inf))
+
     def add_label(self, label: Label) -> int:
         """Keep what an operator said; returns its identity."""
-        return self._insert(
-            "labels",
-            "start_timestamp, end_timestamp, kind, why",
-            (*_ordered(label.span), label.kind, label.why),
-        )
+        with self._writing("add to the labels of") as connection, transaction(connection):
+            mark_rewritten(connection, self._clock.wall())
+            values = (*_ordered(label.span), label.kind, label.why)
+            return _insert(connection, "labels", "start_timestamp, end_timestamp, kind, why", values)
 
     def labels(self, between: Span | None = None) -> list[Label]:
         """The labels that touch a span, by start."""
@@ -67,12 +76,18 @@ class Annotations(ABC):
             HistoryError: there is none of this identity.
 
         """
-        self._change("DELETE FROM labels WHERE id = ?", (identity,), f"label {identity}")
+        what = f"label {identity}"
+        with self._writing(f"change {what} of") as connection, transaction(connection):
+            _change(connection, "DELETE FROM labels WHERE id = ?", (identity,), what)
+            mark_rewritten(connection, self._clock.wall())
 
     def add_maintenance(self, maintenance: Maintenance) -> int:
         """Keep a window; returns its identity."""
         values = (*_ordered(maintenance.span), maintenance.why)
-        return self._insert("maintenance", "start_timestamp, end_timestamp, why", values)
+        with self._writing("add to the maintenance of") as connection, transaction(connection):
+            if connection.execute("SELECT 1 FROM samples WHERE timestamp >= ?", values[:1]).fetchone():
+                mark_rewritten(connection, self._clock.wall())
+            return _insert(connection, "maintenance", "start_timestamp, end_timestamp, why", values)
 
     def end_maintenance(self, identity: int, end: float) -> None:
         """Let a window end at ``end`` (epoch seconds); one that had not begun then becomes empty.
@@ -95,7 +110,8 @@ class Annotations(ABC):
 
         Written at the start with the latest possible end, so that a kill leaves no unmarked training.
         """
-        return self._insert("training_spans", "start_timestamp, end_timestamp", _ordered(span))
+        with self._writing("add to the training_spans of") as connection:
+            return _insert(connection, "training_spans", "start_timestamp, end_timestamp", _ordered(span))
 
     def end_training(self, identity: int, end: float) -> None:
         """Let a mark end at ``end`` (epoch seconds).
@@ -168,15 +184,6 @@ class Annotations(ABC):
         with self._writing("keep the state in") as connection:
             connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, content))
 
-    def _insert(self, table: str, columns: str, values: Sequence[object]) -> int:
-        places = ", ".join("?" * len(values))
-        with self._writing(f"add to the {table} of") as connection:
-            cursor = connection.execute(
-                f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608 - own names
-                values,
-            )
-        return int(cursor.lastrowid or 0)
-
     def _spans(self, table: str, columns: str, between: Span | None) -> list[tuple[Any, ...]]:
         span = between or Span(float("-inf"), float("inf"))
         with self._reading(f"list the {table} of") as connection:
@@ -187,17 +194,33 @@ class Annotations(ABC):
             ).fetchall()
 
     def _end(self, table: str, identity: int, end: float) -> None:
-        self._change(
-            f"UPDATE {table} SET end_timestamp = max(start_timestamp, ?) WHERE id = ?",  # noqa: S608
-            (end, identity),
-            f"row {identity} of {table}",
-        )
-
-    def _change(self, statement: str, values: Sequence[object], what: str) -> None:
+        what = f"row {identity} of {table}"
         with self._writing(f"change {what} of") as connection, transaction(connection):
-            changed = connection.execute(statement, values).rowcount
-        if changed == 0:
-            raise HistoryError(f"there is no {what} in the history; list what there is to see the identities")
+            _change(
+                connection,
+                f"UPDATE {table} SET end_timestamp = max(start_timestamp, ?) WHERE id = ?",  # noqa: S608
+                (end, identity),
+                what,
+            )
+
+
+def mark_rewritten(connection: sqlite3.Connection, now: float) -> None:
+    """Keep that what a training may have learned is changed by hand, for `Annotations.rewritten`."""
+    connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (_REWRITTEN, json.dumps(now)))
+
+
+def _insert(connection: sqlite3.Connection, table: str, columns: str, values: Sequence[object]) -> int:
+    places = ", ".join("?" * len(values))
+    cursor = connection.execute(
+        f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608 - own names
+        values,
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _change(connection: sqlite3.Connection, statement: str, values: Sequence[object], what: str) -> None:
+    if connection.execute(statement, values).rowcount == 0:
+        raise HistoryError(f"there is no {what} in the history; list what there is to see the identities")
 
 
 def _ordered(span: Span) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from loadwatch.errors import HistoryError
 from loadwatch.history import rows, schema
-from loadwatch.history.annotations import Annotations
+from loadwatch.history.annotations import Annotations, mark_rewritten
 from loadwatch.history.database import transaction
 from loadwatch.records import Recording, Span
 from loadwatch.signals import BY_NAME
@@ -56,9 +56,10 @@ class Staging:
                     statement, rows.cells_of(recording.rows(first, first + BATCH_ROWS))
                 )
 
-    def commit(self, annotations: Mapping[str, Sequence[tuple[Any, ...]]]) -> int:
+    def commit(self, annotations: Mapping[str, Sequence[tuple[Any, ...]]], now: float) -> int:
         """Move all of it into the history, columns and ``annotations`` too; how many rows were new."""
         with transaction(self._connection):
+            changes = self._connection.total_changes
             before = schema.columns(self._connection)
             schema.add_columns(self._connection, (name for name in self._signals if name not in before))
             names = ", ".join(["timestamp", *map(schema.quoted, self._signals)])
@@ -68,6 +69,8 @@ class Staging:
             ).rowcount
             for table, values in annotations.items():
                 _insert_new(self._connection, table, values)
+            if self._connection.total_changes > changes:
+                mark_rewritten(self._connection, now)
         return added
 
 
@@ -107,7 +110,7 @@ def _ends(span: Span) -> tuple[float, float]:
     return span.start, span.end
 
 
-def forget(connection: sqlite3.Connection, span: Span) -> tuple[int, tuple[str, ...]]:
+def forget(connection: sqlite3.Connection, span: Span, now: float) -> tuple[int, tuple[str, ...]]:
     """Remove the samples of a span, and the columns of foreign signals that hold nothing any more.
 
     Answers how many rows went, and which columns. What goes is overwritten with zeros: a salvage that reads
@@ -119,6 +122,8 @@ def forget(connection: sqlite3.Connection, span: Span) -> tuple[int, tuple[str, 
             removed = connection.execute(
                 "DELETE FROM samples WHERE timestamp >= ? AND timestamp < ?", (span.start, span.end)
             ).rowcount
+            if removed:
+                mark_rewritten(connection, now)
             empty = _empty_columns(connection)
             if empty:
                 _remove_columns(connection, empty)

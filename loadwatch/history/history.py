@@ -163,7 +163,7 @@ class History(Annotations):
         with self._writing("import into") as connection, bulk.staged(connection) as staging:
             for part in parts:
                 staging.add(part)
-            return staging.commit(told)
+            return staging.commit(told, self._clock.wall())
 
     def copy_to(self, path: Path) -> None:
         """Write all of it, as it is at one moment, to a new file."""
@@ -180,7 +180,7 @@ class History(Annotations):
 
         """
         with self._writing("forget in") as connection:
-            removed, signals = bulk.forget(connection, span)
+            removed, signals = bulk.forget(connection, span, self._clock.wall())
         self._give_back()
         self._counted = None
         return removed, signals

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from loadwatch.errors import ServiceError, TrainingError
 from loadwatch.files import lacks_room
-from loadwatch.history import REWRITTEN, History
+from loadwatch.history import History
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
 from loadwatch.model.store import ModelStore, new_version
@@ -146,14 +146,13 @@ def _material(order: Order) -> TrainingInput:
         typed = [window.span for window in history.maintenance(span)]
         recurring = [Span(start, end) for start, end in order.maintenance]
         alerts = history.alerts(span, verdict="anomaly")
-        rewritten = history.state(REWRITTEN)
         return TrainingInput(
             history.recording(span.start, span.end, step=_step(order, history, span)),
             history.labels(span),
             [*own, *typed, *recurring],
             alerts,
             order.units,
-            rewritten if isinstance(rewritten, int | float) else -math.inf,
+            history.rewritten(),
         )
 
 

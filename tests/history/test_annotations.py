@@ -1,13 +1,15 @@
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from manual_clock import ManualClock
 
 from loadwatch.errors import HistoryError
 from loadwatch.history import History
-from loadwatch.records import Alert, Contribution, Label, Maintenance, Sample, Span
+from loadwatch.records import Alert, Contribution, Label, Maintenance, Recording, Sample, Span
 
 
 def test_labels_are_kept_listed_and_removed(history: History) -> None:
@@ -34,6 +36,33 @@ def test_labels_are_found_by_the_span_they_touch(history: History) -> None:
         1,
         0,
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "rewrites"),
+    [
+        (lambda history: history.add_label(Label(Span(1.0, 2.0), "high")), True),
+        (lambda history: history.remove_label(1), True),
+        (lambda history: history.merge(Recording(np.array([5.0]), ("cpu",), np.array([[0.5]]))), True),
+        (lambda history: history.merge(Recording(np.array([9.0]), ("cpu",), np.array([[0.5]]))), False),
+        (lambda history: history.forget(Span(0.0, 10.0)), True),
+        (lambda history: history.forget(Span(0.0, 9.0)), False),
+        (lambda history: history.add_maintenance(Maintenance(Span(9.0, 99.0))), True),
+        (lambda history: history.add_maintenance(Maintenance(Span(10.0, 99.0))), False),
+        (lambda history: history.append(Sample(20.0, 1.0, {"cpu": 0.5})), False),
+    ],
+)
+def test_what_changes_the_past_is_remembered(
+    history: History, clock: ManualClock, change: Callable[[History], object], rewrites: bool
+) -> None:
+    """What a model learned may be wrong then, so its training must begin anew; more of the present is not."""
+    history.append(Sample(9.0, 1.0, {"cpu": 0.5}))
+    history.add_label(Label(Span(3.0, 4.0), "normal"))
+    before = history.rewritten()
+    clock.advance(60.0)
+    change(history)
+
+    assert history.rewritten() == (clock.wall() if rewrites else before)
 
 
 def test_maintenance_ends_when_told(history: History) -> None:
