@@ -227,7 +227,7 @@ def history(**columns) -> Recording:
     return Recording(1.7e9 + 60.0 * np.arange(rows), tuple(columns), np.column_stack(list(columns.values())))
 
 
-@pytest.mark.parametrize("rows", [3, 40, 600])
+@pytest.mark.parametrize("rows", [3, 40, 300])
 @pytest.mark.parametrize("kind", ["never", "always", "sometimes"])
 def test_poor_histories_give_a_model_all_the_same(rows, kind):
     """Few rows, never high, always high, columns that are missing or constant: finite, sensible numbers."""
@@ -397,5 +397,5 @@ def test_a_model_that_sees_something_else_is_no_start(recording, model, change):
         horizons=change.get("horizons", model.horizons),
         spec=replace(model.spec, signals=change.get("signals", model.spec.signals)),
     )
-    _, report = Lesson(recording.rows(0, 700), RULE, HORIZONS, before=changed).earlier()
+    _, report = Lesson(recording.rows(0, 300), RULE, HORIZONS, before=changed).earlier()
     assert not report.is_warm
