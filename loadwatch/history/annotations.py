@@ -51,7 +51,7 @@ class Annotations(ABC):
     def rewritten(self) -> float:
         """When somebody last changed what a training may have learned, epoch seconds; -inf where nobody did.
 
-        By labels, imports, samples removed, or maintenance windows over samples that were there.
+        By labels, older samples imported or removed, or maintenance windows over samples that were there.
         """
         return float(self.state(_REWRITTEN, -math.inf))
 

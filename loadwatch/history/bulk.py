@@ -59,17 +59,20 @@ class Staging:
     def commit(self, annotations: Mapping[str, Sequence[tuple[Any, ...]]], now: float) -> int:
         """Move all of it into the history, columns and ``annotations`` too; how many rows were new."""
         with transaction(self._connection):
-            changes = self._connection.total_changes
             before = schema.columns(self._connection)
             schema.add_columns(self._connection, (name for name in self._signals if name not in before))
             names = ", ".join(["timestamp", *map(schema.quoted, self._signals)])
+            older = self._connection.execute(
+                "SELECT 1 FROM temp.staged WHERE timestamp < (SELECT max(timestamp) FROM main.samples)"
+            ).fetchone()
             added = self._connection.execute(
                 f"INSERT OR IGNORE INTO main.samples ({names}) SELECT {names} FROM temp.staged "  # noqa: S608
                 "ORDER BY timestamp, rowid"
             ).rowcount
+            changes = self._connection.total_changes
             for table, values in annotations.items():
                 _insert_new(self._connection, table, values)
-            if self._connection.total_changes > changes:
+            if (added and older) or self._connection.total_changes > changes:
                 mark_rewritten(self._connection, now)
         return added
 

@@ -45,6 +45,7 @@ def test_labels_are_found_by_the_span_they_touch(history: History) -> None:
         (lambda history: history.remove_label(1), True),
         (lambda history: history.merge(Recording(np.array([5.0]), ("cpu",), np.array([[0.5]]))), True),
         (lambda history: history.merge(Recording(np.array([9.0]), ("cpu",), np.array([[0.5]]))), False),
+        (lambda history: history.merge(Recording(np.array([11.0]), ("cpu",), np.array([[0.5]]))), False),
         (lambda history: history.forget(Span(0.0, 10.0)), True),
         (lambda history: history.forget(Span(0.0, 9.0)), False),
         (lambda history: history.add_maintenance(Maintenance(Span(9.0, 99.0))), True),
