@@ -39,6 +39,7 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("training/learner.py", r"(REPEATS_FLOOR: Final = )1\.0", r"\g<1>0.001"),
     ("training/learner.py", r"(MOVED_SHARE: Final = )0\.4", r"\g<1>0.0"),
     ("training/learner.py", r"(WARM_SHARE: Final = )1 / 6", r"\g<1>1 / 12"),
+    ("training/learner.py", r"(FOLD_SHARE: Final = )1 / 2", r"\g<1>1 / 12"),
     ("training/learner.py", r"(RESCALED: Final = )10\.0", r"\g<1>1000.0"),
     ("training/candidate.py", r"(RENEWED: Final = )0\.6", r"\g<1>6.0"),
     (
