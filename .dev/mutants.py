@@ -38,6 +38,7 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("training/linear.py", r"(FEW_ONSETS: Final = )6\.0", r"\g<1>60.0"),
     ("training/learner.py", r"(REPEATS_FLOOR: Final = )1\.0", r"\g<1>0.001"),
     ("training/learner.py", r"(MOVED_SHARE: Final = )0\.4", r"\g<1>0.0"),
+    ("daemon/judging.py", r"(CALM_REASONS_SECONDS: Final = )30\.0", r"\g<1>5.0"),
     ("training/learner.py", r"(WARM_SHARE: Final = )1 / 6", r"\g<1>1 / 12"),
     ("training/learner.py", r"(FOLD_SHARE: Final = )1 / 2", r"\g<1>1 / 12"),
     ("training/learner.py", r"(RESCALED: Final = )10\.0", r"\g<1>1000.0"),

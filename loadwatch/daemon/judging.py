@@ -41,7 +41,9 @@ UsedBy = Callable[[Resource], Culprits | None]
 
 STATE: Final = "judge"
 REASONS_EVERY_SECONDS: Final = 5.0
-"""Reasons are worked out this often, and at once when a flag changes; they cost more than the verdict."""
+"""Reasons are worked out this often while anything is flagged, and at once when that changes."""
+CALM_REASONS_SECONDS: Final = 30.0
+"""And this often while nothing is: they cost half of what the verdict does, and hardly anybody asks then."""
 WORTH_SECONDS: Final = 28 * 86400.0
 CALENDAR_SECONDS: Final = 8 * 86400.0
 SHOWN_SECONDS: Final = 86400.0
@@ -110,6 +112,7 @@ class LiveJudge:
         """Take the thresholds of a new model, and what a backfill of the past with it has shown."""
         self._thresholds = model.forecast.by_horizon()
         self._judge.adopt(self._thresholds)
+        self._reasons_at = -np.inf
         if backfilled is not None:
             self._judge.take_past(backfilled)
 
@@ -213,7 +216,9 @@ class LiveJudge:
         return Judge(horizons, budget_per_week=budget)
 
     def _find_reasons(self, sample: Sample, scorer: Scorer, *, changed: bool) -> None:
-        if changed or not 0.0 <= sample.monotonic - self._reasons_at < REASONS_EVERY_SECONDS:
+        flagged = any(self._judgement.high_load.values()) or self._judgement.anomaly
+        last = REASONS_EVERY_SECONDS if flagged or self._judgement.alerts else CALM_REASONS_SECONDS
+        if changed or not 0.0 <= sample.monotonic - self._reasons_at < last:
             self._reasons = scorer.contributions()
             self._reasons_at = sample.monotonic
             self.raised_bars = self._judge.raised_bars()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli import hosts
 from manual_clock import ManualClock
@@ -155,6 +156,30 @@ def test_the_flag_follows_the_rule(started: Bench) -> None:
     assert raised.index(True) <= 20
     assert all(raised[raised.index(True) :])
     assert not any(cleared[75:])
+
+
+def test_reasons_are_new_each_five_seconds_while_anything_is_flagged(started: Bench) -> None:
+    """While nothing is, each half minute: they cost half of what the verdict does. At once when it turns."""
+
+    def renewed(seconds: int) -> list[int]:
+        """The seconds at which the reasons became others."""
+        found, before = [], started.watch.snapshot
+        for second, _ in enumerate(started.pass_seconds(seconds)):
+            now = started.watch.snapshot
+            assert before is not None
+            assert now is not None
+            if now.contributions is not before.contributions:
+                found.append(second)
+            before = now
+        return found
+
+    for _ in started.pass_seconds(60):
+        pass
+    assert np.diff(renewed(120)).tolist() == [30, 30, 30]
+    started.host.extra_cpu = 0.9
+    risen = renewed(60)
+    assert started.is_high()
+    assert np.diff(risen)[-5:].tolist() == [5] * 5
 
 
 def test_maintenance_silences_everything(started: Bench) -> None:
