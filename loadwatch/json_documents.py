@@ -113,8 +113,11 @@ def of_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number(value: float | None) -> float | None:
-    """A number in six digits; null where it is none."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+    """A number in six digits; null where it is none. What is nearly 1, or certain, is not called so."""
+    if value is None or not math.isfinite(value):
+        return None
+    rounded = float(f"{value:.6g}")
+    return value if value < 1.0 <= rounded else rounded
 
 
 def _plain(value: Any, *, exact: bool = False) -> Any:

@@ -96,6 +96,12 @@ def test_a_fresh_verdict_is_told_whole() -> None:
     assert "\x1b" not in status["labels"][0]["why"]
 
 
+def test_what_is_nearly_certain_is_not_called_certain() -> None:
+    """Page and terminal say ">99.9 %" of it; six digits would make it 100 %."""
+    told = document(replace(CALM, probabilities={0: 0.9999998, 300: 1.0}))["verdict"]["high_load"]
+    assert [each["probability"] for each in told] == [0.9999998, 1.0]
+
+
 def test_the_document_says_how_near_the_rule_is_to_its_limit() -> None:
     """And which signals decide: why this is high load by the operator's words, or what it is short of."""
     known = document(replace(CALM, load_level=0.62, deciding=("cpu", "memory")))
