@@ -1,10 +1,12 @@
 """What people read is what the code does: documents, manual and completion are of today."""
 
 import doctest
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -156,6 +158,25 @@ def parse(command: click.Command, arguments: list[str], parent: click.Context | 
             assert name
             assert child
             parse(child, below, context)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"`((?:PYTHONPATH=tests )?python tests/benchmarks/\w+\.py)\b", TEXT)))
+)
+def test_every_benchmark_in_the_documents_starts_as_they_say(command: str) -> None:
+    """Who doubts a figure can measure it: nothing that it needs has moved away."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if command.startswith("PYTHONPATH=tests "):
+        environment["PYTHONPATH"] = "tests"
+    script = command.rpartition(" ")[2]
+    subprocess.run(
+        [sys.executable, script, "--help"],
+        cwd=documents.ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
 
 
 def test_every_command_named_in_running_text_exists() -> None:

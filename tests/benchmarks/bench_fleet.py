@@ -37,9 +37,8 @@ import psutil
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from e2e.programs import Database, free_port, get, running, wait_for
+from e2e.programs import GRAFANA, Database, free_port, get, running, wait_for
 from e2e.simulated import Host
-from e2e.test_prometheus import GRAFANA
 
 from loadwatch.assets import FILES, export
 

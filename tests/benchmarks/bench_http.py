@@ -1,9 +1,10 @@
-"""The siege of issue "A service that never dies" at full strength, against a server in a process of its own.
+"""A siege of the server, in a process of its own, by hostile connections.
 
 500 connections that send a byte a second, 200 that never read an answer, for a minute; meanwhile scrapes.
-Run: ``PYTHONPATH=tests python tests/benchmarks/bench_http.py [SECONDS]``.
+Run: ``PYTHONPATH=tests python tests/benchmarks/bench_http.py [--seconds 60]``.
 """
 
+import argparse
 import subprocess
 import sys
 import time
@@ -53,4 +54,6 @@ def main(seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    sys.exit(main(parser.parse_args().seconds))

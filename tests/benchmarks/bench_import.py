@@ -1,9 +1,10 @@
 """What an import costs: days of one host, node_exporter's series each 15 seconds, from two real storages.
 
-Run: ``PYTHONPATH=tests python tests/benchmarks/bench_import.py [DAYS]`` (30 by default; needs promtool,
+Run: ``PYTHONPATH=tests python tests/benchmarks/bench_import.py [--days 30]`` (needs promtool,
 prometheus and victoria-metrics, and some minutes and gigabytes to fill them).
 """
 
+import argparse
 import os
 import resource
 import subprocess
@@ -151,4 +152,6 @@ def main(days: float) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 30.0))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=float, default=30.0)
+    sys.exit(main(parser.parse_args().days))

@@ -1,9 +1,10 @@
 """What one scrape costs the daemon: CPU of the serving thread, over a new connection, compressed.
 
-Run: ``PYTHONPATH=tests python tests/benchmarks/bench_scrape.py [COUNT]``. Once with a new sample before each
-scrape, when the page is encoded and compressed; once with the same sample, when it is only sent.
+Run: ``PYTHONPATH=tests python tests/benchmarks/bench_scrape.py [--count 40]``. Once with a new sample before
+each scrape, when the page is encoded and compressed; once with the same sample, when it is only sent.
 """
 
+import argparse
 import socket
 import sys
 import threading
@@ -70,4 +71,6 @@ def main(count: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 40))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=40)
+    sys.exit(main(parser.parse_args().count))

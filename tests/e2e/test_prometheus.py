@@ -20,6 +20,7 @@ from generate.alerts import ALERTS
 from loadwatch.assets import FILES
 
 from .programs import (
+    GRAFANA,
     Database,
     Webhook,
     free_port,
@@ -39,8 +40,6 @@ pytestmark = [
         any(shutil.which(program) is None for program in PROGRAMS), reason=f"needs {', '.join(PROGRAMS)}"
     ),
 ]
-
-GRAFANA = {"$__rate_interval": "20s", "$__interval": "5s", "$__range": "1m", "$job": ".+", "$instance": ".+"}
 
 # Evaluated every second, and waiting times are cut.
 HURRY = {r"interval: \d+\w": "interval: 1s", r"for: \d+\w": "for: 3s", r"\[2m\]": "[5s]"}
