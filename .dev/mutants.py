@@ -1,7 +1,7 @@
 """Changes one tuned constant at a time and says which no test notices: ``python .dev/mutants.py [WORD]``.
 
-Each is tried on the tests of its module first, then on those of its room, the quick ones before the others,
-then on the golden figures; with a word, only those whose file or pattern has it. It edits the checkout and
+Each is tried on the tests of its module first, then on the quick ones of its room, on the golden figures, and
+on the slow ones of the room; with a word, only those whose file or pattern has it. It edits the checkout and
 puts it back, so start from a clean one. Ends with 1 where a mutant survives.
 """
 
@@ -189,8 +189,8 @@ def killers(name: str) -> Iterator[tuple[str, ...]]:
     if own:
         yield tuple(own)
     yield "-m", "quick", room
-    yield "-m", "slow", room
     yield (GOLDEN,)
+    yield "-m", "slow", room
 
 
 def fails(words: tuple[str, ...]) -> bool:
