@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -247,6 +247,11 @@ class Alert:
         if "raised_by" in fields:  # as it was stored until 2026-11
             fields["flagged_by"] = flag_source(fields.pop("raised_by"))
         return cls(**fields)
+
+    def driven_by(self, signals: tuple[Contribution, ...]) -> "Alert":
+        """With these behind the signals of the limits that opened it, which no model has to see."""
+        named = {part.signal for part in self.signals}
+        return replace(self, signals=(*self.signals, *(part for part in signals if part.signal not in named)))
 
     @property
     def foretold(self) -> bool:

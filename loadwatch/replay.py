@@ -118,7 +118,7 @@ class Replay:
         return Judged(rows, scores, judgements, version)
 
     def _explained(self, alert: Alert) -> Alert:
-        return replace(alert, signals=self._reasons.get(alert.identity, ()))
+        return alert.driven_by(self._reasons.get(alert.identity, ()))
 
     def _learn(self, row: int) -> None:
         """Train on the rows before ``row``, and put the result to work."""

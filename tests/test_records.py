@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadwatch.records import Recording, measured_steps
+from loadwatch.records import Alert, Contribution, Recording, measured_steps
 
 HOUR = 3600.0
 NOW = 1_700_000_000.0
@@ -41,3 +41,10 @@ def test_a_night_without_samples_belongs_to_weeks_of_history() -> None:
     """A machine that is switched off from evening to morning has a history of weeks all the same."""
     days = [NOW - day * 86_400.0 + 60.0 * np.arange(10 * 60) for day in range(14, 0, -1)]
     assert measured(*days) == pytest.approx(13 * 86_400.0 + 10 * HOUR, abs=60.0)
+
+
+def test_the_limit_that_opened_an_alert_is_its_first_reason() -> None:
+    """No model need see it; what the model saw comes after, and nothing twice."""
+    opened = Alert(1, "high_load", 0.0, flagged_by="limit", signals=(Contribution("memory", 4.0),))
+    seen = (Contribution("network_receive", 0.5), Contribution("memory", 0.1))
+    assert [part.signal for part in opened.driven_by(seen).signals] == ["memory", "network_receive"]

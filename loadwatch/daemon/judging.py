@@ -264,7 +264,7 @@ class LiveJudge:
             named = reasons(self._reasons.get(alert.verdict, ()))
             told = self._judge.annotate(alert.verdict, named, model.card.version) or alert
             self.opened[alert.verdict] += 1
-            words = " ".join(f"{part.signal}={part.value:+.2f}" for part in named[:3])
+            words = " ".join(f"{part.signal}={part.value:+.2f}" for part in told.signals[:3])
             who = culprit_words(culprits[alert.verdict]) if alert.verdict in culprits else "not known yet"
             log.warning(
                 "alert verdict=%s horizon=%ds %s used_most_by=%r", alert.verdict, alert.horizon, words, who

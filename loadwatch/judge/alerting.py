@@ -199,10 +199,14 @@ class Alerter:
             closed = self._close(now)
         if seen.origin is not None and (wanted[0] or must):
             confirmation: Confirmation | None = "rule" if seen.origin == "rule" else None
-            alert = Alert(0, "high_load", now, flagged_by=seen.origin, confirmed_by=confirmation)
+            over = _limited(seen.limits) if seen.origin == "limit" else ()
+            alert = Alert(
+                0, "high_load", now, flagged_by=seen.origin, confirmed_by=confirmation, signals=over
+            )
             self._open(now, alert, seen, opened, must=must)
         elif ending and not self._joins(now, "high_load"):
-            alert = Alert(0, "high_load", now, horizon=seen.memory_ends_within or 0, flagged_by="limit")
+            ahead, memory = seen.memory_ends_within or 0, _limited(("memory",))
+            alert = Alert(0, "high_load", now, horizon=ahead, flagged_by="limit", signals=memory)
             self._open(now, alert, seen, opened, must=True)
         elif wanted[1]:
             self._open(now, Alert(0, "high_load", now, horizon=horizon), seen, opened)
@@ -325,7 +329,7 @@ class Alerter:
         running = self.open.get(verdict)
         if running is None:
             return None
-        running.alert = dataclasses.replace(running.alert, signals=signals, model=model)
+        running.alert = dataclasses.replace(running.alert.driven_by(signals), model=model)
         return running.alert
 
     def name_culprits(self, verdict: Verdict, culprits: Culprits) -> None:
@@ -384,6 +388,11 @@ def _by_verdict(states: Sequence[Sequence[Any]]) -> dict[Verdict, OpenAlert]:
     # What was stored before stages were has none: taken for present, as the load that matters more.
     running = [OpenAlert(Alert.from_plain(plain), *rest) for plain, *rest in states]
     return {one.alert.verdict: one for one in running}
+
+
+def _limited(limits: Sequence[str]) -> tuple[Contribution, ...]:
+    """The signals of limits as what drove an alert: each as certain as a forecast may be."""
+    return tuple(Contribution(name, log_odds(CERTAIN)) for name in limits)
 
 
 def _known(value: float) -> bool:

@@ -106,6 +106,7 @@ def test_the_kernels_own_distress_alerts_whatever_was_spent(
     host.live(seconds, 0.2, values)
     assert len(host.alerts) == told + 1
     assert host.alerts[-1].flagged_by == "limit"
+    assert {part.signal for part in host.alerts[-1].signals} in ({name} for name in values)
 
 
 @pytest.mark.parametrize("values", [{"cpu": 0.99}, {"network": 0.99, "network_receive": 50e6}])
@@ -159,6 +160,7 @@ def test_the_end_of_memory_alerts_before_it_comes_whatever_was_spent() -> None:
         assert 60.0 < ahead < 130.0
         assert host.alerts[-1].horizon in {7200, 14_400}
         assert host.alerts[-1].flagged_by == "limit"
+        assert [part.signal for part in host.alerts[-1].signals] == ["memory"]
         assert host.stages == {"high_load": "present"}
     (alert,) = host.judge.open_alerts
     assert alert.lead_seconds == pytest.approx(60.0 * ahead, abs=120.0)

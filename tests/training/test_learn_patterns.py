@@ -58,6 +58,13 @@ def chances(labelled: LabelledPatterns, recording: Recording) -> np.ndarray:
 EPISODE = (50.0, 15.0, 0.3, 0.8)
 
 
+def test_signals_far_from_ordinary_weigh_the_same() -> None:
+    """A disk that is dozens of deviations away does not decide alone where the CPU is eight away."""
+    (pattern,) = labelled_by(host((50.0, 15.0, 0.5, 0.8)), high()).patterns
+    assert set(pattern.signals) == {"cpu", "disk", "disk_write"}
+    np.testing.assert_allclose(pattern.weights, 1.0 / 3.0)
+
+
 def test_the_same_pattern_is_known_again_and_nothing_else_is() -> None:
     """It comes back on another day and is as good as certain; not one ordinary row is touched."""
     past, coming = host(EPISODE), host((10.0, 15.0, 0.3, 0.8), seed=1)

@@ -63,6 +63,11 @@ def test_a_short_past_gives_a_careful_threshold():
     assert threshold_for_budget(timestamps, scores, 1.0) > 4.0 * scores.max()
 
 
+def test_alarms_within_an_hour_and_a_half_are_one_episode():
+    """Two calm half hours between them do not part them, three do."""
+    assert count_episodes(np.array([1.0, 2.0, 5.0, 9.0])) == 2
+
+
 def test_no_score_gives_no_threshold():
     """Unknown stays unknown."""
     assert np.isnan(threshold_for_budget(np.array([1.0]), np.array([np.nan]), 1.0))
