@@ -119,10 +119,11 @@ def test_an_earlier_time_that_nobody_named_does_not_hide_it() -> None:
         ([(hour, 240.0, 0.3, 0.8) for hour in range(0, 72, 12)], high(48.0), "ordinary"),
         ([EPISODE], high(50.0, 1.0), "are needed to know it again"),
         ([EPISODE], high(-3.0), "are needed to know it again"),
+        ([(50.0, 10.0, 0.5, 0.0), (50.0 + 1 / 6, 5.0, 0.2, 0.0)], high(), "too unlike each other"),
     ],
 )
 def test_a_label_that_cannot_be_told_apart_teaches_nothing_and_says_why(episodes, label, why) -> None:
-    """An ordinary hour, something that goes on all the time, two rows, none: no chance is raised anywhere."""
+    """An ordinary hour, what never ends, two rows, none, a third of it much weaker: no chance is raised."""
     label = label if label.span.end > START else Label(span(71.99, 9.0), "high", identity=1)
     labelled, notes = learn_patterns(host(*episodes), QUIET, [label])
     assert labelled is None
