@@ -85,6 +85,9 @@ def train_anomaly(
     labelled = taken & inside(times, labelled_normal)
     normal = (taken & ~inside(times, flagged)) | labelled
     days = _usable_days(times, values, normal)
+    # A signal that came lately is unknown until a day of it was seen, as all of them are at first.
+    seen = np.isfinite(day_table(times, np.where(normal[:, None], values, np.nan))).sum(axis=(0, 1))
+    values = np.where(seen < LEAST_HALF_HOURS, np.nan, values)
     settings = (settings or AnomalySettings()).stretched(float(np.median(np.diff(times))))
     baseline, features, residuals = _learn_scale(
         signals, times, values, settings, units or {}, taken=taken, normal=normal, labelled=labelled
@@ -98,7 +101,7 @@ def train_anomaly(
     scores = baseline.mean(held, values[taken])
     threshold = max(
         LEAST_THRESHOLD,
-        threshold_for_budget(times[taken], scores, budget_per_day),
+        threshold_for_budget(times[taken], scores, budget_per_day, normal[taken]),
         OVER_ORDINARY * float(np.nanquantile(scores[normal[taken]], 0.95)),
     )
     # A short past has seen little: a spread may be short by one part in its days; deviations are squared.

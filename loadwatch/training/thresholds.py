@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from loadwatch.features.recurrence import Flags
 from loadwatch.records import Floats
 
 BLOCK: Final = 1800.0  # seconds
@@ -47,18 +48,26 @@ def count_episodes(blocks: Floats) -> int:
     return int((np.diff(blocks) > MERGED_BLOCKS + 1).sum()) + 1 if len(blocks) else 0
 
 
-def threshold_for_budget(timestamps: Floats, scores: Floats, episodes_per_day: float) -> float:
+def threshold_for_budget(
+    timestamps: Floats, scores: Floats, episodes_per_day: float, ordinary: Flags | None = None
+) -> float:
     """The lowest threshold at which ``score > threshold`` stays within the budget on this past.
 
     timestamps: (N,) ascending epoch seconds; scores: (N,) not negative, NaN where unknown. The past should be
     normal: leave out what is known to be an incident. A past shorter than one episode's due time says too
     little; its maximum is then raised as a tail of index two demands. NaN where there is no score at all.
+    ordinary: (N,) rows that bound the threshold from below, all by default. Others count as episodes, but
+    half a day of overload would lift the bound over its own scores, and over all that is like it.
     """
-    return threshold_of_blocks(*block_maxima(timestamps, scores), episodes_per_day)
+    blocks, maxima = block_maxima(timestamps, scores)
+    if ordinary is None:
+        return threshold_of_blocks(blocks, maxima, maxima, episodes_per_day)
+    calm = block_maxima(timestamps[ordinary], scores[ordinary])[1]
+    return threshold_of_blocks(blocks, maxima, calm if len(calm) else maxima, episodes_per_day)
 
 
-def threshold_of_blocks(blocks: Floats, maxima: Floats, episodes_per_day: float) -> float:
-    """As `threshold_for_budget`, from half hours (B,) and their maxima (B,)."""
+def threshold_of_blocks(blocks: Floats, maxima: Floats, calm: Floats, episodes_per_day: float) -> float:
+    """As `threshold_for_budget`, from half hours (B,), their maxima (B,), and those of ordinary ones (C,)."""
     if not len(blocks):
         return math.nan
     allowed = episodes_per_day * len(blocks) / BLOCKS_A_DAY
@@ -66,7 +75,7 @@ def threshold_of_blocks(blocks: Floats, maxima: Floats, episodes_per_day: float)
     if allowed < 1.0:
         return highest * float(allowed ** (-1.0 / TAIL_INDEX))
     share = min(1.0, BLOCKS_AN_EPISODE * episodes_per_day / BLOCKS_A_DAY)
-    lowest = float(np.quantile(maxima, 1.0 - share))
+    lowest = float(np.quantile(calm, 1.0 - share))
     chosen = highest
     for candidate in np.unique(maxima)[::-1].tolist():
         if candidate < lowest or count_episodes(blocks[maxima > candidate]) > allowed:

@@ -64,6 +64,23 @@ def test_weekends_have_a_course_of_their_own():
     np.testing.assert_array_equal(young[0], young[1])
 
 
+def test_a_course_follows_days_that_moved_lately():
+    """Recent days weigh more, by half in five days: a fortnight two hours later outweighs all before it."""
+    later = np.roll(DAY_SHAPE, 4)
+    table = np.concatenate([days(18, 0.05), days(12, 0.05, seed=1, shape=later)])
+    found = daily_course(table, LEAST_EXPLAINED)[:, 0]
+    assert np.corrcoef(found, later)[0, 1] > 0.98 > np.corrcoef(found, DAY_SHAPE)[0, 1]
+
+
+def test_weekends_that_are_half_as_busy_are_told_apart_through_noise():
+    """A twentieth of what the common day leaves is enough to be worth it."""
+    calendar = (THURSDAY + np.arange(28) + 3) % 7
+    table = days(28, 0.0)
+    table[calendar >= 5] *= 0.5
+    weekday, weekend = course(table + days(28, 0.3, shape=0.0 * DAY_SHAPE), THURSDAY)[:, :, 0]
+    assert 0.2 < (weekday - weekend)[12] < 0.7
+
+
 def test_half_hours_that_spread_wider_each_day_are_known():
     """A busy noon is judged mildly, a calm night a little more strictly, and a flat day alike."""
     rng = np.random.default_rng(0)

@@ -51,3 +51,11 @@ def test_a_signal_without_values_has_no_spread():
     table = features()
     table[:, 1] = np.nan
     assert np.isnan(robust_spread(MINUTES, table)).tolist() == [False, True]
+
+
+def test_half_an_hour_is_no_day():
+    """A day of which less than an hour of minutes was measured does not count as a typical one."""
+    later = MINUTES[-1] + 86_400.0 * np.arange(1.0, 7.0)[:, None] + 60.0 * np.arange(30.0)
+    still = np.full((later.size, 2), 10.0)
+    spread = robust_spread(np.concatenate([MINUTES, later.ravel()]), np.vstack([features(), still]))
+    np.testing.assert_allclose(spread, 2.0, rtol=0.05)

@@ -46,6 +46,7 @@ def test_signals_are_chosen_by_what_they_say():
         "copy": 0.1 * level,
         "seldom": (np.arange(3_000) > 2_000).astype(float),
     }
+    columns["mostly missing"] = np.where(rng.random(3_000) < 0.6, np.nan, np.roll(level, -1))
     recording = Recording(100.0 * np.arange(3_000), tuple(columns), np.column_stack(list(columns.values())))
     assert choose_signals(recording, level, future) == ("foretells", "noise")
 

@@ -83,6 +83,35 @@ def test_a_flagged_span_is_not_learned_but_counts_against_the_budget():
     assert model.threshold > seen.threshold
 
 
+def test_hours_of_overload_do_not_hide_the_next_one():
+    """A host that was overloaded when loadwatch came is unlike itself when that comes again."""
+    busy, again = host(4), host(5, seed=1)
+    for column in range(3):
+        busy, again = odd(busy, 0.0, 720, 6.0, column), odd(again, 4.5, 60, 6.0, column)
+    model, _ = train_anomaly(busy, flagged=[Span(START, START + 43_200.0)])
+    assert peak(model, again, 4.5, 60) > 0.9
+
+
+def test_a_signal_that_came_lately_is_unknown_for_a_day():
+    """Its first morning is not taken for its day: at noon it would be unlike itself."""
+    recording = host(4)
+    values = recording.values.copy()
+    values[: int(3.9 * 1440), 1] = np.nan
+    early, _ = train_anomaly(Recording(recording.timestamps, recording.signals, values))
+    values[int(2.9 * 1440) :, 1] = recording.values[int(2.9 * 1440) :, 1]
+    later, _ = train_anomaly(Recording(recording.timestamps, recording.signals, values))
+    changed = odd(host(5, seed=1), 4.5, 60, factor=9.0, column=1)
+    assert peak(early, changed, 4.5, 60) < 0.5 < peak(later, changed, 4.5, 60)
+
+
+def test_what_comes_on_half_of_six_days_is_the_season():
+    """Of fewer than five days the lower half counts, from then on the middle."""
+    recording = host(6)
+    for day in (3.3, 4.3, 5.3):
+        recording = odd(recording, day, 60)
+    assert train_anomaly(recording)[0].baseline.season.max() > 2.0
+
+
 @pytest.mark.slow
 def test_a_long_window_adapts_to_a_new_normal():
     """After a lasting change the next trainings stop calling it odd."""
