@@ -29,7 +29,7 @@ def test_incidents_of_real_servers_are_found_quietly_and_their_signals_named():
         for case, each in zip(machines, judged, strict=True)
     ]
     assert np.mean([figures.ap for figures in found]) >= 0.555
-    assert np.mean([figures.recall for figures in found]) >= 0.86
+    assert np.mean([figures.recall for figures in found]) >= 0.87
     assert max(figures.false_episodes for figures in found) <= 3.0
     assert np.median([figures.flagged for figures in found]) <= 0.02
     assert np.median([figures.clear for figures in found]) <= 20.0
