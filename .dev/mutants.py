@@ -147,6 +147,7 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("training/anomaly.py", r"^(STEP_FLOOR.* = )0\.1", r"\g<1>10.0"),
     ("training/run.py", r"^(ENOUGH.* = )0\.95", r"\g<1>0.5"),
     ("features/deviations.py", r"(patience_seconds: float = )18", r"\g<1>6"),
+    ("training/anomaly.py", r"^(LEAST_SIGNAL_HALF_HOURS.* = )42", r"\g<1>1"),
 )
 
 

@@ -35,6 +35,7 @@ from loadwatch.training.robust import column_parts, labelled_normal_spread, leas
 from loadwatch.training.thresholds import threshold_for_budget
 
 LEAST_HALF_HOURS: Final = 47  # of usable history: a day, but for what its ends lose
+LEAST_SIGNAL_HALF_HOURS: Final = 42  # of each signal: one that was missing for an hour or two is not new
 LEAST_DAYS_FOR_MEDIAN: Final = 5  # with fewer, one odd day must not count as the season
 REACH: Final = 5.0  # spreads of the change up to which the calm average follows
 LEAST_STEP: Final = 0.1  # of the least spread: a signal that typically moves by less stands still
@@ -87,7 +88,7 @@ def train_anomaly(
     days = _usable_days(times, values, normal)
     # A signal that came lately is unknown until a day of it was seen, as all of them are at first.
     seen = np.isfinite(day_table(times, np.where(normal[:, None], values, np.nan))).sum(axis=(0, 1))
-    values = np.where(seen < LEAST_HALF_HOURS, np.nan, values)
+    values = np.where(seen < LEAST_SIGNAL_HALF_HOURS, np.nan, values)
     settings = (settings or AnomalySettings()).stretched(float(np.median(np.diff(times))))
     baseline, features, residuals = _learn_scale(
         signals, times, values, settings, units or {}, taken=taken, normal=normal, labelled=labelled
