@@ -63,6 +63,15 @@ def test_a_short_past_gives_a_careful_threshold():
     assert threshold_for_budget(timestamps, scores, 1.0) > 4.0 * scores.max()
 
 
+def test_a_long_storm_counts_as_the_budget_s_half_hours_only():
+    """Thirty hours in a row are one episode, but three alarmed half hours an episode are the most."""
+    timestamps = 1800.0 * np.arange(480.0)
+    scores = np.ones(480)
+    scores[200:260] = np.linspace(101.0, 160.0, 60)
+    # A sixteenth of all half hours, thirty of them, may lie above.
+    assert threshold_for_budget(timestamps, scores, 1.0) == pytest.approx(130.5, abs=1.0)
+
+
 def test_alarms_within_an_hour_and_a_half_are_one_episode():
     """Two calm half hours between them do not part them, three do."""
     assert count_episodes(np.array([1.0, 2.0, 5.0, 9.0])) == 2
