@@ -159,7 +159,7 @@ def test_the_flag_follows_the_rule(started: Bench) -> None:
 
 
 def test_reasons_are_new_each_five_seconds_while_anything_is_flagged(started: Bench) -> None:
-    """While nothing is, each half minute: they cost half of what the verdict does. At once when it turns."""
+    """While nothing is, each half minute: they cost two fifths of scoring. At once when it turns."""
 
     def renewed(seconds: int) -> list[int]:
         """The seconds at which the reasons became others."""
