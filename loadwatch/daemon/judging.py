@@ -43,7 +43,7 @@ STATE: Final = "judge"
 REASONS_EVERY_SECONDS: Final = 5.0
 """Reasons are worked out this often while anything is flagged, and at once when that changes."""
 CALM_REASONS_SECONDS: Final = 30.0
-"""And this often while nothing is: they cost two fifths of what scoring does, and hardly anybody asks then."""
+"""And this often while nothing is: they cost two fifths of scoring, and hardly anybody asks then."""
 WORTH_SECONDS: Final = 28 * 86400.0
 CALENDAR_SECONDS: Final = 8 * 86400.0
 SHOWN_SECONDS: Final = 86400.0
