@@ -244,7 +244,7 @@ class Daemon:
             self._manager.send("WATCHDOG=1")
         elif not self._hung:
             self._hung = True
-            log.error("no sample for %.0f s: the sampler hangs", silence)
+            log.error("no sample for %.0f s: the sampler hangs, or gets no CPU time", silence)
             self._manager.send(f"STATUS=no sample for {silence:.0f} s")
 
     def _renew_lock(self) -> None:

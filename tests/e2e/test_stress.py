@@ -129,7 +129,7 @@ def prefer(program: Program) -> None:
     """Let the kernel give a program its CPUs first, where we may: the machine may do more than this test."""
     group = Path(f"/proc/{program.process.pid}/autogroup")
     if os.geteuid() == 0 and group.exists():
-        group.write_text("-19")
+        group.write_text("-5")
 
 
 @pytest.mark.alone
