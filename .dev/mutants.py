@@ -32,7 +32,7 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("judge/budget.py", r"(CREDIT: Final = )1\.0", r"\g<1>10.0"),
     ("training/evaluation.py", r"(UNSEEN: Final = )0\.05", r"\g<1>0.0"),
     ("training/evaluation.py", r"(SURE: Final = )1\.0", r"\g<1>4.0"),
-    ("training/candidate.py", r"(GROWTH = )6\.0", r"\g<1>60.0"),
+    ("training/order.py", r"(GROWTH: Final = )6\.0", r"\g<1>60.0"),
     ("features/lookback.py", r"(PROFILE_RATES = )\(0\.1, 0\.3\)", r"\g<1>(0.2, 0.6)"),
     ("exporter/selection.py", r"(MARGIN: Final = )1\.5", r"\g<1>1.0"),
     ("training/linear.py", r"(FEW_ONSETS: Final = )6\.0", r"\g<1>60.0"),
@@ -145,7 +145,7 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("training/anomaly.py", r"^(LEAST_DAYS_FOR_MEDIAN.* = )5", r"\g<1>50"),
     ("training/anomaly.py", r"^(LEAST_STEP.* = )0\.1", r"\g<1>10.0"),
     ("training/anomaly.py", r"^(STEP_FLOOR.* = )0\.1", r"\g<1>10.0"),
-    ("training/run.py", r"^(ENOUGH.* = )0\.95", r"\g<1>0.5"),
+    ("training/order.py", r"^(ENOUGH.* = )0\.95", r"\g<1>0.5"),
     ("features/deviations.py", r"(patience_seconds: float = )18", r"\g<1>6"),
     ("training/anomaly.py", r"^(LEAST_SIGNAL_HALF_HOURS.* = )42", r"\g<1>1"),
 )

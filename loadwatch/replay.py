@@ -21,7 +21,8 @@ from loadwatch.model.bundle import Model
 from loadwatch.pipeline import MEMORY_SECONDS, Scorer, Scores, reasons
 from loadwatch.records import Alert, Contribution, Floats, Recording, measured_steps
 from loadwatch.training.bootstrap import first_model
-from loadwatch.training.candidate import TrainingInput, make_candidate, next_interval
+from loadwatch.training.candidate import TrainingInput, make_candidate
+from loadwatch.training.order import next_interval
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,9 @@ from loadwatch.model.store import ModelStore
 from loadwatch.pictures import check_drawable, draw_training
 from loadwatch.pipeline import Scorer
 from loadwatch.state_directory import claimed
+from loadwatch.training.order import Order, Outcome
 from loadwatch.training.priority import exit_with_parent, lower_priority
-from loadwatch.training.run import Order, Outcome, train
+from loadwatch.training.run import train
 
 DRAWN_SECONDS: Final = 7200.0
 """How much of the newest history the units are shown, for the picture of what they answer."""

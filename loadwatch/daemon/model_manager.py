@@ -23,7 +23,7 @@ from loadwatch.model.bundle import Card, Model
 from loadwatch.model.host import host_identity
 from loadwatch.model.store import ModelStore
 from loadwatch.pipeline import Scorer, warm_up
-from loadwatch.training.run import Order, Outcome
+from loadwatch.training.order import Order, Outcome
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from loadwatch.config import Config
 from loadwatch.maintenance import MaintenanceCalendar
 from loadwatch.model.host import host_identity
-from loadwatch.training.run import Order
+from loadwatch.training.order import Order
 
 
 def order_for(config: Config, state_directory: Path, now: float, *, bootstrap: bool = False) -> Order:

@@ -17,8 +17,7 @@ from loadwatch.daemon.training_child import TrainingChild
 from loadwatch.errors import HistoryError, LoadwatchError
 from loadwatch.history import History
 from loadwatch.records import Span
-from loadwatch.training.candidate import next_interval
-from loadwatch.training.run import ENOUGH, Order, Outcome
+from loadwatch.training.order import ENOUGH, Order, Outcome, next_interval
 
 log = logging.getLogger(__name__)
 

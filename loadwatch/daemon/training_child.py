@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from loadwatch.daemon.child import Child
 from loadwatch.errors import TrainingError
-from loadwatch.training.run import Order, Outcome
+from loadwatch.training.order import Order, Outcome
 
 COMMAND: Final = ("train", "--order")
 _SINGLE_THREAD: Final = dict.fromkeys(

@@ -36,7 +36,6 @@ LEARNING, JUDGING, LEARNING_ALL, LEARNING_USUAL = 0.0, 0.75, 0.79, 0.88
 """At which share of the whole each stage begins, roughly as long as it takes."""
 RENEWED: Final = 0.6
 """Of the history newer than the drawing of the weights, at most: then they are drawn anew."""
-GROWTH = 6.0
 NOTICES_PER_DAY = 1.0
 """Anomaly flags a day on what was normal; fewer find under half of the incidents (measured)."""
 
@@ -260,12 +259,3 @@ def _usual(material: TrainingInput, levels: Floats, before: AnomalyModel | None)
         log.info("no anomaly model yet: %s", error)
         return None
     return model
-
-
-def next_interval(history_seconds: float, every: float, minimum: float) -> float:
-    """Seconds from one training to the next.
-
-    A young history teaches most: until it is ``every`` long, training comes whenever it has doubled. An old
-    one teaches little that is new: from six times ``every`` on, training comes when it has grown by a sixth.
-    """
-    return max(min(every, max(minimum, history_seconds)), history_seconds / GROWTH)

@@ -4,9 +4,9 @@ import base64
 import contextlib
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 from loadwatch.errors import ServiceError, TrainingError
 from loadwatch.files import lacks_room
@@ -15,55 +15,13 @@ from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card, Model
 from loadwatch.model.store import ModelStore, new_version
 from loadwatch.records import Span
-from loadwatch.signals import Unit
 from loadwatch.training.bootstrap import first_model
 from loadwatch.training.candidate import Progress, TrainingInput, make_candidate
+from loadwatch.training.order import ENOUGH, Order, Outcome, Result
 
-Result = Literal["published", "rejected", "too_little"]
 LEAST_ROWS: Final = 60
-# Of the minimum: the first sample comes an interval after the start, and a model that is asked for within a
-# quarter of an hour is to be at work by then.
-ENOUGH: Final = 0.95
 MOST_ROWS: Final = 250_000
 """Two weeks of samples of five seconds; with 27 signals 54 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to train on and how; plain values, because it crosses into another process as JSON.
-
-    ``now`` is the wall time at which the order was given; ``maintenance`` holds [start, end] pairs of
-    recurring windows (those typed by an operator are in the history); ``units`` are those of an
-    operator's own signals, by name.
-    """
-
-    state_directory: str
-    now: float
-    rule: str
-    horizons: list[int]
-    interval_seconds: float
-    history_seconds: float
-    minimum_seconds: float
-    budget_per_week: float
-    host: str
-    bootstrap: bool = False
-    seed: int = 0
-    maintenance: list[list[float]] = field(default_factory=list)
-    units: dict[str, Unit] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a training; ``unstored`` is a first model, as base64, that the disk had no room for."""
-
-    result: Result
-    why: str
-    version: str = ""
-    duration_seconds: float = 0.0
-    rows: int = 0
-    losses: dict[str, float] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
-    unstored: str = ""
 
 
 def train(order: Order, progress: Progress) -> Outcome:

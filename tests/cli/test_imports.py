@@ -81,3 +81,11 @@ def test_a_question_to_the_daemon_loads_no_daemon(daemon: Starter) -> None:
     assert plain & HEAVY == {"ssl"}
     assert len(plain) <= 190
     assert len(drawn) <= 270
+
+
+def test_watching_loads_nothing_that_learns() -> None:
+    """The daemon keeps what judges in memory; what trains is loaded by a training's own process."""
+    code = "import sys, loadwatch.daemon.service; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    learning = {name for name in run.stdout.split() if name.startswith("loadwatch.training.")}
+    assert learning == {"loadwatch.training.order"}

@@ -16,7 +16,7 @@ from loadwatch.daemon.retraining import ASKED
 from loadwatch.history import History, StateLock
 from loadwatch.interchange.csv import write_csv
 from loadwatch.model.store import ModelStore
-from loadwatch.training.run import Outcome
+from loadwatch.training.order import Outcome
 
 OPTIONS = ("--set", f"high_load.when={hosts.RULE}", "--set", f"sampling.interval={hosts.STEP:.0f}s")
 

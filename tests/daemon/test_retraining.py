@@ -14,7 +14,7 @@ from loadwatch.daemon.retraining import DUE, Retraining
 from loadwatch.errors import TrainingError
 from loadwatch.history import History
 from loadwatch.records import Recording, Span
-from loadwatch.training.run import Outcome
+from loadwatch.training.order import Outcome
 
 
 class NoChild:

@@ -6,7 +6,8 @@ import pytest
 from loadwatch.labels.rule import Rule
 from loadwatch.model.bundle import Card
 from loadwatch.records import Recording
-from loadwatch.training.candidate import TrainingInput, goes_on, next_interval
+from loadwatch.training.candidate import TrainingInput, goes_on
+from loadwatch.training.order import next_interval
 
 HOUR = 3600.0
 RULE = Rule.parse("cpu > 0.8")

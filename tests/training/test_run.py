@@ -12,7 +12,8 @@ from loadwatch.errors import TrainingError
 from loadwatch.history import History
 from loadwatch.labels.rule import DEFAULT_WORD
 from loadwatch.records import Recording
-from loadwatch.training.run import Order, train
+from loadwatch.training.order import Order
+from loadwatch.training.run import train
 
 MINIMUM = 3600.0
 
