@@ -42,6 +42,8 @@ LEAST_STEP: Final = 0.1  # of the least spread: a signal that typically moves by
 STEP_FLOOR: Final = 0.1  # of the typical step
 LEAST_VARIABILITY: Final = 0.4  # spread of a logarithm: half more or less is no news
 LEAST_THRESHOLD: Final = 4.0  # mean squared deviation, whatever the past looked like
+FEW_SIGNALS: Final = 6  # up to so many that holds; by chance a mean over more strays less
+WEEK_DAYS: Final = 7.0  # a past that saw no whole week says little about what is rare
 OVER_ORDINARY: Final = 2.0  # a threshold is at least so many times what one minute in twenty reaches
 
 
@@ -101,7 +103,7 @@ def train_anomaly(
     held = ScoreSmoother(settings.hold, len(signals)).extend(times[taken], c[taken])
     scores = baseline.mean(held, values[taken])
     threshold = max(
-        LEAST_THRESHOLD,
+        _least_threshold(int(baseline.judged.sum()), days),
         threshold_for_budget(times[taken], scores, budget_per_day, normal[taken]),
         OVER_ORDINARY * float(np.nanquantile(scores[normal[taken]], 0.95)),
     )
@@ -214,6 +216,15 @@ def _season(times: Floats, S: Floats) -> Floats:
     days = np.isfinite(table).sum(axis=0)
     season = np.where(days >= LEAST_DAYS_FOR_MEDIAN, column_medians(table), lower_medians(table))
     return np.nan_to_num(season)
+
+
+def _least_threshold(signals: int, days: float) -> float:
+    """Below this no mean of squared deviations is odd, whatever the past looked like.
+
+    With many signals one that moves alone would hardly pass a constant: of 14, ten spreads were not enough.
+    """
+    share = min(1.0, FEW_SIGNALS / max(1, signals)) ** 0.5
+    return LEAST_THRESHOLD * (share if days >= WEEK_DAYS else 1.0)
 
 
 def _usable_days(times: Floats, values: Floats, normal: Flags) -> float:

@@ -181,6 +181,15 @@ def test_a_single_column_is_enough():
     assert peak(model, fresh, 3.5, 60) > 0.5
 
 
+@pytest.mark.parametrize(
+    ("signals", "days", "least"), [(3, 8, 4.0), (6, 8, 4.0), (24, 8, 2.0), (24, 6, 4.0), (24, 5, 4.0)]
+)
+def test_of_many_signals_one_alone_counts_once_a_week_was_seen(signals, days, least):
+    """On a quiet host the threshold falls with the number of signals, but not in its first week."""
+    model, _ = train_anomaly(host(days, step=300.0, signals=NAMES[:signals]))
+    assert model.threshold == pytest.approx(least * (1.0 + 1.0 / days) ** 2, rel=2e-3)
+
+
 def test_spans_stretch_with_rows_further_apart_than_a_minute():
     """Five-minute rows get spans five times as long; rows of seconds keep those of a minute."""
     for step, half_life in ((5.0, 600.0), (60.0, 600.0), (300.0, 3000.0)):
