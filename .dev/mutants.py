@@ -144,6 +144,7 @@ MUTANTS: tuple[tuple[str, str, str], ...] = (
     ("training/anomaly.py", r"^(OVER_ORDINARY.* = )2\.0", r"\g<1>20.0"),
     ("training/anomaly.py", r"^(LEAST_DAYS_FOR_MEDIAN.* = )5", r"\g<1>50"),
     ("training/anomaly.py", r"^(FEW_SIGNALS.* = )6", r"\g<1>60"),
+    ("training/anomaly.py", r"^(LEAST_RELATIVE.* = )0\.2", r"\g<1>2.0"),
     ("training/anomaly.py", r"^(WEEK_DAYS.* = )7\.0", r"\g<1>5.5"),
     ("training/anomaly.py", r"^(LEAST_STEP.* = )0\.1", r"\g<1>10.0"),
     ("training/anomaly.py", r"^(STEP_FLOOR.* = )0\.1", r"\g<1>10.0"),

@@ -4,15 +4,18 @@
     change       x - e or x - g, whichever is nearer to 0; e, g are averages of before, x has not touched them
                  e <- e + a (x - e)       a = 1 - 2^(-gap / half-life)
                  g <- g + a (x - g)       only while |x - g| <= reach; after hours beyond it, g takes x
+    relative     the same of log(|x| + floor'); only its falls count
     variability  a slow or a fast average of l, whichever is nearer to usual; usual where they disagree
                  l = log(|x - x before| + floor) - elasticity * log(|x| + floor')
 
-Level and change are of the signal less what is expected at this time of day; the variability needs no such
-thing. The change found a fifth more incidents than the level alone (SMD). Its second average keeps still
-during an event, so that the return from it is no event of its own. The variability sees what neither sees: a
-signal that stands still or has become noisy (average precision on injected incidents 0.19 without it, 0.27
-with it); over is what the newest steps no longer show. Noise mostly grows with activity: the elasticity,
-learned by signal, takes that out, without which a quiet evening of a host would look like a fault.
+Level and change are of the signal less what is expected at this time of day; the others need no such thing.
+The change found a fifth more incidents than the level alone (SMD). Its second average keeps still during an
+event, so that the return from it is no event of its own. What dies at its busiest hour is where it is each
+night, and falls by few spreads where noise grows with activity: only in proportion does it fall far. The
+variability sees what neither sees: a signal that stands still or has become noisy (average precision on
+injected incidents 0.19 without it, 0.27 with it); over is what the newest steps no longer show. Noise mostly
+grows with activity: the elasticity, learned by signal, takes that out, without which a quiet evening of a
+host would look like a fault.
 """
 
 import math

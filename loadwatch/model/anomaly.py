@@ -22,25 +22,26 @@ from loadwatch.features.deviations import ChangeFeatures, DeviationSpec
 from loadwatch.features.half_hours import SLOTS
 from loadwatch.features.recurrence import Integers
 from loadwatch.features.resample import MinuteResampler, Minutes
-from loadwatch.model.baseline import AnomalySettings, Baseline
+from loadwatch.model.baseline import FEATURES, AnomalySettings, Baseline
 from loadwatch.model.recurring import LevelDrift, RecurringOddity
 from loadwatch.model.smoothing import ScoreSmoother, SmoothingSpec
 from loadwatch.records import Floats, Recording
 
-FORMAT: Final = 2
+FORMAT: Final = 3
+WITHOUT_RELATIVE: Final = 2  # the format before changes were looked at in proportion, too
 OUTDATED: Final = (1,)
 WARM_UP_SECONDS: Final = 12 * 3600.0  # of history after which a new stream equals one that never stopped
 STATISTICS: Final[Mapping[str, tuple[tuple[int, ...], int]]] = {
     "course": ((2, SLOTS), 1),
     "width": ((), 1),
-    "reach": ((), 1),
+    "reach": ((), 2),
     "step_floors": ((), 1),
     "size_floors": ((), 1),
     "elasticity": ((), 1),
     "usual_step": ((), 1),
-    "centre": ((), 3),
-    "spread": ((), 3),
-    "factor": ((SLOTS,), 3),
+    "centre": ((), FEATURES),
+    "spread": ((), FEATURES),
+    "factor": ((SLOTS,), FEATURES),
     "season": ((SLOTS,), 1),
 }
 """What a model file holds of a baseline: the shape before the signals, and values a signal."""
@@ -115,7 +116,7 @@ class AnomalyModel:
             ModelError: the parts are of another format, or do not fit each other.
 
         """
-        if meta.get("format") != FORMAT:
+        if meta.get("format") not in (FORMAT, WITHOUT_RELATIVE):
             raise ModelError(
                 f"anomaly model has format {meta.get('format')}, this version reads {FORMAT}; train a new one"
             )
@@ -124,6 +125,8 @@ class AnomalyModel:
             if not all(isinstance(name, str) for name in signals):
                 raise TypeError("signals have names")
             statistics = {name: np.asarray(arrays[name], np.float64) for name in STATISTICS}
+            if meta["format"] == WITHOUT_RELATIVE:
+                statistics |= _with_relative(statistics, len(signals))
             pasts = {name: _past(arrays, name) for name in PASTS}
             model = cls(
                 Baseline(signals, **statistics, settings=_settings(meta)), float(meta["threshold"]), **pasts
@@ -177,9 +180,10 @@ class AnomalyStream:
         """Scores (M,) and contributions (M, J) of minutes, M > 0."""
         baseline, threshold = self.model.baseline, self.model.threshold
         times, values = minutes.timestamps, minutes.values
-        residuals = values - baseline.expected(times)
+        changing = baseline.changing(times, values)
+        residuals = changing[:, : len(baseline.signals)]
         level = self._drift.levels(times, residuals)
-        change = self._change.extend(times, residuals)
+        change = self._change.extend(times, changing)
         features = np.hstack([level, change, self._variability.extend(times, values)])
         S = baseline.oddity(times, features)
         recurring = self._recurring.extend(times, np.where(np.isfinite(residuals), S, np.nan))
@@ -191,6 +195,16 @@ class AnomalyStream:
         contributions = held / (judged * (mean + threshold))[:, None]
         self._score, self._contributions = float(scores[-1]), contributions[-1]
         return scores, contributions
+
+
+def _with_relative(statistics: Mapping[str, Floats], signals: int) -> dict[str, Floats]:
+    """Statistics of J signals without relative changes, as if those spread so far that none is odd."""
+    added = {"reach": np.inf, "centre": 0.0, "spread": MOST, "factor": 1.0}
+    return {
+        name: np.insert(statistics[name], [min(2, each - 1) * signals] * signals, added[name], axis=-1)
+        for name, (_, each) in STATISTICS.items()
+        if name in added
+    }
 
 
 def _settings(meta: Mapping[str, Any]) -> AnomalySettings:

@@ -1,9 +1,9 @@
 """What is usual on a host at this time of day, and how far each signal is from it, minute by minute.
 
-For each signal j, from its level, change and variability (features/deviations.py), in robust units z:
+For each signal j, from its level, changes and variability (features/deviations.py), in robust units z:
 
     z    = (feature - centre) / (spread * factor[half hour of the day]), limited to +-20
-    S_j  = (z_level^2 + z_change^2) / 2 + w z_variability^2
+    S_j  = (z_level^2 + max(z_change^2, min(0, z_relative)^2)) / 2 + w z_variability^2
     c_j  = max(0, S_j - 2 max(season_j[half hour of the day], recurring_j) - 1)
 
 What S usually is at a half hour may be doubled before anything is odd: noise grows with activity. A missing
@@ -25,6 +25,8 @@ from loadwatch.records import Floats
 COARSE_STEP: Final = 300.0
 SEASON_FACTOR: Final = 2.0
 MARGIN: Final = 1.0
+FEATURES: Final = 4
+"""Of each signal: level, change, relative change, variability; their columns lie in that order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,10 @@ class Baseline:
     """Statistics that say what is usual; immutable.
 
     signals: J names. course: (2, 48, J) expected level of each half hour (UTC) of weekdays and weekends; NaN:
-    a signal that the training never saw is not judged. width: (J,) spread of the level. reach, step_floors,
-    size_floors, elasticity, usual_step: (J,) as in `ChangeFeatures` and `VariabilityFeatures`. centre,
-    spread: (3J,) of the features. factor: (48, 3J) of the spread by half hour. season: (48, J) usual S of
-    each half hour.
+    a signal that the training never saw is not judged. width: (J,) spread of the level. reach: (2J,) as in
+    `ChangeFeatures`. step_floors, size_floors, elasticity, usual_step: (J,) as in `VariabilityFeatures`.
+    centre, spread: (4J,) of the features. factor: (48, 4J) of the spread by half hour. season: (48, J) usual
+    S of each half hour.
     """
 
     signals: tuple[str, ...]
@@ -93,6 +95,12 @@ class Baseline:
         judged: Flags = np.isfinite(self.course[0, 0])
         return judged
 
+    def changing(self, timestamps: Floats, values: Floats) -> Floats:
+        """Of values (N, J) what `ChangeFeatures` follows: residuals, and logarithms of sizes, (N, 2J)."""
+        residuals = values - self.expected(timestamps)
+        sizes = np.where(np.isfinite(residuals), np.log(np.abs(values) + self.size_floors), np.nan)
+        return np.hstack([residuals, sizes])
+
     def variability_features(self) -> VariabilityFeatures:
         """A fresh state."""
         parts = (self.step_floors, self.size_floors, self.elasticity, self.usual_step)
@@ -108,14 +116,15 @@ class Baseline:
         return (1.0 - share) * self.course[kind, slot] + share * self.course[kind, (slot + 1) % SLOTS]
 
     def oddity(self, timestamps: Floats, features: Floats) -> Reals:
-        """S (N, J) of features (N, 3J), whatever is usual at that time; 0 where they are unknown."""
+        """S (N, J) of features (N, 4J), whatever is usual at that time; 0 where they are unknown."""
         z = (features - self.centre) / (self.spread * self.factor[self._slots(timestamps)])
         np.clip(z, -self.settings.clip, self.settings.clip, out=z)
+        relative = np.split(z, FEATURES, axis=1)[2]
+        np.minimum(relative, 0.0, out=relative)
         squares = np.nan_to_num(np.square(z, out=z), copy=False)
-        level, change, variability = np.split(squares, 3, axis=1)
-        S: Reals = (0.5 * (level + change) + self.settings.variability_weight * variability).astype(
-            np.float32
-        )
+        level, change, fall, variability = np.split(squares, FEATURES, axis=1)
+        moved = level + np.maximum(change, fall)
+        S: Reals = (0.5 * moved + self.settings.variability_weight * variability).astype(np.float32)
         return S
 
     def surprises(self, timestamps: Floats, S: Reals, recurring: Floats) -> Reals:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from loadwatch.errors import ModelError
 from loadwatch.escaping import quoted
 from loadwatch.model.anomaly import AnomalyModel, is_outdated
+from loadwatch.model.baseline import FEATURES
 from loadwatch.model.forecast import ForecastModel
 from loadwatch.model.patterns import LabelledPatterns
 from loadwatch.nn import storage
@@ -208,9 +209,9 @@ def _try_anomaly(anomaly: AnomalyModel) -> None:
     baseline, judged = anomaly.baseline, anomaly.baseline.judged
     signals = len(baseline.signals)
     parts: list[npt.NDArray[Any]] = [baseline.season, baseline.factor, baseline.width[judged]]
-    features = np.tile(judged, 3) & np.isfinite(baseline.centre)
+    features = np.tile(judged, FEATURES) & np.isfinite(baseline.centre)
     # Of zeros, not of the centre: an infinite deviation would be clipped and look like a number.
-    S = baseline.oddity(np.zeros(1), np.zeros((1, 3 * signals)))
+    S = baseline.oddity(np.zeros(1), np.zeros((1, FEATURES * signals)))
     parts += [baseline.course[..., judged], baseline.spread[features], S]
     parts.append(baseline.surprises(np.zeros(1), S, np.zeros((1, signals))))
     if not all(np.isfinite(part).all() for part in parts) or not 0.0 < anomaly.threshold < math.inf:

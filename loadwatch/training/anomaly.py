@@ -25,7 +25,7 @@ from loadwatch.features.recurrence import Flags
 from loadwatch.features.resample import whole_minutes
 from loadwatch.labels.horizons import inside
 from loadwatch.model.anomaly import WARM_UP_SECONDS, AnomalyModel, PastHalfHours
-from loadwatch.model.baseline import AnomalySettings, Baseline
+from loadwatch.model.baseline import FEATURES, AnomalySettings, Baseline
 from loadwatch.model.recurring import LevelDrift, RecurringOddity
 from loadwatch.model.smoothing import ScoreSmoother
 from loadwatch.records import Floats, Recording, Span
@@ -40,6 +40,7 @@ LEAST_DAYS_FOR_MEDIAN: Final = 5  # with fewer, one odd day must not count as th
 REACH: Final = 5.0  # spreads of the change up to which the calm average follows
 LEAST_STEP: Final = 0.1  # of the least spread: a signal that typically moves by less stands still
 STEP_FLOOR: Final = 0.1  # of the typical step
+LEAST_RELATIVE: Final = 0.2  # spread of a logarithm: a fifth up or down is no news
 LEAST_VARIABILITY: Final = 0.4  # spread of a logarithm: half more or less is no news
 LEAST_THRESHOLD: Final = 4.0  # mean squared deviation, whatever the past looked like
 FEW_SIGNALS: Final = 6  # up to so many that holds; by chance a mean over more strays less
@@ -129,7 +130,7 @@ def _learn_scale(
     normal: Flags,
     labelled: Flags,
 ) -> tuple[Baseline, Floats, PastHalfHours]:
-    """A baseline without season, the features (M, 3J) it sees, and the newest residuals."""
+    """A baseline without season, the features (M, 4J) it sees, and the newest residuals."""
     spec = settings.deviations
     usual = np.where(normal[:, None], values, np.nan)
     centre = column_medians(usual)
@@ -142,31 +143,32 @@ def _learn_scale(
         signals,
         course=centre + course(day_table(times, usual - centre), first_day),
         width=width,
-        reach=np.full(len(signals), np.inf),
+        reach=np.full(2 * len(signals), np.inf),
         step_floors=_step_floors(usual, least),
         size_floors=least,
         elasticity=np.zeros(len(signals)),
         usual_step=np.zeros(len(signals)),
-        centre=np.zeros(3 * len(signals)),
-        spread=np.ones(3 * len(signals)),
-        factor=np.ones((SLOTS, 3 * len(signals))),
+        centre=np.zeros(FEATURES * len(signals)),
+        spread=np.ones(FEATURES * len(signals)),
+        factor=np.ones((SLOTS, FEATURES * len(signals))),
         season=np.zeros((SLOTS, len(signals))),
         settings=settings,
     )
-    residuals = values - baseline.expected(times)
+    changing = baseline.changing(times, values)
     drift = LevelDrift(width)
-    level = drift.levels(times, residuals, taken)
-    change = ChangeFeatures(spec, baseline.reach).extend(times, residuals)
-    narrow = np.fmax(robust_spread(times[taken], change[taken]), least)
+    level = drift.levels(times, changing[:, : len(signals)], taken)
+    change = ChangeFeatures(spec, baseline.reach).extend(times, changing)
+    least_change = np.concatenate([least, np.full(len(signals), LEAST_RELATIVE)])
+    narrow = np.fmax(robust_spread(times[taken], change[taken]), least_change)
     reach = np.where(np.isfinite(narrow), REACH * narrow, np.inf)
-    change = ChangeFeatures(spec, reach).extend(times, residuals)
+    change = ChangeFeatures(spec, reach).extend(times, changing)
     steps, sizes = baseline.variability_features().logarithms(times, values)
     baseline = replace(baseline, reach=reach, elasticity=_elasticity(steps[normal], sizes[normal]))
-    del steps, sizes  # of a long history what is held here is the most that a training needs
+    del steps, sizes, changing  # of a long history what is held here is the most that a training needs
     usual_step = column_medians(baseline.variability_features().averages(times, values)[0][normal])
     baseline = replace(baseline, usual_step=usual_step)
     features = np.hstack([level, change, baseline.variability_features().extend(times, values)])
-    lowest = np.concatenate([width, least, np.full(len(signals), LEAST_VARIABILITY)])
+    lowest = np.concatenate([width, least_change, np.full(len(signals), LEAST_VARIABILITY)])
     centre = column_medians(features[normal])
     spread = np.fmax(robust_spread(times[taken], features[taken]), lowest)
     spread = np.fmax(spread, labelled_normal_spread(features[labelled] - centre))

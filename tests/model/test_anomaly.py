@@ -131,6 +131,24 @@ def test_parts_survive_storage(model):
     np.testing.assert_array_equal(again.score(recording).scores, model.score(recording).scores)
 
 
+def test_a_model_from_before_relative_changes_scores_on(model):
+    """A file of format 2 is as the version that wrote it had it: only falls in proportion are not seen."""
+    meta, arrays = model.to_parts()
+    signals = len(SIGNALS)
+    relative = slice(2 * signals, 3 * signals)
+    old = {name: np.delete(arrays[name], relative, axis=-1) for name in ("centre", "spread", "factor")}
+    old["reach"] = arrays["reach"][:signals]
+    again = AnomalyModel.from_parts({**meta, "format": 2}, {**arrays, **old})
+    plain, recording = again.baseline, host(0.3, seed=11)
+    np.testing.assert_array_equal(np.delete(plain.spread, relative), old["spread"])
+    odd = with_incident(recording, 200, 60, SIGNALS[1], 3.0)
+    risen = [each.score(odd).scores[200:260].max() for each in (again, model)]
+    assert risen[0] == pytest.approx(risen[1], rel=0.05)
+    np.testing.assert_array_equal(
+        AnomalyModel.from_parts(*again.to_parts()).score(recording).scores, again.score(recording).scores
+    )
+
+
 @pytest.mark.parametrize("damage", ["format", "signals", "spread", "season", "oddities"])
 def test_unfit_parts_are_refused(model, damage):
     """Parts that do not belong together are named, not loaded."""

@@ -181,6 +181,28 @@ def test_a_single_column_is_enough():
     assert peak(model, fresh, 3.5, 60) > 0.5
 
 
+def test_what_dies_at_its_busiest_hour_is_flagged_although_each_night_is_as_quiet():
+    """Traffic, connections and CPU of a host with a strong daily course fall to a fiftieth at noon."""
+    rng = np.random.default_rng(4)
+    timestamps = START + np.arange(0.0, 9 * 86400.0, 300.0)
+    hour = timestamps % 86400.0 / 3600.0
+    busy = 0.05 + 0.75 * np.exp(-(((hour - 13.0) / 3.2) ** 2))
+    swing = np.zeros(len(timestamps))
+    for row in range(1, len(swing)):
+        swing[row] = 0.95 * swing[row - 1] + 0.05 * rng.standard_normal()
+    names = ("cpu", "network_receive", "network_transmit", "tcp_established", "memory", "disk_read")
+    sizes = np.array([0.5, 4e6, 9e6, 400.0, 0.08, 3e5])
+    noise = 1.0 + np.array([0.05, 0.08, 0.08, 0.03, 0.02, 0.2]) * rng.standard_normal((len(hour), 6))
+    values = np.array([0.04, 1e4, 2e4, 20.0, 0.4, 2e4]) + sizes * (busy * (1.0 + swing))[:, None] * noise
+    dead = slice(8 * 288 + 168, 8 * 288 + 192)
+    values[dead, :4] *= 0.02
+    recording = Recording(timestamps, names, values)
+    model, _ = train_anomaly(recording.rows(0, 8 * 288))
+    scores = model.score(recording).scores
+    assert (scores[dead.start : dead.start + 6] > 0.5).all()
+    assert not (scores[8 * 288 : dead.start] > 0.5).any()
+
+
 @pytest.mark.parametrize(
     ("signals", "days", "least"), [(3, 8, 4.0), (6, 8, 4.0), (24, 8, 2.0), (24, 6, 4.0), (24, 5, 4.0)]
 )
