@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from loadwatch.errors import TrainingError
-from loadwatch.features.deviations import ChangeFeatures
+from loadwatch.features.deviations import ChangeFeatures, DeviationSpec
 from loadwatch.features.half_hours import HALF_HOUR, SLOTS, half_hour_numbers
 from loadwatch.features.quantiles import column_medians, column_quantiles, lower_medians
 from loadwatch.features.recurrence import Flags
@@ -157,17 +157,18 @@ def _learn_scale(
     changing = baseline.changing(times, values)
     drift = LevelDrift(width)
     level = drift.levels(times, changing[:, : len(signals)], taken)
-    change = ChangeFeatures(spec, baseline.reach).extend(times, changing)
+    change = _changes(spec, baseline.reach, times, changing)
     least_change = np.concatenate([least, np.full(len(signals), LEAST_RELATIVE)])
     narrow = np.fmax(robust_spread(times[taken], change[taken]), least_change)
     reach = np.where(np.isfinite(narrow), REACH * narrow, np.inf)
-    change = ChangeFeatures(spec, reach).extend(times, changing)
+    change = _changes(spec, reach, times, changing)
     steps, sizes = baseline.variability_features().logarithms(times, values)
     baseline = replace(baseline, reach=reach, elasticity=_elasticity(steps[normal], sizes[normal]))
     del steps, sizes, changing  # of a long history what is held here is the most that a training needs
     usual_step = column_medians(baseline.variability_features().averages(times, values)[0][normal])
     baseline = replace(baseline, usual_step=usual_step)
     features = np.hstack([level, change, baseline.variability_features().extend(times, values)])
+    del level, change
     lowest = np.concatenate([width, least_change, np.full(len(signals), LEAST_VARIABILITY)])
     centre = column_medians(features[normal])
     spread = np.fmax(robust_spread(times[taken], features[taken]), lowest)
@@ -185,6 +186,14 @@ def _learn_scale(
         factor=spread_factors(day_table(times, squares)),
     )
     return baseline, features, PastHalfHours(*drift.past.to_arrays())
+
+
+def _changes(spec: DeviationSpec, reach: Floats, times: Floats, changing: Floats) -> Floats:
+    """(M, K) as `ChangeFeatures` gives them, some columns at a time: it works with a dozen arrays of them."""
+    changes = np.empty_like(changing)
+    for part in column_parts(len(reach)):
+        changes[:, part] = ChangeFeatures(spec, reach[part]).extend(times, changing[:, part])
+    return changes
 
 
 def _step_floors(values: Floats, least: Floats) -> Floats:
