@@ -208,7 +208,8 @@ def _try(model: Model) -> None:
 def _try_anomaly(anomaly: AnomalyModel) -> None:
     baseline, judged = anomaly.baseline, anomaly.baseline.judged
     signals = len(baseline.signals)
-    parts: list[npt.NDArray[Any]] = [baseline.season, baseline.factor, baseline.width[judged]]
+    parts: list[npt.NDArray[Any]] = [baseline.season, baseline.factor]
+    parts += [baseline.width[judged], baseline.size_floors[judged]]
     features = np.tile(judged, FEATURES) & np.isfinite(baseline.centre)
     # Of zeros, not of the centre: an infinite deviation would be clipped and look like a number.
     S = baseline.oddity(np.zeros(1), np.zeros((1, FEATURES * signals)))

@@ -181,12 +181,14 @@ def test_a_single_column_is_enough():
     assert peak(model, fresh, 3.5, 60) > 0.5
 
 
-def test_what_dies_at_its_busiest_hour_is_flagged_although_each_night_is_as_quiet():
-    """Traffic, connections and CPU of a host with a strong daily course fall to a fiftieth at noon."""
+def busy_by_day(days, idle=None):
+    """Rows of 300 s from midnight on of a host that does most at 13:00; nearly nothing on day ``idle``."""
     rng = np.random.default_rng(4)
-    timestamps = START + np.arange(0.0, 9 * 86400.0, 300.0)
+    timestamps = START - START % 86400.0 + np.arange(0.0, days * 86400.0, 300.0)
     hour = timestamps % 86400.0 / 3600.0
     busy = 0.05 + 0.75 * np.exp(-(((hour - 13.0) / 3.2) ** 2))
+    if idle is not None:
+        busy[idle * 288 : (idle + 1) * 288] *= 0.03
     swing = np.zeros(len(timestamps))
     for row in range(1, len(swing)):
         swing[row] = 0.95 * swing[row - 1] + 0.05 * rng.standard_normal()
@@ -194,13 +196,26 @@ def test_what_dies_at_its_busiest_hour_is_flagged_although_each_night_is_as_quie
     sizes = np.array([0.5, 4e6, 9e6, 400.0, 0.08, 3e5])
     noise = 1.0 + np.array([0.05, 0.08, 0.08, 0.03, 0.02, 0.2]) * rng.standard_normal((len(hour), 6))
     values = np.array([0.04, 1e4, 2e4, 20.0, 0.4, 2e4]) + sizes * (busy * (1.0 + swing))[:, None] * noise
-    dead = slice(8 * 288 + 168, 8 * 288 + 192)
-    values[dead, :4] *= 0.02
-    recording = Recording(timestamps, names, values)
+    return Recording(timestamps, names, values)
+
+
+def test_what_dies_at_its_busiest_hour_is_flagged_although_each_night_is_as_quiet():
+    """Traffic, connections and CPU of a host with a strong daily course fall to a fiftieth at 13:00."""
+    recording = busy_by_day(9)
+    dead = slice(8 * 288 + 13 * 12, 8 * 288 + 15 * 12)
+    recording.values[dead, :4] *= 0.02
     model, _ = train_anomaly(recording.rows(0, 8 * 288))
     scores = model.score(recording).scores
     assert (scores[dead.start : dead.start + 6] > 0.5).all()
     assert not (scores[8 * 288 : dead.start] > 0.5).any()
+
+
+def test_a_holiday_is_no_outage():
+    """What does not rise in the morning has not fallen: quiet from 8:00 to 17:00."""
+    recording = busy_by_day(22, idle=21)
+    model, _ = train_anomaly(recording.rows(0, 21 * 288))
+    scores = model.score(recording).scores
+    assert not (scores[21 * 288 + 8 * 12 : 21 * 288 + 17 * 12] > 0.5).any()
 
 
 @pytest.mark.parametrize(
