@@ -39,6 +39,7 @@ STATISTICS: Final[Mapping[str, tuple[tuple[int, ...], int]]] = {
     "size_floors": ((), 1),
     "elasticity": ((), 1),
     "usual_step": ((), 1),
+    "rest": ((), 1),
     "centre": ((), FEATURES),
     "spread": ((), FEATURES),
     "factor": ((SLOTS,), FEATURES),
@@ -124,9 +125,9 @@ class AnomalyModel:
             signals = tuple(meta["signals"])
             if not all(isinstance(name, str) for name in signals):
                 raise TypeError("signals have names")
-            statistics = {name: np.asarray(arrays[name], np.float64) for name in STATISTICS}
             if meta["format"] == WITHOUT_RELATIVE:
-                statistics |= _with_relative(statistics, len(signals))
+                arrays = _with_relative(arrays, len(signals))
+            statistics = {name: np.asarray(arrays[name], np.float64) for name in STATISTICS}
             pasts = {name: _past(arrays, name) for name in PASTS}
             model = cls(
                 Baseline(signals, **statistics, settings=_settings(meta)), float(meta["threshold"]), **pasts
@@ -197,14 +198,12 @@ class AnomalyStream:
         return scores, contributions
 
 
-def _with_relative(statistics: Mapping[str, Floats], signals: int) -> dict[str, Floats]:
-    """Statistics of J signals without relative changes, as if those spread so far that none is odd."""
+def _with_relative(arrays: Mapping[str, npt.NDArray[Any]], signals: int) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of J signals: relative changes that spread so far that none is odd, and no signal at rest."""
     added = {"reach": np.inf, "centre": 0.0, "spread": MOST, "factor": 1.0}
-    return {
-        name: np.insert(statistics[name], [min(2, each - 1) * signals] * signals, added[name], axis=-1)
-        for name, (_, each) in STATISTICS.items()
-        if name in added
-    }
+    places = {name: [min(2, STATISTICS[name][1] - 1) * signals] * signals for name in added}
+    inserted = {name: np.insert(arrays[name], places[name], each, axis=-1) for name, each in added.items()}
+    return {**arrays, **inserted, "rest": np.full(signals, -1.0)}
 
 
 def _settings(meta: Mapping[str, Any]) -> AnomalySettings:

@@ -70,9 +70,9 @@ class Baseline:
 
     signals: J names. course: (2, 48, J) expected level of each half hour (UTC) of weekdays and weekends; NaN:
     a signal that the training never saw is not judged. width: (J,) spread of the level. reach: (2J,) as in
-    `ChangeFeatures`. step_floors, size_floors, elasticity, usual_step: (J,) as in `VariabilityFeatures`.
-    centre, spread: (4J,) of the features. factor: (48, 4J) of the spread by half hour. season: (48, J) usual
-    S of each half hour.
+    `ChangeFeatures`. step_floors, size_floors, elasticity, usual_step, rest: (J,) as in
+    `VariabilityFeatures`. centre, spread: (4J,) of the features. factor: (48, 4J) of the spread by half hour.
+    season: (48, J) usual S of each half hour.
     """
 
     signals: tuple[str, ...]
@@ -83,6 +83,7 @@ class Baseline:
     size_floors: Floats
     elasticity: Floats
     usual_step: Floats
+    rest: Floats
     centre: Floats
     spread: Floats
     factor: Floats
@@ -103,8 +104,10 @@ class Baseline:
 
     def variability_features(self) -> VariabilityFeatures:
         """A fresh state."""
-        parts = (self.step_floors, self.size_floors, self.elasticity, self.usual_step)
-        return VariabilityFeatures(self.settings.deviations, *parts)
+        floors = self.step_floors, self.size_floors
+        return VariabilityFeatures(
+            self.settings.deviations, *floors, self.elasticity, self.usual_step, self.rest
+        )
 
     def expected(self, timestamps: Floats) -> Floats:
         """The level (N, J) expected at these times: straight lines between the middles of half hours."""

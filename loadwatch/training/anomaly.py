@@ -40,6 +40,7 @@ LEAST_DAYS_FOR_MEDIAN: Final = 5  # with fewer, one odd day must not count as th
 REACH: Final = 5.0  # spreads of the change up to which the calm average follows
 LEAST_STEP: Final = 0.1  # of the least spread: a signal that typically moves by less stands still
 STEP_FLOOR: Final = 0.1  # of the typical step
+REST: Final = 0.02  # the share of all values that is at rest: not each night
 LEAST_RELATIVE: Final = 0.2  # spread of a logarithm: a fifth up or down is no news
 LEAST_VARIABILITY: Final = 0.4  # spread of a logarithm: half more or less is no news
 LEAST_THRESHOLD: Final = 4.0  # mean squared deviation, whatever the past looked like
@@ -148,6 +149,7 @@ def _learn_scale(
         size_floors=least,
         elasticity=np.zeros(len(signals)),
         usual_step=np.zeros(len(signals)),
+        rest=column_quantiles(np.abs(usual), np.array([REST]))[0],
         centre=np.zeros(FEATURES * len(signals)),
         spread=np.ones(FEATURES * len(signals)),
         factor=np.ones((SLOTS, FEATURES * len(signals))),

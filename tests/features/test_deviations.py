@@ -13,12 +13,13 @@ SPEC = DeviationSpec()
 REACH = np.array([2.0, 5.0, np.inf])
 FLOORS, SIZES = np.array([0.1, 0.2, np.nan]), np.array([1.0, 2.0, 3.0])
 ELASTICITY, USUAL = np.array([0.0, 0.5, 1.0]), np.array([-1.0, 0.5, 0.0])
+REST = np.array([0.5, 2.0, 0.0])
 
 
 def features_of(kind):
     if kind == "change":
         return ChangeFeatures(SPEC, REACH)
-    return VariabilityFeatures(SPEC, FLOORS, SIZES, ELASTICITY, USUAL)
+    return VariabilityFeatures(SPEC, FLOORS, SIZES, ELASTICITY, USUAL, REST)
 
 
 def changes(timestamps, values):
@@ -133,9 +134,9 @@ def test_a_missing_value_contributes_nothing_and_returns_without_a_spike():
     assert found[160] == 0.0
 
 
-def variability(values, step=60.0):
+def variability(values, step=60.0, rest=0.0):
     timestamps = step * np.arange(len(values))
-    one = [np.array([x]) for x in (0.05, 0.1, 0.0, 0.0)]
+    one = [np.array([x]) for x in (0.05, 0.1, 0.0, 0.0, rest)]
     return VariabilityFeatures(SPEC, *one).extend(timestamps, values[:, None])[:, 0]
 
 
@@ -158,6 +159,15 @@ def test_noise_that_grows_with_its_signal_is_as_ever():
     rng = np.random.default_rng(1)
     noise = 1.0 + 0.1 * rng.standard_normal(2000)
     level = np.where(np.arange(2000) < 1000, 1e3, 1e4)
-    one = [np.array([x]) for x in (1e-6, 1e-6, 1.0, 0.0)]
+    one = [np.array([x]) for x in (1e-6, 1e-6, 1.0, 0.0, 0.0)]
     found = VariabilityFeatures(SPEC, *one).extend(60.0 * np.arange(2000), (level * noise)[:, None])[:, 0]
     assert np.median(found[1200:]) == pytest.approx(np.median(found[200:1000]), abs=0.1)
+
+
+def test_a_calm_at_rest_counts_half():
+    """Of its square: seven tenths of the deviation; noise at rest, and a calm anywhere else, count whole."""
+    calm, noise = np.full(200, 0.5), 0.5 + 0.5 * np.random.default_rng(2).standard_normal(200)
+    np.testing.assert_allclose(variability(calm, rest=0.5), 0.7 * variability(calm))
+    np.testing.assert_array_equal(variability(calm, rest=0.4), variability(calm))
+    loud = variability(8.0 * noise)
+    np.testing.assert_array_equal(variability(8.0 * noise, rest=99.0)[loud > 0.0], loud[loud > 0.0])

@@ -19,6 +19,7 @@ def baseline(season: float) -> Baseline:
         size_floors=np.ones(1),
         elasticity=np.zeros(1),
         usual_step=np.zeros(1),
+        rest=np.zeros(1),
         centre=np.zeros(4),
         spread=np.ones(4),
         factor=np.ones((48, 4)),
