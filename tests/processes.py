@@ -1,5 +1,6 @@
 """Real programs for tests: the installed daemon and its peers, always ended with the test."""
 
+import contextlib
 import os
 import re
 import signal
@@ -120,10 +121,15 @@ class Daemon(Program):
         """The series it serves now."""
         return parse(self.get("/metrics"))
 
-    def children(self) -> list[int]:
-        """The processes it has started that still are there."""
+    def trainings(self) -> list[int]:
+        """Its training processes that run; not the git, say, that it asks for its version as it starts."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        found = []
+        for pid in (pid for task in tasks for pid in (task / "children").read_text().split()):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if b"--order" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(int(pid))
+        return found
 
     def value(self, name: str, **labels: str) -> float | None:
         """One series, or None where it is absent."""

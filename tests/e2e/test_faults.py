@@ -96,7 +96,7 @@ def kill_at_random(folder: Path, times: int, seed: int) -> tuple[int, int]:
             eventually(lambda: daemon.value("loadwatch_samples_total"), seconds=60, what="samples")
             time.sleep(chance.uniform(0.0, 0.6))
             seen += int(daemon.value("loadwatch_samples_total") or 0)
-            training += bool(daemon.children())
+            training += bool(daemon.trainings())
             daemon.kill()
         assert "Traceback" not in daemon.output(), daemon.output()[-2000:]
         assert stored(state) >= seen
@@ -124,7 +124,7 @@ def test_a_hundred_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
 def test_a_killed_training_is_counted_and_tried_again(tmp_path: Path) -> None:
     """SIGKILL of the child: one line that names the signal, a counter, and the next try comes by itself."""
     with Daemon(tmp_path / "state", *FAST, *QUICK_RETRY) as daemon:
-        (child,) = eventually(daemon.children, seconds=20, what="the first training runs")  # type: ignore[misc]
+        (child,) = eventually(daemon.trainings, seconds=20, what="the first training runs")  # type: ignore[misc]
         os.kill(child, signal.SIGKILL)
         eventually(
             lambda: daemon.value("loadwatch_training_failures_total") == 1, seconds=10, what="it is counted"
