@@ -124,8 +124,9 @@ class Daemon(Program):
     def trainings(self) -> list[int]:
         """Its training processes that run; not the git, say, that it asks for its version as it starts."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        children = [pid for task in tasks for pid in (task / "children").read_text().split()]
         found = []
-        for pid in (pid for task in tasks for pid in (task / "children").read_text().split()):
+        for pid in children:
             with contextlib.suppress(OSError):  # it has ended meanwhile
                 if b"--order" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(int(pid))

@@ -16,8 +16,8 @@ night, and falls by few spreads where noise grows with activity: only in proport
 variability sees what neither sees: a signal that stands still or has become noisy (average precision on
 injected incidents 0.19 without it, 0.27 with it); over is what the newest steps no longer show. Noise mostly
 grows with activity: the elasticity, learned by signal, takes that out, without which a quiet evening of a
-host would look like a fault. Where a signal is as low as it seldom is, at rest, it cannot do it all: half of
-the score was made of that on the first idle night of a weekend.
+host would look like a fault. A signal as low as it seldom is, at rest, varies less than its elasticity says:
+that alone flagged the first idle night of a weekend.
 """
 
 import math
